@@ -1,0 +1,12 @@
+//! What the library and the monitor share, and the monitor itself.
+//!
+//! `barque-monitor` is one static program with a few roles, chosen by its first argument: the *monitor* that stands beside
+//! a container ([`monitor`]), the OCI runtime inside it ([`runtime`]), the jail that unpacks image layers ([`unpack`]) and
+//! the little programs of the built-in image ([`applet`]). It is a program and not a part of the library because only a
+//! single-threaded process may clone, change namespaces and go on: a host program with threads must not
+//! (ARCHITECTURE.md, "Processes").
+//!
+//! The library uses this crate for the documents they exchange: [`protocol`] and [`state`].
+
+pub mod protocol;
+pub mod state;

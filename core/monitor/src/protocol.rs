@@ -1,0 +1,344 @@
+//! Everything that crosses between the library and a monitor.
+//!
+//! A connection is a Unix stream socket. Both sides send frames with the header that the Docker Engine API uses for
+//! attached streams: one byte of [`Channel`], three zero bytes, the payload's length as a big-endian `u32`, the payload.
+//! A payload on [`Channel::Message`] is one JSON document: a [`Launch`] or [`Request`] to the monitor, an [`Event`] from it.
+//!
+//! There are two kinds of connection. The *launch socket* (descriptor [`fd::LAUNCH`]) is the one the library made when
+//! it started the monitor; end of file on it before [`Request::Start`] tells the monitor that its caller is gone, and the
+//! container is taken down again (the tether of `docs/process-model.md`). The *control socket* is a path,
+//! [`CONTROL_SOCKET`] in the container's run directory, that any process of the same user can connect to later.
+//!
+//! The two sides are always of the same build (the library carries the monitor), except when a newer library meets a
+//! container that an older one started: so documents only grow, and unknown fields are ignored here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of [`Launch`]; a monitor refuses another one.
+pub const VERSION: u32 = 1;
+
+/// File name of the control socket in the container's run directory.
+pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// Largest payload of a frame that either side accepts, bytes.
+pub const MAX_FRAME: usize = 64 << 20;
+
+/// Descriptors that a monitor finds open when it starts. Everything above [`fd::LAST`] it closes.
+pub mod fd {
+    /// The launch socket.
+    pub const LAUNCH: i32 = 3;
+    /// The container's lock file, on whose open file description the library took the write lock of byte
+    /// [`LOCK_MONITOR`](super::LOCK_MONITOR). It stays locked as long as this descriptor (or a copy) is open.
+    pub const LOCK: i32 = 4;
+    /// The container's directory below the engine root: `state.json`, the log, the writable layer.
+    pub const CONTAINER_DIR: i32 = 5;
+    /// The container's run directory: the control socket.
+    pub const RUN_DIR: i32 = 6;
+    /// The highest of them.
+    pub const LAST: i32 = RUN_DIR;
+}
+
+/// Byte of the lock file that is locked during start, remove and other changes of one container.
+pub const LOCK_OPERATION: i64 = 0;
+/// Byte of the lock file that a living monitor holds: this, and not a stored pid, is what "running" means.
+pub const LOCK_MONITOR: i64 = 1;
+
+/// First byte of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Channel {
+    /// Bytes for the container's standard input. An empty frame closes it.
+    Stdin = 0,
+    /// Bytes of the container's standard output (or of its terminal).
+    Stdout = 1,
+    /// Bytes of the container's standard error.
+    Stderr = 2,
+    /// A JSON document.
+    Message = 4,
+}
+
+impl Channel {
+    /// The channel of a header's first byte.
+    pub fn from_byte(byte: u8) -> Option<Channel> {
+        match byte {
+            0 => Some(Channel::Stdin),
+            1 => Some(Channel::Stdout),
+            2 => Some(Channel::Stderr),
+            4 => Some(Channel::Message),
+            _ => None,
+        }
+    }
+}
+
+/// Length of a frame's header, bytes.
+pub const HEADER: usize = 8;
+
+/// The header of a frame of `len` bytes on `channel`.
+pub fn header(channel: Channel, len: u32) -> [u8; HEADER] {
+    let [a, b, c, d] = len.to_be_bytes();
+    [channel as u8, 0, 0, 0, a, b, c, d]
+}
+
+/// Read a header: the channel and the payload's length, or `None` when it is not one of ours.
+pub fn parse_header(bytes: [u8; HEADER]) -> Option<(Channel, usize)> {
+    let [kind, 0, 0, 0, a, b, c, d] = bytes else { return None };
+    let len = u32::from_be_bytes([a, b, c, d]) as usize;
+    (len <= MAX_FRAME).then_some(())?;
+    Some((Channel::from_byte(kind)?, len))
+}
+
+/// What the library asks a new monitor to run: the first frame on the launch socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launch {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The container's id: 64 hexadecimal digits.
+    pub id: String,
+    /// The OCI runtime spec (config.json). `process.user` holds numbers only where [`Launch::user`] is empty.
+    pub spec: serde_json::Value,
+    /// The root file system to mount; without it `spec.root.path` is taken as it is.
+    pub rootfs: Option<Overlay>,
+    /// Docker's `User`: `name`, `uid`, `name:group` and so on, looked up in the container's own `/etc/passwd` and
+    /// `/etc/group` once its root is in place. Empty: what `process.user` says.
+    #[serde(default)]
+    pub user: String,
+    /// Docker's `GroupAdd`: more groups, names or numbers, looked up in the container.
+    #[serde(default)]
+    pub group_add: Vec<String>,
+    /// Run a reaper as the container's process 1, which starts the command as its child and passes signals on.
+    #[serde(default)]
+    pub init: bool,
+    /// Where the container's standard input comes from.
+    #[serde(default)]
+    pub stdin: Stdin,
+    /// How output is kept.
+    pub log: LogConfig,
+    /// Send the output to the launch socket too, from its first byte, and [`Event::Exited`] at the end.
+    #[serde(default)]
+    pub attach: bool,
+    /// Go on to the command without waiting for [`Request::Start`] (nothing has to be prepared in the namespaces).
+    #[serde(default)]
+    pub auto_start: bool,
+    /// Kill the container when the launch socket's other end is closed: it lives as long as its owner.
+    #[serde(default)]
+    pub tied: bool,
+    /// Remove the container's directory when it has ended (`--rm`). Its exit is then not made durable: the container
+    /// would not outlive a reboot anyway.
+    #[serde(default)]
+    pub auto_remove: bool,
+    /// The boot this is, as `/proc/sys/kernel/random/boot_id` says: copied into the run state.
+    #[serde(default)]
+    pub boot_id: String,
+    /// Test builds only: failpoints as in `BARQUE_FAILPOINTS`, since a monitor's environment is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failpoints: Option<String>,
+}
+
+/// An overlay root file system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Overlay {
+    /// Lower directories, top first. Absolute paths.
+    pub lower: Vec<String>,
+    /// Upper and work directory; without them the root is read-only.
+    pub upper: Option<UpperWork>,
+}
+
+/// The writable part of an overlay. Absolute paths on one file system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UpperWork {
+    /// The upper directory.
+    pub upper: String,
+    /// The work directory.
+    pub work: String,
+}
+
+/// Where a container's standard input comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stdin {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// A pipe (or the terminal) that attached clients write to; it stays open when they leave.
+    Open,
+    /// The same, closed when the first attached client has left (`StdinOnce`).
+    Once,
+}
+
+/// How output is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogConfig {
+    /// `json-file` (kept, in the container's directory) or `none`.
+    pub driver: LogDriver,
+    /// Size at which a file is rotated, bytes; 0: never.
+    #[serde(default)]
+    pub max_size: u64,
+    /// How many files there are at most, the current one included; at least 1.
+    #[serde(default = "one")]
+    pub max_file: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// The log drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogDriver {
+    /// Kept in files beside the container. The name is Docker's; the lines are those of the Kubernetes CRI log format
+    /// (`docs/decisions/0003-log-format.md`).
+    JsonFile,
+    /// Not kept.
+    None,
+}
+
+/// A request to a monitor, on the control socket or (only [`Request::Start`]) the launch socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Request {
+    /// Let the created container run. Launch socket only.
+    Start,
+    /// Send a signal to the container's process 1.
+    Kill {
+        /// Signal number.
+        signal: i32,
+    },
+    /// Send `signal`, and SIGKILL to everything in the container when it still runs after the timeout. Answered with
+    /// [`Event::Exited`]; goes on when the asker leaves.
+    Stop {
+        /// Signal number to begin with.
+        signal: i32,
+        /// How long to wait before SIGKILL, milliseconds; `None`: for ever.
+        timeout_ms: Option<u64>,
+    },
+    /// Answered with [`Event::Exited`] when the container has ended.
+    Wait,
+    /// Receive the output from now on, and (if the container takes any) send standard input.
+    Attach {
+        /// Send this client's stdin frames to the container.
+        stdin: bool,
+        /// Receive standard output.
+        stdout: bool,
+        /// Receive standard error.
+        stderr: bool,
+    },
+    /// Receive an [`Event::Logged`] whenever the log has grown, and [`Event::Exited`] at the end. Never slows the
+    /// container: while the client does not read, notices are dropped, not queued.
+    Follow,
+    /// Set the size of the container's terminal.
+    Resize {
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+}
+
+/// A message from a monitor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The container's namespaces and root are made; its process waits for [`Request::Start`].
+    Created {
+        /// Its process 1, as the monitor's pid namespace numbers it.
+        pid: i32,
+    },
+    /// The command runs.
+    Started {
+        /// As in [`Event::Created`].
+        pid: i32,
+    },
+    /// The container could not be created or started; everything made for it is gone again.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The container has ended, all its output has been sent, and its state is on disk.
+    Exited {
+        /// How.
+        state: crate::state::RunState,
+    },
+    /// The log has grown.
+    Logged,
+    /// A request was carried out.
+    Done,
+    /// A request was refused.
+    Refused {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Why a monitor could not do something.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which class of error it is; the library turns it into its own kind.
+    pub class: FailureClass,
+    /// One line that names the thing: `mount /proc: permission denied`.
+    pub message: String,
+    /// The system's error number, where one was the cause.
+    pub errno: Option<i32>,
+}
+
+/// Classes of [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// The spec or request asks for something impossible.
+    Invalid,
+    /// The command is not in the image (exit code 127).
+    CommandNotFound,
+    /// The command cannot be executed (exit code 126).
+    CommandNotExecutable,
+    /// The kernel or this machine cannot do what was asked for.
+    Unsupported,
+    /// A system call failed.
+    System,
+    /// The caller went away before the container was started.
+    Abandoned,
+}
+
+/// Options of the unpack jail, one JSON document as its second argument (`barque-monitor unpack JSON`).
+///
+/// Descriptor 0 is the layer as a plain tar stream, 3 the directory to fill (empty), 4 where the [`Unpacked`] or
+/// [`Failure`] document is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unpack {
+    /// Most bytes that all files of the layer may hold together.
+    pub max_bytes: u64,
+    /// Most entries.
+    pub max_entries: u64,
+    /// `.wh.` names are whiteouts (an image layer), not plain files (`import`, archives).
+    pub whiteouts: bool,
+}
+
+/// What the unpack jail reports at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum UnpackResult {
+    /// The layer is in the directory.
+    Unpacked(Unpacked),
+    /// It is not.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What was unpacked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// Entries seen.
+    pub entries: u64,
+    /// Bytes of file content written.
+    pub bytes: u64,
+    /// Entries that were left out and why, at most 100: what a user should be told (device nodes without the right to
+    /// make them and so on).
+    pub warnings: Vec<String>,
+    /// Room for later counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, u64>,
+}
