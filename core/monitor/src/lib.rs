@@ -9,4 +9,5 @@
 //! The library uses this crate for the documents they exchange: [`protocol`] and [`state`].
 
 pub mod protocol;
+pub mod seccomp;
 pub mod state;
