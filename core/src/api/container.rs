@@ -1,0 +1,512 @@
+//! Documents about containers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::de;
+use super::host_config::HostConfig;
+
+/// An object without fields: Docker's way to write a set in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
+
+/// What to create: the body of `POST /containers/create`, with the query's `name` and `platform` beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerCreate {
+    /// The container's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`; empty: one is made up.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// `os/architecture[/variant]` of the image to use; empty: this machine's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub platform: String,
+    /// Host name inside; empty: the first 12 digits of the id.
+    pub hostname: String,
+    /// NIS domain name inside.
+    pub domainname: String,
+    /// `user`, `uid`, `user:group` and so on; empty: the image's, else root.
+    pub user: String,
+    /// Whether the creator means to attach to standard input.
+    pub attach_stdin: bool,
+    /// Whether the creator means to attach to standard output.
+    pub attach_stdout: bool,
+    /// Whether the creator means to attach to standard error.
+    pub attach_stderr: bool,
+    /// Ports the container listens on: `{"80/tcp": {}}`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub exposed_ports: BTreeMap<String, Empty>,
+    /// Give the container a terminal.
+    pub tty: bool,
+    /// Keep its standard input open for attached clients.
+    pub open_stdin: bool,
+    /// Close it when the first attached client leaves.
+    pub stdin_once: bool,
+    /// Environment, `KEY=VALUE` each, or a map.
+    #[serde(deserialize_with = "de::environment")]
+    pub env: Vec<String>,
+    /// Arguments; without them the image's.
+    #[serde(deserialize_with = "de::some_words")]
+    pub cmd: Option<Vec<String>>,
+    /// A health check, as Docker's `HealthConfig`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Value>,
+    /// Windows only; must be false.
+    #[serde(skip_serializing_if = "is_default")]
+    pub args_escaped: bool,
+    /// Name, tag, digest or id of the image.
+    pub image: String,
+    /// Anonymous volumes: `{"/data": {}}`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, Empty>,
+    /// Working directory inside; empty: the image's, else `/`. Made when missing.
+    pub working_dir: String,
+    /// Program and first arguments; without it the image's. An empty list clears the image's.
+    #[serde(deserialize_with = "de::some_words")]
+    pub entrypoint: Option<Vec<String>>,
+    /// The same as `HostConfig.NetworkMode` `none`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub network_disabled: bool,
+    /// Ethernet address on the default network.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mac_address: String,
+    /// Build triggers, kept for `commit`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_build: Vec<String>,
+    /// Labels; the image's are added where they don't clash.
+    pub labels: BTreeMap<String, String>,
+    /// Signal that `stop` begins with; empty: the image's, else SIGTERM.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stop_signal: String,
+    /// Seconds `stop` waits before SIGKILL; without it 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<i64>,
+    /// Shell for the shell form, kept for `commit`.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "de::words")]
+    pub shell: Vec<String>,
+    /// What depends on this host: limits, mounts, isolation.
+    pub host_config: HostConfig,
+    /// Networks to join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networking_config: Option<Value>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The answer to a create.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerCreated {
+    /// The new container's id, 64 hexadecimal digits.
+    pub id: String,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// A container and what to do with it: the request of the verbs that need nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerRef {
+    /// Name, id, or a prefix of the id that no other has.
+    pub id: String,
+}
+
+/// Start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerStart {
+    /// Name, id or prefix.
+    pub id: String,
+}
+
+/// Create, start and follow to the end: `docker run` as one call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerRun {
+    /// What to run. `HostConfig.AutoRemove` is Docker's `--rm`.
+    pub create: ContainerCreate,
+    /// End it (SIGKILL, reason `timeout`) when it still runs after so many milliseconds; 0: no limit.
+    pub timeout_ms: u64,
+    /// Kill it when the process that called dies or closes the stream.
+    pub tied: bool,
+}
+
+/// The last document of a run or attach stream, and the answer to a wait.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerExit {
+    /// The container's id.
+    pub id: String,
+    /// Its exit code: the process's own, or 128 + the signal that killed it; 125 when it is not known.
+    pub status_code: i32,
+    /// Why it ended: `exited`, `signaled`, `killed`, `stopped`, `stop-timeout`, `oom-killed`, `owner-gone`, `timeout`,
+    /// `start-failed` or `monitor-died`.
+    pub reason: String,
+    /// The kernel's OOM killer killed a process in it.
+    #[serde(rename = "OOMKilled")]
+    pub oom_killed: bool,
+    /// What went wrong, where something did: Docker's `{"Message": …}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<WaitError>,
+}
+
+/// Docker's error inside the answer to a wait.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct WaitError {
+    /// For a person.
+    pub message: String,
+}
+
+/// Stop.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerStop {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Seconds before SIGKILL; without it the container's own, else 10; negative: wait for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i64>,
+    /// Signal to begin with; empty: the container's own.
+    pub signal: String,
+}
+
+/// Kill.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerKill {
+    /// Name, id or prefix.
+    pub id: String,
+    /// `KILL`, `SIGKILL`, `9`; empty: SIGKILL.
+    pub signal: String,
+}
+
+/// Wait.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerWait {
+    /// Name, id or prefix.
+    pub id: String,
+    /// `not-running` (also when empty), `next-exit` or `removed`.
+    pub condition: String,
+}
+
+/// Remove.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerRemove {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Kill it first when it runs.
+    pub force: bool,
+    /// Remove its anonymous volumes too.
+    pub volumes: bool,
+}
+
+/// Read the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerLogs {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Go on until the container ends.
+    pub follow: bool,
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
+    /// Only what was written at or after: RFC 3339, seconds since 1970, or a duration ago (`10m`).
+    pub since: String,
+    /// Only what was written before; the same forms.
+    pub until: String,
+    /// Begin every line with its time.
+    pub timestamps: bool,
+    /// Only the last so many lines; empty or `all`: all.
+    pub tail: String,
+}
+
+impl Default for ContainerLogs {
+    fn default() -> Self {
+        ContainerLogs {
+            id: String::new(),
+            follow: false,
+            stdout: true,
+            stderr: true,
+            since: String::new(),
+            until: String::new(),
+            timestamps: false,
+            tail: String::new(),
+        }
+    }
+}
+
+/// Attach to a running container.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerAttach {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Send standard input.
+    pub stdin: bool,
+    /// Receive standard output.
+    pub stdout: bool,
+    /// Receive standard error.
+    pub stderr: bool,
+}
+
+impl Default for ContainerAttach {
+    fn default() -> Self {
+        ContainerAttach { id: String::new(), stdin: false, stdout: true, stderr: true }
+    }
+}
+
+/// Set the size of a container's terminal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerResize {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Rows.
+    pub h: u16,
+    /// Columns.
+    pub w: u16,
+}
+
+/// List.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerList {
+    /// Those that don't run too.
+    pub all: bool,
+    /// At most so many, the newest; 0: all. Implies `All`.
+    pub limit: u32,
+    /// `{"status": ["exited"], "label": ["a=b"], "name": ["web"]}`.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Report the size of the writable layer too.
+    pub size: bool,
+}
+
+/// A row of a list, as `GET /containers/json` gives it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerSummary {
+    /// Id.
+    pub id: String,
+    /// Names, each with a slash in front.
+    pub names: Vec<String>,
+    /// The image as it was asked for.
+    pub image: String,
+    /// Its id.
+    #[serde(rename = "ImageID")]
+    pub image_id: String,
+    /// The command as one line.
+    pub command: String,
+    /// When it was created, seconds since 1970.
+    pub created: i64,
+    /// Published ports.
+    pub ports: Vec<Value>,
+    /// Bytes in the writable layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_rw: Option<i64>,
+    /// Bytes of all layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_root_fs: Option<i64>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// `created`, `running`, `exited`, …
+    pub state: String,
+    /// The same for people: `Up 5 seconds`, `Exited (0) 2 minutes ago`.
+    pub status: String,
+    /// Its network mode.
+    pub host_config: SummaryHostConfig,
+    /// Its networks.
+    pub network_settings: SummaryNetworks,
+    /// Its mounts.
+    pub mounts: Vec<Value>,
+}
+
+/// The part of the host configuration that a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SummaryHostConfig {
+    /// `none`, `host`, a network's name.
+    pub network_mode: String,
+}
+
+/// The networks in a list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SummaryNetworks {
+    /// By name.
+    pub networks: BTreeMap<String, Value>,
+}
+
+/// Everything about a container, as `GET /containers/{id}/json` gives it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerInspect {
+    /// Id.
+    pub id: String,
+    /// When it was created, RFC 3339.
+    pub created: String,
+    /// The program.
+    pub path: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// How it is.
+    pub state: ContainerState,
+    /// The image's id.
+    pub image: String,
+    /// Where its `resolv.conf` is kept.
+    pub resolv_conf_path: String,
+    /// Where its `hostname` is kept.
+    pub hostname_path: String,
+    /// Where its `hosts` is kept.
+    pub hosts_path: String,
+    /// Where its log is kept.
+    pub log_path: String,
+    /// Its name, with a slash in front.
+    pub name: String,
+    /// How often its restart policy has restarted it.
+    pub restart_count: u32,
+    /// Storage driver.
+    pub driver: String,
+    /// `linux`.
+    pub platform: String,
+    /// SELinux label of its mounts.
+    pub mount_label: String,
+    /// SELinux label of its processes.
+    pub process_label: String,
+    /// AppArmor profile.
+    pub app_armor_profile: String,
+    /// Running execs.
+    #[serde(rename = "ExecIDs")]
+    pub exec_ids: Option<Vec<String>>,
+    /// What depends on this host.
+    pub host_config: HostConfig,
+    /// Where its layers are.
+    pub graph_driver: GraphDriver,
+    /// Bytes in the writable layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_rw: Option<i64>,
+    /// Bytes of all layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_root_fs: Option<i64>,
+    /// Its mounts.
+    pub mounts: Vec<Value>,
+    /// The configuration it runs with: the image's and the caller's, merged.
+    pub config: ContainerConfig,
+    /// Its networks.
+    pub network_settings: NetworkSettings,
+}
+
+/// How a container is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerState {
+    /// `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`.
+    pub status: String,
+    /// Its process runs.
+    pub running: bool,
+    /// It is frozen.
+    pub paused: bool,
+    /// Its restart policy is about to start it again.
+    pub restarting: bool,
+    /// The kernel's OOM killer killed a process in it.
+    #[serde(rename = "OOMKilled")]
+    pub oom_killed: bool,
+    /// Its removal failed half way.
+    pub dead: bool,
+    /// Its process 1 as this process's pid namespace numbers it; 0 when it doesn't run.
+    pub pid: i32,
+    /// Exit code of the last run.
+    pub exit_code: i32,
+    /// What went wrong in the last run.
+    pub error: String,
+    /// Why the last run ended, as in [`ContainerExit::reason`]; empty before that. Not in Docker's document.
+    pub exit_reason: String,
+    /// When the last run began, RFC 3339; `0001-01-01T00:00:00Z` before that.
+    pub started_at: String,
+    /// When it ended; the same.
+    pub finished_at: String,
+}
+
+/// Where a container's layers are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct GraphDriver {
+    /// `overlay2`, Docker's name for what this is.
+    pub name: String,
+    /// `LowerDir`, `UpperDir`, `WorkDir`, `MergedDir`.
+    pub data: BTreeMap<String, String>,
+}
+
+/// A container's networks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkSettings {
+    /// Published ports.
+    pub ports: BTreeMap<String, Value>,
+    /// Path of its network namespace while it runs.
+    pub sandbox_key: String,
+    /// Networks by name.
+    pub networks: BTreeMap<String, Value>,
+}
+
+/// The configuration a container runs with, as `Config` in an inspect document.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// Host name.
+    pub hostname: String,
+    /// NIS domain name.
+    pub domainname: String,
+    /// User.
+    pub user: String,
+    /// As in [`ContainerCreate`].
+    pub attach_stdin: bool,
+    /// As in [`ContainerCreate`].
+    pub attach_stdout: bool,
+    /// As in [`ContainerCreate`].
+    pub attach_stderr: bool,
+    /// Ports.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub exposed_ports: BTreeMap<String, Empty>,
+    /// Terminal.
+    pub tty: bool,
+    /// Standard input is kept open.
+    pub open_stdin: bool,
+    /// … for one client.
+    pub stdin_once: bool,
+    /// Environment.
+    pub env: Vec<String>,
+    /// Arguments.
+    pub cmd: Option<Vec<String>>,
+    /// Health check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Value>,
+    /// The image as it was asked for.
+    pub image: String,
+    /// Anonymous volumes.
+    pub volumes: Option<BTreeMap<String, Empty>>,
+    /// Working directory.
+    pub working_dir: String,
+    /// Program and first arguments.
+    pub entrypoint: Option<Vec<String>>,
+    /// Build triggers.
+    pub on_build: Option<Vec<String>>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Stop signal.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stop_signal: String,
+    /// Seconds before SIGKILL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<i64>,
+    /// Shell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<Vec<String>>,
+}

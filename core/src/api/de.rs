@@ -1,0 +1,181 @@
+//! Reading request documents: strict about names, generous about the forms a value may have.
+
+use std::collections::BTreeMap;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// Parse a request document.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for text that is not JSON, and for an unknown field or a
+/// wrong value, naming its path.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let mut value: Value = serde_json::from_str(if text.trim().is_empty() { "{}" } else { text })
+        .map_err(|error| {
+        Error::invalid(format!("the request is not JSON: {error}")).with_reason("bad_json")
+    })?;
+    drop_nulls(&mut value);
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, &error.into_inner().to_string())
+    })
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Turn serde's message into ours: for an unknown field the nearest known one instead of the list of all.
+fn explain(path: &str, message: &str) -> Error {
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+    let Some((name, rest)) = unknown else {
+        let place = if path == "." { "the request" } else { path };
+        return Error::invalid(format!("{place}: {message}")).about("field", path);
+    };
+    let mut known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    known.sort_by(|a, b| {
+        let likeness =
+            |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase());
+        likeness(b).total_cmp(&likeness(a))
+    });
+    let hint = match known.first() {
+        Some(nearest)
+            if strsim::jaro_winkler(&nearest.to_lowercase(), &name.to_lowercase()) > 0.7 =>
+        {
+            format!("; did you mean {nearest}?")
+        }
+        _ => String::new(),
+    };
+    // The path of an unknown field ends with the field itself.
+    Error::invalid(format!("unknown field {path}{hint}"))
+        .with_reason("unknown_field")
+        .about("field", path)
+}
+
+/// A list of words that may also be given as one string: Docker's `strslice`.
+pub(super) fn words<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(
+        match Words::deserialize(deserializer)
+            .map_err(|_| D::Error::custom("expected a string or a list of strings"))?
+        {
+            Words::One(word) => vec![word],
+            Words::Many(words) => words,
+        },
+    )
+}
+
+/// The same, where an empty list says something else than no list (`Cmd`, `Entrypoint`).
+pub(super) fn some_words<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Vec<String>>, D::Error> {
+    words(deserializer).map(Some)
+}
+
+/// `["K=V"]`, or `{"K": "V"}` as docker-py's users write it; a `null` value passes nothing.
+pub(super) fn environment<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Environment {
+        List(Vec<String>),
+        Map(BTreeMap<String, Scalar>),
+    }
+    Ok(
+        match Environment::deserialize(deserializer)
+            .map_err(|_| D::Error::custom("expected a list of KEY=VALUE or a map of strings"))?
+        {
+            Environment::List(list) => list,
+            Environment::Map(map) => {
+                map.into_iter().map(|(name, value)| format!("{name}={}", value.0)).collect()
+            }
+        },
+    )
+}
+
+/// A value that is text in the end, given as text, number or boolean.
+struct Scalar(String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Scalar(text)),
+            Value::Number(number) => Ok(Scalar(number.to_string())),
+            Value::Bool(value) => Ok(Scalar(value.to_string())),
+            _ => Err(D::Error::custom("expected text")),
+        }
+    }
+}
+
+/// Bytes, as a number or as `512m`.
+pub(super) fn size<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<i64, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Number(number) => number
+            .as_i64()
+            .ok_or_else(|| D::Error::custom(format!("{number} is not a number of bytes"))),
+        Value::String(text) => {
+            crate::shorthand::size(&text).map_err(|error| D::Error::custom(error.message()))
+        }
+        other => Err(D::Error::custom(format!("{other} is not a size such as 512m"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::api::ContainerCreate;
+
+    #[test]
+    fn an_unknown_field_is_refused_with_its_path_and_its_nearest_neighbour() {
+        let error =
+            parse::<ContainerCreate>(r#"{"Image":"a","HostConfig":{"Memroy":1}}"#).unwrap_err();
+        assert_eq!(error.message(), "unknown field HostConfig.Memroy; did you mean Memory?");
+        assert_eq!(error.reason(), "unknown_field");
+    }
+
+    #[test]
+    fn null_is_the_same_as_leaving_the_field_out() {
+        let create: ContainerCreate =
+            parse(r#"{"Image":"a","Cmd":null,"Labels":null,"HostConfig":{"Tmpfs":null}}"#).unwrap();
+        assert_eq!(create.cmd, None);
+    }
+
+    #[test]
+    fn short_forms_are_read_where_docker_reads_them() {
+        let create: ContainerCreate = parse(
+            r#"{"Image":"a","Cmd":"true","Env":{"A":1,"B":"x"},"HostConfig":{"Memory":"64m"}}"#,
+        )
+        .unwrap();
+        assert_eq!(create.cmd, Some(vec!["true".to_owned()]));
+        assert_eq!(create.env, ["A=1", "B=x"]);
+        assert_eq!(create.host_config.memory, 64 << 20);
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_field() {
+        let error =
+            parse::<ContainerCreate>(r#"{"Image":"a","HostConfig":{"Memory":[]}}"#).unwrap_err();
+        assert!(error.message().starts_with("HostConfig.Memory: "), "{}", error.message());
+    }
+}

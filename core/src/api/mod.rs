@@ -1,0 +1,18 @@
+//! The documents: what crosses every boundary as JSON.
+//!
+//! Field names, units and nesting are those of the Docker Engine API (v1.45), odd capitals included. Only types live here,
+//! no behaviour. Requests are strict: an unknown field is an error that names its nearest known neighbour, since a
+//! misspelt limit that is silently ignored is a limit that is not there. `null` is the same as leaving a field out.
+
+mod container;
+mod de;
+mod host_config;
+mod image;
+pub mod operations;
+mod system;
+
+pub use container::*;
+pub use de::parse;
+pub use host_config::*;
+pub use image::*;
+pub use system::*;

@@ -1,0 +1,162 @@
+//! The table of operations: every feature of the engine, once.
+//!
+//! [`Engine::call`](crate::Engine::call) and [`Engine::stream`](crate::Engine::stream) dispatch on it, `docs/operations.md` is
+//! made from it, and the parity test proves that each row has its C symbol, Python method, Node method and command.
+
+use crate::Engine;
+use crate::error::{Error, Result};
+use crate::stream::Stream;
+
+use super::*;
+
+/// An operation.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    /// `noun.verb`.
+    pub name: &'static str,
+    /// Type of the request document.
+    pub request: &'static str,
+    /// Type of the answer, or of a stream's last document.
+    pub response: &'static str,
+    /// The version that first had it.
+    pub since: &'static str,
+    /// What it does.
+    pub kind: Kind,
+}
+
+/// The two shapes of operations.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A document in, a document out.
+    Unary(fn(&Engine, &str) -> Result<String>),
+    /// A document in, a stream out.
+    Stream(fn(&Engine, &str) -> Result<Stream>),
+}
+
+impl Operation {
+    /// The operation of that name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound).
+    pub fn find(name: &str) -> Result<&'static Operation> {
+        OPERATIONS
+            .iter()
+            .find(|operation| operation.name == name)
+            .ok_or_else(|| Error::not_found("operation", name))
+    }
+}
+
+fn answer<T: serde::Serialize>(document: T) -> Result<String> {
+    serde_json::to_string(&document)
+        .map_err(|error| Error::internal("write a document").because(error))
+}
+
+/// `unary!("container.start", ContainerStart => Nothing, "0.1.0", |engine, request| …)`.
+macro_rules! unary {
+    ($name:literal, $request:ty => $response:ty, $since:literal, $body:expr) => {
+        Operation {
+            name: $name,
+            request: stringify!($request),
+            response: stringify!($response),
+            since: $since,
+            kind: Kind::Unary(|engine, text| {
+                let body: fn(&Engine, $request) -> Result<$response> = $body;
+                answer(body(engine, parse(text)?)?)
+            }),
+        }
+    };
+}
+
+/// The same for a stream; the response is its last document.
+macro_rules! stream {
+    ($name:literal, $request:ty => $response:ty, $since:literal, $body:expr) => {
+        Operation {
+            name: $name,
+            request: stringify!($request),
+            response: stringify!($response),
+            since: $since,
+            kind: Kind::Stream(|engine, text| {
+                let body: fn(&Engine, $request) -> Result<Stream> = $body;
+                body(engine, parse(text)?)
+            }),
+        }
+    };
+}
+
+/// Every operation, by noun and verb.
+pub const OPERATIONS: &[Operation] = &[
+    stream!("container.attach", ContainerAttach => ContainerExit, "0.1.0", |engine, request| {
+        engine.containers().attach(&request)
+    }),
+    unary!("container.create", ContainerCreate => ContainerCreated, "0.1.0", |engine, request| {
+        engine.containers().create(&request)
+    }),
+    unary!("container.inspect", ContainerRef => ContainerInspect, "0.1.0", |engine, request| {
+        engine.containers().inspect(&request.id)
+    }),
+    unary!("container.kill", ContainerKill => Nothing, "0.1.0", |engine, request| {
+        engine.containers().kill(&request).map(|()| Nothing {})
+    }),
+    unary!("container.list", ContainerList => Vec<ContainerSummary>, "0.1.0", |engine, request| {
+        engine.containers().list(&request)
+    }),
+    stream!("container.logs", ContainerLogs => Nothing, "0.1.0", |engine, request| {
+        engine.containers().logs(&request)
+    }),
+    unary!("container.remove", ContainerRemove => Nothing, "0.1.0", |engine, request| {
+        engine.containers().remove(&request).map(|()| Nothing {})
+    }),
+    unary!("container.resize", ContainerResize => Nothing, "0.1.0", |engine, request| {
+        engine.containers().resize(&request).map(|()| Nothing {})
+    }),
+    stream!("container.run", ContainerRun => ContainerExit, "0.1.0", |engine, request| {
+        engine.containers().run(&request)
+    }),
+    unary!("container.start", ContainerStart => Nothing, "0.1.0", |engine, request| {
+        engine.containers().start(&request).map(|()| Nothing {})
+    }),
+    unary!("container.stop", ContainerStop => Nothing, "0.1.0", |engine, request| {
+        engine.containers().stop(&request).map(|()| Nothing {})
+    }),
+    stream!("container.wait", ContainerWait => ContainerExit, "0.1.0", |engine, request| {
+        engine.containers().wait(&request)
+    }),
+    unary!("image.history", ImageRef => Vec<HistoryRow>, "0.1.0", |engine, request| {
+        engine.images().history(&request.name)
+    }),
+    unary!("image.import", ImageImport => ImageCreated, "0.1.0", |engine, request| {
+        engine.images().import(&request)
+    }),
+    unary!("image.inspect", ImageRef => ImageInspect, "0.1.0", |engine, request| {
+        engine.images().inspect(&request.name)
+    }),
+    unary!("image.list", ImageList => Vec<ImageSummary>, "0.1.0", |engine, request| {
+        engine.images().list(&request)
+    }),
+    unary!("image.load", ImageLoad => ImageLoaded, "0.1.0", |engine, request| {
+        engine.images().load(&request)
+    }),
+    unary!("image.remove", ImageRemove => Vec<ImageRemoved>, "0.1.0", |engine, request| {
+        engine.images().remove(&request)
+    }),
+    unary!("image.tag", ImageTag => Nothing, "0.1.0", |engine, request| {
+        engine.images().tag(&request).map(|()| Nothing {})
+    }),
+    unary!("system.df", Nothing => DiskUsage, "0.1.0", |engine, _| engine.disk_usage()),
+    unary!("system.info", Nothing => SystemInfo, "0.1.0", |engine, _| engine.info()),
+    unary!("system.version", Nothing => SystemVersion, "0.1.0", |engine, _| engine.version()),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::OPERATIONS;
+
+    #[test]
+    fn operations_are_sorted_and_have_one_row_each() {
+        let names: Vec<&str> = OPERATIONS.iter().map(|operation| operation.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(names, sorted);
+    }
+}

@@ -1,0 +1,112 @@
+//! Documents about the engine as a whole.
+
+use serde::{Deserialize, Serialize};
+
+use super::container::ContainerSummary;
+use super::image::ImageSummary;
+
+/// A request without fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nothing {}
+
+/// The engine and this host, in the words of `GET /info`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SystemInfo {
+    /// Identity of the engine root: made when the root was.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// All containers.
+    pub containers: u64,
+    /// Those that run.
+    pub containers_running: u64,
+    /// Those that are paused.
+    pub containers_paused: u64,
+    /// Those that don't run.
+    pub containers_stopped: u64,
+    /// Images.
+    pub images: u64,
+    /// Storage driver, `overlay2`.
+    pub driver: String,
+    /// The engine root.
+    #[serde(rename = "DockerRootDir")]
+    pub root_dir: String,
+    /// Default log driver.
+    pub logging_driver: String,
+    /// `cgroupfs`.
+    pub cgroup_driver: String,
+    /// `1` or `2`; hybrid hosts are `1`, since that's where their controllers are.
+    pub cgroup_version: String,
+    /// Memory limits can be applied.
+    pub memory_limit: bool,
+    /// Swap limits can be applied.
+    pub swap_limit: bool,
+    /// CPU quotas can be applied.
+    #[serde(rename = "CpuCfsQuota")]
+    pub cpu_cfs_quota: bool,
+    /// CPU shares can be applied.
+    #[serde(rename = "CPUShares")]
+    pub cpu_shares: bool,
+    /// CPU sets can be applied.
+    #[serde(rename = "CPUSet")]
+    pub cpu_set: bool,
+    /// Process limits can be applied.
+    pub pids_limit: bool,
+    /// The OOM killer can be turned off for a container.
+    pub oom_kill_disable: bool,
+    /// CPUs.
+    #[serde(rename = "NCPU")]
+    pub ncpu: u32,
+    /// Memory, bytes.
+    pub mem_total: i64,
+    /// Host name.
+    pub name: String,
+    /// Kernel release.
+    pub kernel_version: String,
+    /// Distribution.
+    pub operating_system: String,
+    /// `linux`.
+    #[serde(rename = "OSType")]
+    pub os_type: String,
+    /// `x86_64`, `aarch64`, …
+    pub architecture: String,
+    /// barque's version.
+    pub server_version: String,
+    /// `name=seccomp,profile=builtin`, …
+    pub security_options: Vec<String>,
+    /// Default runtime, `barque`.
+    pub default_runtime: String,
+    /// What is missing or degraded on this host.
+    pub warnings: Vec<String>,
+}
+
+/// Versions, in the words of `GET /version`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SystemVersion {
+    /// barque's version.
+    pub version: String,
+    /// Version of the Docker Engine API that the documents follow.
+    pub api_version: String,
+    /// `linux`.
+    pub os: String,
+    /// `amd64`, `arm64`, …
+    pub arch: String,
+    /// Kernel release.
+    pub kernel_version: String,
+}
+
+/// What the engine keeps on disk, in the words of `GET /system/df`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct DiskUsage {
+    /// Bytes of all layers.
+    pub layers_size: i64,
+    /// Images, with shared sizes and counts of containers.
+    pub images: Vec<ImageSummary>,
+    /// Containers, with sizes.
+    pub containers: Vec<ContainerSummary>,
+    /// Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document.
+    pub blobs_size: i64,
+}

@@ -1,0 +1,47 @@
+//! Images: one verb a file.
+
+use crate::Engine;
+use crate::api::*;
+use crate::error::{Error, Result};
+
+/// The images of an engine.
+#[derive(Clone, Copy)]
+pub struct Images<'a> {
+    engine: &'a Engine,
+}
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl<'a> Images<'a> {
+            pub(crate) fn new(engine: &'a Engine) -> Images<'a> {
+                Images { engine }
+            }
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// See `docs/errors.md`.
+            pub fn $name(&self, $($arg: $type),*) -> Result<$result> {
+                $(let _ = $arg;)*
+                let _ = self.engine;
+                Err(Error::unsupported(stringify!($name)))
+            })*
+        }
+    };
+}
+
+verbs! {
+    /// The instructions an image was made by, newest first.
+    history(name: &str) -> Vec<HistoryRow>;
+    /// Make an image of one layer from a root file system.
+    import(request: &ImageImport) -> ImageCreated;
+    /// Inspect.
+    inspect(name: &str) -> ImageInspect;
+    /// List.
+    list(request: &ImageList) -> Vec<ImageSummary>;
+    /// Load images from an archive or layout.
+    load(request: &ImageLoad) -> ImageLoaded;
+    /// Remove a name, or an image.
+    remove(request: &ImageRemove) -> Vec<ImageRemoved>;
+    /// Give an image another name.
+    tag(request: &ImageTag) -> ();
+}

@@ -1,0 +1,102 @@
+//! Every path of an engine, named once.
+//!
+//! Below the *root* lies what must survive a reboot, below the *run directory* what must not. The run directory's name is
+//! made from the root's identity (device and inode), so that two names of one root share it and two copies of a root do not.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The paths of one engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    run: PathBuf,
+    instance: String,
+}
+
+impl Layout {
+    /// The layout of an existing root directory, with run-time state below `run_base`.
+    pub(crate) fn of(root: &Path, run_base: &Path) -> Result<Layout> {
+        let root = root.canonicalize().map_err(|error| {
+            Error::system(format!("open the engine root {}", root.display()), error)
+        })?;
+        let metadata = root
+            .metadata()
+            .map_err(|error| Error::system(format!("stat {}", root.display()), error))?;
+        let instance = format!("{:x}-{:x}", metadata.dev(), metadata.ino());
+        let run = run_base.join(&instance);
+        Ok(Layout { root, run, instance })
+    }
+
+    /// The engine root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The run directory.
+    pub(crate) fn run(&self) -> &Path {
+        &self.run
+    }
+
+    /// A short name for this root on this machine, for kernel objects (cgroups).
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.root.join("barque.db")
+    }
+
+    /// The one temporary directory; each operation leases a directory of its own in it.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Content by digest, an OCI image layout's `blobs/sha256`.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs/sha256")
+    }
+
+    /// Unpacked layers by chain id.
+    pub(crate) fn layers(&self) -> PathBuf {
+        self.root.join("layers")
+    }
+
+    /// The unpacked layer of a chain id (64 hexadecimal digits, checked by the caller's type).
+    pub(crate) fn layer(&self, chain_hex: &str) -> PathBuf {
+        self.layers().join(chain_hex)
+    }
+
+    /// All containers.
+    pub(crate) fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    /// A container's directory.
+    pub(crate) fn container(&self, id: &str) -> PathBuf {
+        self.containers().join(id)
+    }
+
+    /// Programs the library carries and writes out: the monitor.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.root.join("libexec")
+    }
+
+    /// A container's run directory: its monitor's control socket.
+    pub(crate) fn container_run(&self, id: &str) -> PathBuf {
+        self.run.join(id)
+    }
+
+    /// A container's lock file. It lies beside the run directory and not in it, so that removing the one leaves the other.
+    pub(crate) fn container_lock(&self, id: &str) -> PathBuf {
+        self.run.join("locks").join(id)
+    }
+
+    /// A container's cgroup, below the root of every hierarchy.
+    pub(crate) fn cgroup(&self, id: &str) -> String {
+        format!("/barque/{}/{id}", self.instance)
+    }
+}

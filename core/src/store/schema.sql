@@ -1,0 +1,80 @@
+-- The engine-wide record. A container's run state is not here: its monitor keeps it in the container's own directory.
+-- Times are nanoseconds since 1970. Digests are written whole, `sha256:` and 64 hexadecimal digits.
+
+-- What the engine root is: 'id' → a random identity made with the root.
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Work that was begun: written before the first directory or kernel object of it exists, deleted when it is whole. A row
+-- whose owner is dead is undone (or finished) by whoever meets it.
+CREATE TABLE intents (
+    id               INTEGER PRIMARY KEY,
+    operation        TEXT NOT NULL,
+    object           TEXT NOT NULL,
+    step             TEXT NOT NULL,
+    owner_pid        INTEGER NOT NULL,
+    owner_start_time INTEGER NOT NULL,
+    owner_boot_id    TEXT NOT NULL,
+    created          INTEGER NOT NULL
+);
+
+-- Content in blobs/sha256, complete and verified.
+CREATE TABLE blobs (
+    digest TEXT PRIMARY KEY,
+    size   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Unpacked layers in layers/, complete and verified. `size` is bytes of file content.
+CREATE TABLE layers (
+    chain_id TEXT PRIMARY KEY,
+    diff_id  TEXT NOT NULL,
+    parent   TEXT REFERENCES layers (chain_id),
+    size     INTEGER NOT NULL,
+    created  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Images by id, the digest of the configuration, which is a blob like the manifest.
+CREATE TABLE images (
+    id       TEXT PRIMARY KEY,
+    manifest TEXT NOT NULL REFERENCES blobs (digest),
+    created  INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    loaded   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- An image's layers, lowest first: the unpacked one and the blob it came from.
+CREATE TABLE image_layers (
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    chain_id TEXT NOT NULL REFERENCES layers (chain_id),
+    blob     TEXT NOT NULL REFERENCES blobs (digest),
+    PRIMARY KEY (image_id, position)
+) WITHOUT ROWID;
+CREATE INDEX image_layers_by_chain ON image_layers (chain_id);
+
+-- Names, in full: docker.io/library/busybox:latest. `digest` is that of the manifest the name stood for, for repo digests.
+CREATE TABLE tags (
+    reference TEXT PRIMARY KEY,
+    image_id  TEXT NOT NULL REFERENCES images (id),
+    tagged    INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tags_by_image ON tags (image_id);
+
+-- Containers. `document` is the create request, `config` the image's configuration merged with it.
+-- An owner is there while `run` has created and not yet started it: when that process dies in between, the row goes.
+CREATE TABLE containers (
+    id               TEXT PRIMARY KEY,
+    name             TEXT NOT NULL UNIQUE,
+    image_id         TEXT NOT NULL REFERENCES images (id),
+    created          INTEGER NOT NULL,
+    document         TEXT NOT NULL,
+    config           TEXT NOT NULL,
+    auto_remove      INTEGER NOT NULL,
+    removing         INTEGER NOT NULL DEFAULT 0,
+    owner_pid        INTEGER,
+    owner_start_time INTEGER,
+    owner_boot_id    TEXT
+) WITHOUT ROWID;
+CREATE INDEX containers_by_image ON containers (image_id);

@@ -1,0 +1,254 @@
+//! The one stream type: pulled by its reader, cancelled from anywhere.
+//!
+//! Logs, the output of a run, waits and (later) events, statistics and progress are all a [`Stream`] of [`Item`]s. Nothing
+//! is pushed: there is no callback and no thread, so a reader that stops reading holds nothing up but itself, and every
+//! language can put its own loop around [`Stream::next`]. A stream is also a descriptor ([`Stream::as_fd`]) that an event
+//! loop can poll.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a stream yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Bytes a container wrote.
+    Chunk(Chunk),
+    /// A JSON document, as text.
+    Document(String),
+}
+
+/// Bytes a container wrote to one of its outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Which output.
+    pub channel: Output,
+    /// When the monitor read them, nanoseconds since 1970; `None` where it was not asked for.
+    pub timestamp: Option<i64>,
+    /// The bytes, as they were written.
+    pub data: Vec<u8>,
+}
+
+/// A container's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// Standard output, or the terminal.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What [`Stream::next`] has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The next item.
+    Item(Item),
+    /// There will be no more. Asked again, the answer is the same.
+    Done,
+    /// Nothing came before the deadline; the stream goes on.
+    TimedOut,
+}
+
+/// Until when a call may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// Wait as long as it takes.
+    pub const fn never() -> Deadline {
+        Deadline(None)
+    }
+
+    /// Wait at most this long from now. A time too far away to count is for ever.
+    pub fn after(duration: Duration) -> Deadline {
+        Deadline(Instant::now().checked_add(duration))
+    }
+
+    /// Wait at most this many milliseconds from now; negative: for ever.
+    pub fn after_ms(ms: i64) -> Deadline {
+        match u64::try_from(ms) {
+            Ok(ms) => Deadline::after(Duration::from_millis(ms)),
+            Err(_) => Deadline::never(),
+        }
+    }
+
+    /// The time that is left, `None` for ever.
+    pub fn remaining(self) -> Option<Duration> {
+        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// Cancels operations and streams, from any thread. Clones are the same canceller; a cancelled one stays so.
+#[derive(Clone)]
+pub struct Canceller(Arc<CancelState>);
+
+struct CancelState {
+    cancelled: AtomicBool,
+    fd: OwnedFd,
+}
+
+impl Canceller {
+    /// A canceller that has not been used.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ResourceExhausted`] when the process is out of descriptors.
+    pub fn new() -> Result<Canceller> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::system("create an eventfd", errno.into()))?;
+        Ok(Canceller(Arc::new(CancelState { cancelled: AtomicBool::new(false), fd })))
+    }
+
+    /// Cancel: every waiting and later call that uses this canceller fails with [`ErrorKind::Cancelled`].
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        // A full counter (EAGAIN) means that it is readable already, which is all that is wanted.
+        let _ = rustix::io::write(&self.0.fd, &1u64.to_ne_bytes());
+    }
+
+    /// Whether it has been used.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Fail when it has been used.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`].
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(cancelled()) } else { Ok(()) }
+    }
+
+    /// Wait until `fd` can be read, the deadline passes (`false`) or this is cancelled.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`].
+    pub fn wait_readable(&self, fd: BorrowedFd<'_>, deadline: Deadline) -> Result<bool> {
+        loop {
+            self.check()?;
+            let mut fds = [
+                PollFd::from_borrowed_fd(fd, PollFlags::IN),
+                PollFd::new(&self.0.fd, PollFlags::IN),
+            ];
+            let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) => return Ok(false),
+                Ok(_) if fds[0].revents().is_empty() => {}
+                Ok(_) => return Ok(true),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(Error::system("poll", errno.into())),
+            }
+        }
+    }
+}
+
+impl AsFd for Canceller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd.as_fd()
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the operation was cancelled")
+}
+
+/// Where a stream's items come from.
+pub(crate) trait Source: Send {
+    /// The next item if there is one now; [`Next::TimedOut`] when the reader must wait for [`Source::readable`].
+    fn try_next(&mut self) -> Result<Next>;
+
+    /// The descriptor that becomes readable when [`Source::try_next`] may have more to say.
+    fn readable(&self) -> BorrowedFd<'_>;
+
+    /// Bytes for the other side (a container's standard input). An empty slice closes it.
+    fn write(&mut self, _data: &[u8]) -> Result<usize> {
+        Err(Error::invalid("this stream takes no input"))
+    }
+}
+
+/// A sequence of items that its reader pulls.
+pub struct Stream {
+    source: Box<dyn Source>,
+    canceller: Canceller,
+    poller: OwnedFd,
+    ended: bool,
+}
+
+impl Stream {
+    /// A stream over `source` that `canceller` stops.
+    pub(crate) fn new(source: Box<dyn Source>, canceller: Canceller) -> Result<Stream> {
+        let failed = |errno: rustix::io::Errno| Error::system("set up an epoll", errno.into());
+        let poller = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
+        let readable = epoll::EventFlags::IN;
+        epoll::add(&poller, source.readable(), epoll::EventData::new_u64(0), readable)
+            .map_err(failed)?;
+        epoll::add(&poller, &canceller, epoll::EventData::new_u64(1), readable).map_err(failed)?;
+        Ok(Stream { source, canceller, poller, ended: false })
+    }
+
+    /// The next item, waiting for it until `deadline`.
+    ///
+    /// # Errors
+    /// What the source fails with, once; afterwards the stream is [`Next::Done`]. [`ErrorKind::Cancelled`] when it was
+    /// cancelled.
+    pub fn next(&mut self, deadline: Deadline) -> Result<Next> {
+        loop {
+            if self.ended {
+                return Ok(Next::Done);
+            }
+            match self.step(deadline) {
+                Ok(Some(next)) => {
+                    self.ended = next == Next::Done;
+                    return Ok(next);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.ended = true;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, deadline: Deadline) -> Result<Option<Next>> {
+        self.canceller.check()?;
+        match self.source.try_next()? {
+            Next::TimedOut => {}
+            next => return Ok(Some(next)),
+        }
+        let ready = self.canceller.wait_readable(self.source.readable(), deadline)?;
+        Ok((!ready).then_some(Next::TimedOut))
+    }
+
+    /// Send bytes to the other side: a container's standard input. Returns how many were taken; an empty slice closes the
+    /// input while output goes on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the stream takes no input, [`ErrorKind::Conflict`] when it is closed.
+    pub fn write(&mut self, data: &[u8]) -> Result<usize> {
+        self.source.write(data)
+    }
+
+    /// What cancels this stream, from any thread.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+}
+
+impl AsFd for Stream {
+    /// A descriptor that is readable when [`Stream::next`] may have something to say: for event loops. Only to be polled.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
