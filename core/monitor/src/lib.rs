@@ -8,6 +8,8 @@
 //!
 //! The library uses this crate for the documents they exchange: [`protocol`] and [`state`].
 
+pub mod oci;
 pub mod protocol;
+pub mod runtime;
 pub mod seccomp;
 pub mod state;
