@@ -8,6 +8,8 @@
 //!
 //! The library uses this crate for the documents they exchange: [`protocol`] and [`state`].
 
+pub mod applet;
+pub mod failpoint;
 pub mod oci;
 pub mod protocol;
 pub mod runtime;
