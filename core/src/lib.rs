@@ -33,6 +33,7 @@ pub mod container;
 pub mod image;
 pub mod shorthand;
 
+mod collect;
 mod engine;
 mod error;
 mod layout;
@@ -41,6 +42,7 @@ mod store;
 mod stream;
 mod sys;
 
+pub use collect::{Captured, Collected};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorKind, Result, Subject};
 pub use stream::{Canceller, Chunk, Deadline, Item, Next, Output, Stream};

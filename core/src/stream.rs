@@ -138,7 +138,11 @@ impl Canceller {
             let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) => return Ok(false),
-                Ok(_) if fds[0].revents().is_empty() => {}
+                Ok(_) if fds[0].revents().is_empty() => {
+                    // Written to by someone who has only the descriptor: a signal handler, which may call write(2) and not
+                    // much else (signal-safety(7)).
+                    self.0.cancelled.store(true, Ordering::Release);
+                }
                 Ok(_) => return Ok(true),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::system("poll", errno.into())),
@@ -148,6 +152,8 @@ impl Canceller {
 }
 
 impl AsFd for Canceller {
+    /// An eventfd. Writing the number 1 (8 bytes) to it cancels what waits, and can be done where [`Canceller::cancel`] cannot
+    /// be called: in a signal handler.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.fd.as_fd()
     }
@@ -250,5 +256,20 @@ impl AsFd for Stream {
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stream").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_to_the_descriptor_cancels_like_a_call_does() {
+        let canceller = Canceller::new().unwrap();
+        let never = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        rustix::io::write(&canceller, &1u64.to_ne_bytes()).unwrap();
+        let error = canceller.wait_readable(never.as_fd(), Deadline::never()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert!(canceller.is_cancelled());
     }
 }
