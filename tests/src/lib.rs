@@ -1,1 +1,3 @@
-//! placeholder
+//! What the suites of this package share.
+
+pub mod schema;

@@ -1,0 +1,1152 @@
+// The documents: JSON objects in the words of the Docker Engine API.
+//
+// Written by `make bless` from core/src/api. A request may leave out any field; an answer has all but the optional ones.
+
+/** An object without fields: Docker's way to write a set in JSON. */
+export type Empty = Record<string, never>;
+
+/** What to create: the body of `POST /containers/create`, with the query's `name` and `platform` beside it. */
+export interface ContainerCreate {
+  /** The container's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`; empty: one is made up. */
+  Name?: string;
+  /** `os/architecture[/variant]` of the image to use; empty: this machine's. */
+  Platform?: string;
+  /** Host name inside; empty: the first 12 digits of the id. */
+  Hostname?: string;
+  /** NIS domain name inside. */
+  Domainname?: string;
+  /** `user`, `uid`, `user:group` and so on; empty: the image's, else root. */
+  User?: string;
+  /** Whether the creator means to attach to standard input. */
+  AttachStdin?: boolean;
+  /** Whether the creator means to attach to standard output. */
+  AttachStdout?: boolean;
+  /** Whether the creator means to attach to standard error. */
+  AttachStderr?: boolean;
+  /** Ports the container listens on: `{"80/tcp": {}}`. */
+  ExposedPorts?: Record<string, Empty>;
+  /** Give the container a terminal. */
+  Tty?: boolean;
+  /** Keep its standard input open for attached clients. */
+  OpenStdin?: boolean;
+  /** Close it when the first attached client leaves. */
+  StdinOnce?: boolean;
+  /** Environment, `KEY=VALUE` each, or a map. */
+  Env?: string[] | Record<string, string | number | boolean>;
+  /** Arguments; without them the image's. */
+  Cmd?: string | string[] | null;
+  /** A health check, as Docker's `HealthConfig`. */
+  Healthcheck?: unknown;
+  /** Windows only; must be false. */
+  ArgsEscaped?: boolean;
+  /** Name, tag, digest or id of the image. */
+  Image?: string;
+  /** Anonymous volumes: `{"/data": {}}`. */
+  Volumes?: Record<string, Empty>;
+  /** Working directory inside; empty: the image's, else `/`. Made when missing. */
+  WorkingDir?: string;
+  /** Program and first arguments; without it the image's. An empty list clears the image's. */
+  Entrypoint?: string | string[] | null;
+  /** The same as `HostConfig.NetworkMode` `none`. */
+  NetworkDisabled?: boolean;
+  /** Ethernet address on the default network. */
+  MacAddress?: string;
+  /** Build triggers, kept for `commit`. */
+  OnBuild?: string[];
+  /** Labels; the image's are added where they don't clash. */
+  Labels?: Record<string, string>;
+  /** Signal that `stop` begins with; empty: the image's, else SIGTERM. */
+  StopSignal?: string;
+  /** Seconds `stop` waits before SIGKILL; without it 10. */
+  StopTimeout?: number | null;
+  /** Shell for the shell form, kept for `commit`. */
+  Shell?: string | string[];
+  /** What depends on this host: limits, mounts, isolation. */
+  HostConfig?: HostConfig;
+  /** Networks to join. */
+  NetworkingConfig?: unknown;
+}
+
+/** The answer to a create. */
+export interface ContainerCreated {
+  /** The new container's id, 64 hexadecimal digits. */
+  Id: string;
+  /** What the caller should know. */
+  Warnings: string[];
+}
+
+/** A container and what to do with it: the request of the verbs that need nothing else. */
+export interface ContainerRef {
+  /** Name, id, or a prefix of the id that no other has. */
+  Id?: string;
+}
+
+/** Start. */
+export interface ContainerStart {
+  /** Name, id or prefix. */
+  Id?: string;
+}
+
+/** Create, start and follow to the end: `docker run` as one call. */
+export interface ContainerRun {
+  /** What to run. `HostConfig.AutoRemove` is Docker's `--rm`. */
+  Create?: ContainerCreate;
+  /** End it (SIGKILL, reason `timeout`) when it still runs after so many milliseconds; 0: no limit. */
+  TimeoutMs?: number;
+  /** Kill it when the process that called dies or closes the stream. */
+  Tied?: boolean;
+}
+
+/** The last document of a run or attach stream, and the answer to a wait. */
+export interface ContainerExit {
+  /** The container's id. */
+  Id: string;
+  /** Its exit code: the process's own, or 128 + the signal that killed it; 125 when it is not known. */
+  StatusCode: number;
+  /**
+   * Why it ended: `exited`, `signaled`, `killed`, `stopped`, `stop-timeout`, `oom-killed`, `owner-gone`, `timeout`,
+   * `start-failed` or `monitor-died`.
+   */
+  Reason: string;
+  /** The kernel's OOM killer killed a process in it. */
+  OOMKilled: boolean;
+  /** What went wrong, where something did: Docker's `{"Message": …}`. */
+  Error?: WaitError;
+}
+
+/** Docker's error inside the answer to a wait. */
+export interface WaitError {
+  /** For a person. */
+  Message: string;
+}
+
+/** Stop. */
+export interface ContainerStop {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Seconds before SIGKILL; without it the container's own, else 10; negative: wait for ever. */
+  Timeout?: number | null;
+  /** Signal to begin with; empty: the container's own. */
+  Signal?: string;
+}
+
+/** Kill. */
+export interface ContainerKill {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** `KILL`, `SIGKILL`, `9`; empty: SIGKILL. */
+  Signal?: string;
+}
+
+/** Wait. */
+export interface ContainerWait {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** `not-running` (also when empty), `next-exit` or `removed`. */
+  Condition?: string;
+}
+
+/** Remove. */
+export interface ContainerRemove {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Kill it first when it runs. */
+  Force?: boolean;
+  /** Remove its anonymous volumes too. */
+  Volumes?: boolean;
+}
+
+/** Read the log. */
+export interface ContainerLogs {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Go on until the container ends. */
+  Follow?: boolean;
+  /** Standard output. */
+  Stdout?: boolean;
+  /** Standard error. */
+  Stderr?: boolean;
+  /** Only what was written at or after: RFC 3339, seconds since 1970, or a duration ago (`10m`). */
+  Since?: string;
+  /** Only what was written before; the same forms. */
+  Until?: string;
+  /** Begin every line with its time. */
+  Timestamps?: boolean;
+  /** Only the last so many lines; empty or `all`: all. */
+  Tail?: string;
+}
+
+/** Attach to a running container. */
+export interface ContainerAttach {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Send standard input. */
+  Stdin?: boolean;
+  /** Receive standard output. */
+  Stdout?: boolean;
+  /** Receive standard error. */
+  Stderr?: boolean;
+}
+
+/** Set the size of a container's terminal. */
+export interface ContainerResize {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Rows. */
+  H?: number;
+  /** Columns. */
+  W?: number;
+}
+
+/** List. */
+export interface ContainerList {
+  /** Those that don't run too. */
+  All?: boolean;
+  /** At most so many, the newest; 0: all. Implies `All`. */
+  Limit?: number;
+  /** `{"status": ["exited"], "label": ["a=b"], "name": ["web"]}`. */
+  Filters?: Record<string, string[]>;
+  /** Report the size of the writable layer too. */
+  Size?: boolean;
+}
+
+/** A row of a list, as `GET /containers/json` gives it. */
+export interface ContainerSummary {
+  /** Id. */
+  Id: string;
+  /** Names, each with a slash in front. */
+  Names: string[];
+  /** The image as it was asked for. */
+  Image: string;
+  /** Its id. */
+  ImageID: string;
+  /** The command as one line. */
+  Command: string;
+  /** When it was created, seconds since 1970. */
+  Created: number;
+  /** Published ports. */
+  Ports: unknown[];
+  /** Bytes in the writable layer. */
+  SizeRw?: number;
+  /** Bytes of all layers. */
+  SizeRootFs?: number;
+  /** Labels. */
+  Labels: Record<string, string>;
+  /** `created`, `running`, `exited`, … */
+  State: string;
+  /** The same for people: `Up 5 seconds`, `Exited (0) 2 minutes ago`. */
+  Status: string;
+  /** Its network mode. */
+  HostConfig: SummaryHostConfig;
+  /** Its networks. */
+  NetworkSettings: SummaryNetworks;
+  /** Its mounts. */
+  Mounts: unknown[];
+}
+
+/** The part of the host configuration that a list shows. */
+export interface SummaryHostConfig {
+  /** `none`, `host`, a network's name. */
+  NetworkMode: string;
+}
+
+/** The networks in a list. */
+export interface SummaryNetworks {
+  /** By name. */
+  Networks: Record<string, unknown>;
+}
+
+/** Everything about a container, as `GET /containers/{id}/json` gives it. */
+export interface ContainerInspect {
+  /** Id. */
+  Id: string;
+  /** When it was created, RFC 3339. */
+  Created: string;
+  /** The program. */
+  Path: string;
+  /** Its arguments. */
+  Args: string[];
+  /** How it is. */
+  State: ContainerState;
+  /** The image's id. */
+  Image: string;
+  /** Where its `resolv.conf` is kept. */
+  ResolvConfPath: string;
+  /** Where its `hostname` is kept. */
+  HostnamePath: string;
+  /** Where its `hosts` is kept. */
+  HostsPath: string;
+  /** Where its log is kept. */
+  LogPath: string;
+  /** Its name, with a slash in front. */
+  Name: string;
+  /** How often its restart policy has restarted it. */
+  RestartCount: number;
+  /** Storage driver. */
+  Driver: string;
+  /** `linux`. */
+  Platform: string;
+  /** SELinux label of its mounts. */
+  MountLabel: string;
+  /** SELinux label of its processes. */
+  ProcessLabel: string;
+  /** AppArmor profile. */
+  AppArmorProfile: string;
+  /** Running execs. */
+  ExecIDs: string[] | null;
+  /** What depends on this host. */
+  HostConfig: HostConfigInspect;
+  /** Where its layers are. */
+  GraphDriver: GraphDriver;
+  /** Bytes in the writable layer. */
+  SizeRw?: number;
+  /** Bytes of all layers. */
+  SizeRootFs?: number;
+  /** Its mounts. */
+  Mounts: unknown[];
+  /** The configuration it runs with: the image's and the caller's, merged. */
+  Config: ContainerConfig;
+  /** Its networks. */
+  NetworkSettings: NetworkSettings;
+}
+
+/** How a container is. */
+export interface ContainerState {
+  /** `created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`. */
+  Status: string;
+  /** Its process runs. */
+  Running: boolean;
+  /** It is frozen. */
+  Paused: boolean;
+  /** Its restart policy is about to start it again. */
+  Restarting: boolean;
+  /** The kernel's OOM killer killed a process in it. */
+  OOMKilled: boolean;
+  /** Its removal failed half way. */
+  Dead: boolean;
+  /** Its process 1 as this process's pid namespace numbers it; 0 when it doesn't run. */
+  Pid: number;
+  /** Exit code of the last run. */
+  ExitCode: number;
+  /** What went wrong in the last run. */
+  Error: string;
+  /** Why the last run ended, as in `ContainerExit.Reason`; empty before that. Not in Docker's document. */
+  ExitReason: string;
+  /** When the last run began, RFC 3339; `0001-01-01T00:00:00Z` before that. */
+  StartedAt: string;
+  /** When it ended; the same. */
+  FinishedAt: string;
+}
+
+/** Where a container's layers are. */
+export interface GraphDriver {
+  /** `overlay2`, Docker's name for what this is. */
+  Name: string;
+  /** `LowerDir`, `UpperDir`, `WorkDir`, `MergedDir`. */
+  Data: Record<string, string>;
+}
+
+/** A container's networks. */
+export interface NetworkSettings {
+  /** Published ports. */
+  Ports: Record<string, unknown>;
+  /** Path of its network namespace while it runs. */
+  SandboxKey: string;
+  /** Networks by name. */
+  Networks: Record<string, unknown>;
+}
+
+/** The configuration a container runs with, as `Config` in an inspect document. */
+export interface ContainerConfig {
+  /** Host name. */
+  Hostname: string;
+  /** NIS domain name. */
+  Domainname: string;
+  /** User. */
+  User: string;
+  /** As in `ContainerCreate`. */
+  AttachStdin: boolean;
+  /** As in `ContainerCreate`. */
+  AttachStdout: boolean;
+  /** As in `ContainerCreate`. */
+  AttachStderr: boolean;
+  /** Ports. */
+  ExposedPorts?: Record<string, Empty>;
+  /** Terminal. */
+  Tty: boolean;
+  /** Standard input is kept open. */
+  OpenStdin: boolean;
+  /** … for one client. */
+  StdinOnce: boolean;
+  /** Environment. */
+  Env: string[];
+  /** Arguments. */
+  Cmd: string[] | null;
+  /** Health check. */
+  Healthcheck?: unknown;
+  /** The image as it was asked for. */
+  Image: string;
+  /** Anonymous volumes. */
+  Volumes: Record<string, Empty> | null;
+  /** Working directory. */
+  WorkingDir: string;
+  /** Program and first arguments. */
+  Entrypoint: string[] | null;
+  /** Build triggers. */
+  OnBuild: string[] | null;
+  /** Labels. */
+  Labels: Record<string, string>;
+  /** Stop signal. */
+  StopSignal?: string;
+  /** Seconds before SIGKILL. */
+  StopTimeout?: number;
+  /** Shell. */
+  Shell?: string[];
+}
+
+/** What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values. */
+export interface HostConfig {
+  /** `source:target[:options]` each. */
+  Binds?: string[];
+  /** File to write the id to; the command line's business. */
+  ContainerIDFile?: string;
+  /** How output is kept. */
+  LogConfig?: LogConfig;
+  /** `none`, `host`, `bridge`, `container:ID` or a network's name; empty or `default`: the default. */
+  NetworkMode?: string;
+  /** Published ports by container port. */
+  PortBindings?: Record<string, PortBinding[]>;
+  /** When to start again. */
+  RestartPolicy?: RestartPolicy;
+  /** Remove it when it has ended. */
+  AutoRemove?: boolean;
+  /** Volume driver; `local` or empty. */
+  VolumeDriver?: string;
+  /** Take over these containers' mounts. */
+  VolumesFrom?: string[];
+  /** Mounts in the long form. */
+  Mounts?: Mount[];
+  /** Terminal size at the start: rows, columns. */
+  ConsoleSize?: [number, number];
+  /** Free annotations. */
+  Annotations?: Record<string, string>;
+  /** Capabilities to add to the default ones, with or without `CAP_`; `ALL`. */
+  CapAdd?: string[];
+  /** Capabilities to take away. */
+  CapDrop?: string[];
+  /** Cgroup namespace: `private` (also when empty) or `host`. */
+  CgroupnsMode?: string;
+  /** Name servers. */
+  Dns?: string[];
+  /** Resolver options. */
+  DnsOptions?: string[];
+  /** Search domains. */
+  DnsSearch?: string[];
+  /** `name:address` for `/etc/hosts`. */
+  ExtraHosts?: string[];
+  /** More groups for the process, names or numbers. */
+  GroupAdd?: string[];
+  /** `private`, `shareable`, `host`, `none`, `container:ID`; empty: private. */
+  IpcMode?: string;
+  /** A cgroup of another container. */
+  Cgroup?: string;
+  /** Deprecated links, `container:alias`. */
+  Links?: string[];
+  /** How ready the OOM killer is to take it, -1000 to 1000. */
+  OomScoreAdj?: number;
+  /** `host`, `container:ID`; empty: its own. */
+  PidMode?: string;
+  /** All capabilities and devices, nothing masked. */
+  Privileged?: boolean;
+  /** Publish all exposed ports. */
+  PublishAllPorts?: boolean;
+  /** The root file system cannot be written. */
+  ReadonlyRootfs?: boolean;
+  /** `no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, … */
+  SecurityOpt?: string[];
+  /** Storage driver options. */
+  StorageOpt?: Record<string, string>;
+  /** In-memory file systems: `{"/run": "size=64m"}`. */
+  Tmpfs?: Record<string, string>;
+  /** `host`; empty: its own. */
+  UTSMode?: string;
+  /** User namespace: `host`; empty: the engine's default. */
+  UsernsMode?: string;
+  /** Size of `/dev/shm`, bytes; 0: 64 MiB. */
+  ShmSize?: number | string;
+  /** Kernel parameters of its namespaces. */
+  Sysctls?: Record<string, string>;
+  /** OCI runtime; empty or `barque`. */
+  Runtime?: string;
+  /** Windows only. */
+  Isolation?: string;
+  /** Paths to hide; without it the default list. */
+  MaskedPaths?: string[] | null;
+  /** Paths that cannot be written; without it the default list. */
+  ReadonlyPaths?: string[] | null;
+  /** Run a reaper as process 1. */
+  Init?: boolean | null;
+  /** Relative weight of CPU time; 0: 1,024. */
+  CpuShares?: number;
+  /** Most memory, bytes; 0: no limit. */
+  Memory?: number | string;
+  /** CPU limit in billionths of a CPU; 0: no limit. */
+  NanoCpus?: number;
+  /** Parent cgroup. */
+  CgroupParent?: string;
+  /** Relative weight of block I/O, 10 to 1,000; 0: the default. */
+  BlkioWeight?: number;
+  /** The same per device. */
+  BlkioWeightDevice?: WeightDevice[];
+  /** Most bytes a second read from devices. */
+  BlkioDeviceReadBps?: ThrottleDevice[];
+  /** Most bytes a second written to devices. */
+  BlkioDeviceWriteBps?: ThrottleDevice[];
+  /** Most reads a second. */
+  BlkioDeviceReadIOps?: ThrottleDevice[];
+  /** Most writes a second. */
+  BlkioDeviceWriteIOps?: ThrottleDevice[];
+  /** Length of a CPU quota period, microseconds. */
+  CpuPeriod?: number;
+  /** CPU time in a period, microseconds. */
+  CpuQuota?: number;
+  /** Real-time period, microseconds. */
+  CpuRealtimePeriod?: number;
+  /** Real-time run time, microseconds. */
+  CpuRealtimeRuntime?: number;
+  /** CPUs it may use: `0-2,7`. */
+  CpusetCpus?: string;
+  /** Memory nodes it may use. */
+  CpusetMems?: string;
+  /** Host devices to give it. */
+  Devices?: DeviceMapping[];
+  /** Rules of the device cgroup: `c 1:3 rwm`. */
+  DeviceCgroupRules?: string[];
+  /** GPUs and the like. */
+  DeviceRequests?: unknown[];
+  /** Most kernel TCP memory, bytes; deprecated. */
+  KernelMemoryTCP?: number;
+  /** Most kernel memory, bytes; deprecated, refused. */
+  KernelMemory?: number;
+  /** Soft memory limit, bytes. */
+  MemoryReservation?: number | string;
+  /** Memory and swap together, bytes; -1: unlimited swap; 0: twice the memory. */
+  MemorySwap?: number | string;
+  /** How readily memory is swapped, 0 to 100; without it the kernel's own. */
+  MemorySwappiness?: number | null;
+  /** Don't let the OOM killer take it. */
+  OomKillDisable?: boolean | null;
+  /** Most processes; 0 or -1: no limit. */
+  PidsLimit?: number | null;
+  /** Resource limits. */
+  Ulimits?: Ulimit[];
+  /** Windows only. */
+  CpuCount?: number;
+  /** Windows only. */
+  CpuPercent?: number;
+  /** Windows only. */
+  IOMaximumIOps?: number;
+  /** Windows only. */
+  IOMaximumBandwidth?: number;
+}
+
+/** What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values. */
+export interface HostConfigInspect {
+  /** `source:target[:options]` each. */
+  Binds: string[];
+  /** File to write the id to; the command line's business. */
+  ContainerIDFile: string;
+  /** How output is kept. */
+  LogConfig: LogConfigInspect;
+  /** `none`, `host`, `bridge`, `container:ID` or a network's name; empty or `default`: the default. */
+  NetworkMode: string;
+  /** Published ports by container port. */
+  PortBindings: Record<string, PortBindingInspect[]>;
+  /** When to start again. */
+  RestartPolicy: RestartPolicyInspect;
+  /** Remove it when it has ended. */
+  AutoRemove: boolean;
+  /** Volume driver; `local` or empty. */
+  VolumeDriver: string;
+  /** Take over these containers' mounts. */
+  VolumesFrom: string[];
+  /** Mounts in the long form. */
+  Mounts: MountInspect[];
+  /** Terminal size at the start: rows, columns. */
+  ConsoleSize: [number, number];
+  /** Free annotations. */
+  Annotations: Record<string, string>;
+  /** Capabilities to add to the default ones, with or without `CAP_`; `ALL`. */
+  CapAdd: string[];
+  /** Capabilities to take away. */
+  CapDrop: string[];
+  /** Cgroup namespace: `private` (also when empty) or `host`. */
+  CgroupnsMode: string;
+  /** Name servers. */
+  Dns: string[];
+  /** Resolver options. */
+  DnsOptions: string[];
+  /** Search domains. */
+  DnsSearch: string[];
+  /** `name:address` for `/etc/hosts`. */
+  ExtraHosts: string[];
+  /** More groups for the process, names or numbers. */
+  GroupAdd: string[];
+  /** `private`, `shareable`, `host`, `none`, `container:ID`; empty: private. */
+  IpcMode: string;
+  /** A cgroup of another container. */
+  Cgroup: string;
+  /** Deprecated links, `container:alias`. */
+  Links: string[];
+  /** How ready the OOM killer is to take it, -1000 to 1000. */
+  OomScoreAdj: number;
+  /** `host`, `container:ID`; empty: its own. */
+  PidMode: string;
+  /** All capabilities and devices, nothing masked. */
+  Privileged: boolean;
+  /** Publish all exposed ports. */
+  PublishAllPorts: boolean;
+  /** The root file system cannot be written. */
+  ReadonlyRootfs: boolean;
+  /** `no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, … */
+  SecurityOpt: string[];
+  /** Storage driver options. */
+  StorageOpt: Record<string, string>;
+  /** In-memory file systems: `{"/run": "size=64m"}`. */
+  Tmpfs: Record<string, string>;
+  /** `host`; empty: its own. */
+  UTSMode: string;
+  /** User namespace: `host`; empty: the engine's default. */
+  UsernsMode: string;
+  /** Size of `/dev/shm`, bytes; 0: 64 MiB. */
+  ShmSize: number;
+  /** Kernel parameters of its namespaces. */
+  Sysctls: Record<string, string>;
+  /** OCI runtime; empty or `barque`. */
+  Runtime: string;
+  /** Windows only. */
+  Isolation: string;
+  /** Paths to hide; without it the default list. */
+  MaskedPaths: string[] | null;
+  /** Paths that cannot be written; without it the default list. */
+  ReadonlyPaths: string[] | null;
+  /** Run a reaper as process 1. */
+  Init: boolean | null;
+  /** Relative weight of CPU time; 0: 1,024. */
+  CpuShares: number;
+  /** Most memory, bytes; 0: no limit. */
+  Memory: number;
+  /** CPU limit in billionths of a CPU; 0: no limit. */
+  NanoCpus: number;
+  /** Parent cgroup. */
+  CgroupParent: string;
+  /** Relative weight of block I/O, 10 to 1,000; 0: the default. */
+  BlkioWeight: number;
+  /** The same per device. */
+  BlkioWeightDevice: WeightDeviceInspect[];
+  /** Most bytes a second read from devices. */
+  BlkioDeviceReadBps: ThrottleDeviceInspect[];
+  /** Most bytes a second written to devices. */
+  BlkioDeviceWriteBps: ThrottleDeviceInspect[];
+  /** Most reads a second. */
+  BlkioDeviceReadIOps: ThrottleDeviceInspect[];
+  /** Most writes a second. */
+  BlkioDeviceWriteIOps: ThrottleDeviceInspect[];
+  /** Length of a CPU quota period, microseconds. */
+  CpuPeriod: number;
+  /** CPU time in a period, microseconds. */
+  CpuQuota: number;
+  /** Real-time period, microseconds. */
+  CpuRealtimePeriod: number;
+  /** Real-time run time, microseconds. */
+  CpuRealtimeRuntime: number;
+  /** CPUs it may use: `0-2,7`. */
+  CpusetCpus: string;
+  /** Memory nodes it may use. */
+  CpusetMems: string;
+  /** Host devices to give it. */
+  Devices: DeviceMappingInspect[];
+  /** Rules of the device cgroup: `c 1:3 rwm`. */
+  DeviceCgroupRules: string[];
+  /** GPUs and the like. */
+  DeviceRequests: unknown[];
+  /** Most kernel TCP memory, bytes; deprecated. */
+  KernelMemoryTCP: number;
+  /** Most kernel memory, bytes; deprecated, refused. */
+  KernelMemory: number;
+  /** Soft memory limit, bytes. */
+  MemoryReservation: number;
+  /** Memory and swap together, bytes; -1: unlimited swap; 0: twice the memory. */
+  MemorySwap: number;
+  /** How readily memory is swapped, 0 to 100; without it the kernel's own. */
+  MemorySwappiness: number | null;
+  /** Don't let the OOM killer take it. */
+  OomKillDisable: boolean | null;
+  /** Most processes; 0 or -1: no limit. */
+  PidsLimit: number | null;
+  /** Resource limits. */
+  Ulimits: UlimitInspect[];
+  /** Windows only. */
+  CpuCount: number;
+  /** Windows only. */
+  CpuPercent: number;
+  /** Windows only. */
+  IOMaximumIOps: number;
+  /** Windows only. */
+  IOMaximumBandwidth: number;
+}
+
+/** How output is kept. */
+export interface LogConfig {
+  /** `json-file` (also when empty) or `none`. */
+  Type?: string;
+  /** `max-size`, `max-file`. */
+  Config?: Record<string, string>;
+}
+
+/** How output is kept. */
+export interface LogConfigInspect {
+  /** `json-file` (also when empty) or `none`. */
+  Type: string;
+  /** `max-size`, `max-file`. */
+  Config: Record<string, string>;
+}
+
+/** Where a published port listens. */
+export interface PortBinding {
+  /** Address; empty: all. */
+  HostIp?: string;
+  /** Port or range; empty: a free one. */
+  HostPort?: string;
+}
+
+/** Where a published port listens. */
+export interface PortBindingInspect {
+  /** Address; empty: all. */
+  HostIp: string;
+  /** Port or range; empty: a free one. */
+  HostPort: string;
+}
+
+/** When to start a container again. */
+export interface RestartPolicy {
+  /** `no` (also when empty), `always`, `unless-stopped`, `on-failure`. */
+  Name?: string;
+  /** How often, for `on-failure`; 0: without end. */
+  MaximumRetryCount?: number;
+}
+
+/** When to start a container again. */
+export interface RestartPolicyInspect {
+  /** `no` (also when empty), `always`, `unless-stopped`, `on-failure`. */
+  Name: string;
+  /** How often, for `on-failure`; 0: without end. */
+  MaximumRetryCount: number;
+}
+
+/** A mount in the long form. */
+export interface Mount {
+  /** Path inside. */
+  Target?: string;
+  /** Path on the host, or a volume's name. */
+  Source?: string;
+  /** `bind`, `volume`, `tmpfs`. */
+  Type?: string;
+  /** It cannot be written. */
+  ReadOnly?: boolean;
+  /** Docker Desktop's; ignored. */
+  Consistency?: string;
+  /** Options of a bind mount. */
+  BindOptions?: unknown;
+  /** Options of a volume. */
+  VolumeOptions?: unknown;
+  /** Options of a tmpfs. */
+  TmpfsOptions?: unknown;
+}
+
+/** A mount in the long form. */
+export interface MountInspect {
+  /** Path inside. */
+  Target: string;
+  /** Path on the host, or a volume's name. */
+  Source: string;
+  /** `bind`, `volume`, `tmpfs`. */
+  Type: string;
+  /** It cannot be written. */
+  ReadOnly: boolean;
+  /** Docker Desktop's; ignored. */
+  Consistency: string;
+  /** Options of a bind mount. */
+  BindOptions?: unknown;
+  /** Options of a volume. */
+  VolumeOptions?: unknown;
+  /** Options of a tmpfs. */
+  TmpfsOptions?: unknown;
+}
+
+/** Block I/O weight of a device. */
+export interface WeightDevice {
+  /** Path of the device. */
+  Path?: string;
+  /** 10 to 1,000. */
+  Weight?: number;
+}
+
+/** Block I/O weight of a device. */
+export interface WeightDeviceInspect {
+  /** Path of the device. */
+  Path: string;
+  /** 10 to 1,000. */
+  Weight: number;
+}
+
+/** Block I/O limit of a device. */
+export interface ThrottleDevice {
+  /** Path of the device. */
+  Path?: string;
+  /** Bytes or operations a second. */
+  Rate?: number;
+}
+
+/** Block I/O limit of a device. */
+export interface ThrottleDeviceInspect {
+  /** Path of the device. */
+  Path: string;
+  /** Bytes or operations a second. */
+  Rate: number;
+}
+
+/** A host device in the container. */
+export interface DeviceMapping {
+  /** Path on the host. */
+  PathOnHost?: string;
+  /** Path inside; empty: the same. */
+  PathInContainer?: string;
+  /** `r`, `w`, `m`; empty: `rwm`. */
+  CgroupPermissions?: string;
+}
+
+/** A host device in the container. */
+export interface DeviceMappingInspect {
+  /** Path on the host. */
+  PathOnHost: string;
+  /** Path inside; empty: the same. */
+  PathInContainer: string;
+  /** `r`, `w`, `m`; empty: `rwm`. */
+  CgroupPermissions: string;
+}
+
+/** A resource limit. */
+export interface Ulimit {
+  /** `nofile`, `nproc`, … */
+  Name?: string;
+  /** Soft limit; -1: unlimited. */
+  Soft?: number;
+  /** Hard limit; -1: unlimited. */
+  Hard?: number;
+}
+
+/** A resource limit. */
+export interface UlimitInspect {
+  /** `nofile`, `nproc`, … */
+  Name: string;
+  /** Soft limit; -1: unlimited. */
+  Soft: number;
+  /** Hard limit; -1: unlimited. */
+  Hard: number;
+}
+
+/** Where bytes come from: a path, or a descriptor of this process that stays the caller's. */
+export interface Input {
+  /** A file or directory. */
+  Path?: string;
+  /** An open descriptor, read from where it stands to its end. */
+  Fd?: number | null;
+}
+
+/** Load images from a `docker save` or OCI archive, or an OCI layout directory. */
+export interface ImageLoad {
+  /** The archive (plain, gzip or zstd) or directory. */
+  Input?: Input;
+}
+
+/** What was loaded. */
+export interface ImageLoaded {
+  /** One row an image. */
+  Images: LoadedImage[];
+  /** What the caller should know. */
+  Warnings: string[];
+}
+
+/** An image that was loaded. */
+export interface LoadedImage {
+  /** Its id. */
+  Id: string;
+  /** Names it has now. */
+  Names: string[];
+}
+
+/** Make an image of one layer from a root file system. */
+export interface ImageImport {
+  /** A tar archive (plain, gzip or zstd) or a directory. */
+  Input?: Input;
+  /** Name and tag to give it; empty: none. */
+  Reference?: string;
+  /** Dockerfile instructions to apply: `CMD ["sh"]`, `ENV A=1`. */
+  Changes?: string[];
+  /** Commit message. */
+  Message?: string;
+  /** `os/architecture[/variant]`; empty: this machine's. */
+  Platform?: string;
+}
+
+/** An image that was made. */
+export interface ImageCreated {
+  /** Its id: `sha256:` and 64 hexadecimal digits. */
+  Id: string;
+}
+
+/** An image: name, tag, digest, id or a prefix of the id. */
+export interface ImageRef {
+  /** Name, tag, digest, id or prefix. */
+  Name?: string;
+}
+
+/** List images. */
+export interface ImageList {
+  /** Those without a name that others are built on too. */
+  All?: boolean;
+  /** `{"reference": ["busybox*"], "dangling": ["true"], "label": ["a=b"]}`. */
+  Filters?: Record<string, string[]>;
+}
+
+/** A row of a list, as `GET /images/json` gives it. */
+export interface ImageSummary {
+  /** Id. */
+  Id: string;
+  /** Id of the image it was built on, where that is known. */
+  ParentId: string;
+  /** `name:tag` each. */
+  RepoTags: string[];
+  /** `name@digest` each. */
+  RepoDigests: string[];
+  /** When it was made, seconds since 1970. */
+  Created: number;
+  /** Bytes of its layers, unpacked. */
+  Size: number;
+  /** Bytes it shares with others; -1: not counted. */
+  SharedSize: number;
+  /** Labels. */
+  Labels: Record<string, string>;
+  /** Containers that use it; -1: not counted. */
+  Containers: number;
+}
+
+/** Everything about an image, as `GET /images/{name}/json` gives it. */
+export interface ImageInspect {
+  /** Id: the digest of its configuration. */
+  Id: string;
+  /** `name:tag` each. */
+  RepoTags: string[];
+  /** `name@digest` each. */
+  RepoDigests: string[];
+  /** Id of the image it was built on, where that is known. */
+  Parent: string;
+  /** Commit message. */
+  Comment: string;
+  /** When it was made, RFC 3339. */
+  Created: string;
+  /** Version of the program that made it. */
+  DockerVersion: string;
+  /** Who made it. */
+  Author: string;
+  /** The configuration containers of it begin with. */
+  Config: ContainerConfig;
+  /** `amd64`, `arm64`, … */
+  Architecture: string;
+  /** `v8`, … */
+  Variant: string;
+  /** `linux`. */
+  Os: string;
+  /** Bytes of its layers, unpacked. */
+  Size: number;
+  /** Where its layers are. */
+  GraphDriver: GraphDriver;
+  /** Its layers. */
+  RootFS: RootFs;
+  /** When it was last tagged. */
+  Metadata: ImageMetadata;
+}
+
+/** An image's layers. */
+export interface RootFs {
+  /** `layers`. */
+  Type: string;
+  /** Digests of the layers' plain tars (diff ids), lowest first. */
+  Layers: string[];
+}
+
+/** What the store knows about an image beside its content. */
+export interface ImageMetadata {
+  /** RFC 3339; `0001-01-01T00:00:00Z` when never. */
+  LastTagTime: string;
+}
+
+/** Give an image another name. */
+export interface ImageTag {
+  /** Name, tag, digest, id or prefix. */
+  Name?: string;
+  /** The new name, with or without a tag. */
+  Reference?: string;
+}
+
+/** Remove a name from an image, and the image when that was its last. */
+export interface ImageRemove {
+  /** Name, tag, digest, id or prefix. */
+  Name?: string;
+  /** Even when it has other names, or stopped containers use it. */
+  Force?: boolean;
+  /** Keep images without a name that it was built on. */
+  NoPrune?: boolean;
+}
+
+/** One thing that a removal did: exactly one field is set. */
+export interface ImageRemoved {
+  /** A name that is gone. */
+  Untagged?: string;
+  /** An image or layer that is gone. */
+  Deleted?: string;
+}
+
+/** A row of an image's history, newest first, as `GET /images/{name}/history` gives it. */
+export interface HistoryRow {
+  /** Id of the image after this step, or `<missing>`. */
+  Id: string;
+  /** When, seconds since 1970. */
+  Created: number;
+  /** By which instruction. */
+  CreatedBy: string;
+  /** Names of that image. */
+  Tags: string[];
+  /** Bytes the step added. */
+  Size: number;
+  /** Comment. */
+  Comment: string;
+}
+
+/** A request without fields. */
+export type Nothing = Record<string, never>;
+
+/** The engine and this host, in the words of `GET /info`. */
+export interface SystemInfo {
+  /** Identity of the engine root: made when the root was. */
+  ID: string;
+  /** All containers. */
+  Containers: number;
+  /** Those that run. */
+  ContainersRunning: number;
+  /** Those that are paused. */
+  ContainersPaused: number;
+  /** Those that don't run. */
+  ContainersStopped: number;
+  /** Images. */
+  Images: number;
+  /** Storage driver, `overlay2`. */
+  Driver: string;
+  /** The engine root. */
+  DockerRootDir: string;
+  /** Default log driver. */
+  LoggingDriver: string;
+  /** `cgroupfs`. */
+  CgroupDriver: string;
+  /** `1` or `2`; hybrid hosts are `1`, since that's where their controllers are. */
+  CgroupVersion: string;
+  /** Memory limits can be applied. */
+  MemoryLimit: boolean;
+  /** Swap limits can be applied. */
+  SwapLimit: boolean;
+  /** CPU quotas can be applied. */
+  CpuCfsQuota: boolean;
+  /** CPU shares can be applied. */
+  CPUShares: boolean;
+  /** CPU sets can be applied. */
+  CPUSet: boolean;
+  /** Process limits can be applied. */
+  PidsLimit: boolean;
+  /** The OOM killer can be turned off for a container. */
+  OomKillDisable: boolean;
+  /** CPUs. */
+  NCPU: number;
+  /** Memory, bytes. */
+  MemTotal: number;
+  /** Host name. */
+  Name: string;
+  /** Kernel release. */
+  KernelVersion: string;
+  /** Distribution. */
+  OperatingSystem: string;
+  /** `linux`. */
+  OSType: string;
+  /** `x86_64`, `aarch64`, … */
+  Architecture: string;
+  /** barque's version. */
+  ServerVersion: string;
+  /** `name=seccomp,profile=builtin`, … */
+  SecurityOptions: string[];
+  /** Default runtime, `barque`. */
+  DefaultRuntime: string;
+  /** What is missing or degraded on this host. */
+  Warnings: string[];
+}
+
+/** Versions, in the words of `GET /version`. */
+export interface SystemVersion {
+  /** barque's version. */
+  Version: string;
+  /** Version of the Docker Engine API that the documents follow. */
+  ApiVersion: string;
+  /** `linux`. */
+  Os: string;
+  /** `amd64`, `arm64`, … */
+  Arch: string;
+  /** Kernel release. */
+  KernelVersion: string;
+}
+
+/** What the engine keeps on disk, in the words of `GET /system/df`. */
+export interface DiskUsage {
+  /** Bytes of all layers. */
+  LayersSize: number;
+  /** Images, with shared sizes and counts of containers. */
+  Images: ImageSummary[];
+  /** Containers, with sizes. */
+  Containers: ContainerSummary[];
+  /** Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document. */
+  BlobsSize: number;
+}
+
+/** Every operation with its request and answer; a stream's answer is its last document. */
+export interface Operations {
+  'container.attach': { request: ContainerAttach; answer: ContainerExit; kind: 'stream' };
+  'container.create': { request: ContainerCreate; answer: ContainerCreated; kind: 'unary' };
+  'container.inspect': { request: ContainerRef; answer: ContainerInspect; kind: 'unary' };
+  'container.kill': { request: ContainerKill; answer: Nothing; kind: 'unary' };
+  'container.list': { request: ContainerList; answer: ContainerSummary[]; kind: 'unary' };
+  'container.logs': { request: ContainerLogs; answer: Nothing; kind: 'stream' };
+  'container.remove': { request: ContainerRemove; answer: Nothing; kind: 'unary' };
+  'container.resize': { request: ContainerResize; answer: Nothing; kind: 'unary' };
+  'container.run': { request: ContainerRun; answer: ContainerExit; kind: 'stream' };
+  'container.start': { request: ContainerStart; answer: Nothing; kind: 'unary' };
+  'container.stop': { request: ContainerStop; answer: Nothing; kind: 'unary' };
+  'container.wait': { request: ContainerWait; answer: ContainerExit; kind: 'stream' };
+  'image.history': { request: ImageRef; answer: HistoryRow[]; kind: 'unary' };
+  'image.import': { request: ImageImport; answer: ImageCreated; kind: 'unary' };
+  'image.inspect': { request: ImageRef; answer: ImageInspect; kind: 'unary' };
+  'image.list': { request: ImageList; answer: ImageSummary[]; kind: 'unary' };
+  'image.load': { request: ImageLoad; answer: ImageLoaded; kind: 'unary' };
+  'image.remove': { request: ImageRemove; answer: ImageRemoved[]; kind: 'unary' };
+  'image.tag': { request: ImageTag; answer: Nothing; kind: 'unary' };
+  'system.df': { request: Nothing; answer: DiskUsage; kind: 'unary' };
+  'system.info': { request: Nothing; answer: SystemInfo; kind: 'unary' };
+  'system.version': { request: Nothing; answer: SystemVersion; kind: 'unary' };
+}

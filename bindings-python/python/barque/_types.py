@@ -1,0 +1,1640 @@
+"""The documents: JSON objects as dictionaries, in the words of the Docker Engine API.
+
+Written by `make bless` from core/src/api. A request may leave out any field; an answer has all but those marked.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if sys.version_info >= (3, 11):
+    from typing import NotRequired
+elif TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
+
+class Empty(TypedDict, total=False):
+    """An object without fields: Docker's way to write a set in JSON."""
+
+
+class ContainerCreate(TypedDict, total=False):
+    """What to create: the body of `POST /containers/create`, with the query's `name` and `platform` beside it."""
+
+    Name: str
+    """The container's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`; empty: one is made up."""
+
+    Platform: str
+    """`os/architecture[/variant]` of the image to use; empty: this machine's."""
+
+    Hostname: str
+    """Host name inside; empty: the first 12 digits of the id."""
+
+    Domainname: str
+    """NIS domain name inside."""
+
+    User: str
+    """`user`, `uid`, `user:group` and so on; empty: the image's, else root."""
+
+    AttachStdin: bool
+    """Whether the creator means to attach to standard input."""
+
+    AttachStdout: bool
+    """Whether the creator means to attach to standard output."""
+
+    AttachStderr: bool
+    """Whether the creator means to attach to standard error."""
+
+    ExposedPorts: dict[str, Empty]
+    """Ports the container listens on: `{"80/tcp": {}}`."""
+
+    Tty: bool
+    """Give the container a terminal."""
+
+    OpenStdin: bool
+    """Keep its standard input open for attached clients."""
+
+    StdinOnce: bool
+    """Close it when the first attached client leaves."""
+
+    Env: list[str] | dict[str, str | int | float | bool]
+    """Environment, `KEY=VALUE` each, or a map."""
+
+    Cmd: str | list[str] | None
+    """Arguments; without them the image's."""
+
+    Healthcheck: Any
+    """A health check, as Docker's `HealthConfig`."""
+
+    ArgsEscaped: bool
+    """Windows only; must be false."""
+
+    Image: str
+    """Name, tag, digest or id of the image."""
+
+    Volumes: dict[str, Empty]
+    """Anonymous volumes: `{"/data": {}}`."""
+
+    WorkingDir: str
+    """Working directory inside; empty: the image's, else `/`. Made when missing."""
+
+    Entrypoint: str | list[str] | None
+    """Program and first arguments; without it the image's. An empty list clears the image's."""
+
+    NetworkDisabled: bool
+    """The same as `HostConfig.NetworkMode` `none`."""
+
+    MacAddress: str
+    """Ethernet address on the default network."""
+
+    OnBuild: list[str]
+    """Build triggers, kept for `commit`."""
+
+    Labels: dict[str, str]
+    """Labels; the image's are added where they don't clash."""
+
+    StopSignal: str
+    """Signal that `stop` begins with; empty: the image's, else SIGTERM."""
+
+    StopTimeout: int | None
+    """Seconds `stop` waits before SIGKILL; without it 10."""
+
+    Shell: str | list[str]
+    """Shell for the shell form, kept for `commit`."""
+
+    HostConfig: HostConfig
+    """What depends on this host: limits, mounts, isolation."""
+
+    NetworkingConfig: Any
+    """Networks to join."""
+
+
+class ContainerCreated(TypedDict):
+    """The answer to a create."""
+
+    Id: str
+    """The new container's id, 64 hexadecimal digits."""
+
+    Warnings: list[str]
+    """What the caller should know."""
+
+
+class ContainerRef(TypedDict, total=False):
+    """A container and what to do with it: the request of the verbs that need nothing else."""
+
+    Id: str
+    """Name, id, or a prefix of the id that no other has."""
+
+
+class ContainerStart(TypedDict, total=False):
+    """Start."""
+
+    Id: str
+    """Name, id or prefix."""
+
+
+class ContainerRun(TypedDict, total=False):
+    """Create, start and follow to the end: `docker run` as one call."""
+
+    Create: ContainerCreate
+    """What to run. `HostConfig.AutoRemove` is Docker's `--rm`."""
+
+    TimeoutMs: int
+    """End it (SIGKILL, reason `timeout`) when it still runs after so many milliseconds; 0: no limit."""
+
+    Tied: bool
+    """Kill it when the process that called dies or closes the stream."""
+
+
+class ContainerExit(TypedDict):
+    """The last document of a run or attach stream, and the answer to a wait."""
+
+    Id: str
+    """The container's id."""
+
+    StatusCode: int
+    """Its exit code: the process's own, or 128 + the signal that killed it; 125 when it is not known."""
+
+    Reason: str
+    """Why it ended: `exited`, `signaled`, `killed`, `stopped`, `stop-timeout`, `oom-killed`, `owner-gone`, `timeout`,
+    `start-failed` or `monitor-died`."""
+
+    OOMKilled: bool
+    """The kernel's OOM killer killed a process in it."""
+
+    Error: NotRequired[WaitError]
+    """What went wrong, where something did: Docker's `{"Message": …}`."""
+
+
+class WaitError(TypedDict):
+    """Docker's error inside the answer to a wait."""
+
+    Message: str
+    """For a person."""
+
+
+class ContainerStop(TypedDict, total=False):
+    """Stop."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Timeout: int | None
+    """Seconds before SIGKILL; without it the container's own, else 10; negative: wait for ever."""
+
+    Signal: str
+    """Signal to begin with; empty: the container's own."""
+
+
+class ContainerKill(TypedDict, total=False):
+    """Kill."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Signal: str
+    """`KILL`, `SIGKILL`, `9`; empty: SIGKILL."""
+
+
+class ContainerWait(TypedDict, total=False):
+    """Wait."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Condition: str
+    """`not-running` (also when empty), `next-exit` or `removed`."""
+
+
+class ContainerRemove(TypedDict, total=False):
+    """Remove."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Force: bool
+    """Kill it first when it runs."""
+
+    Volumes: bool
+    """Remove its anonymous volumes too."""
+
+
+class ContainerLogs(TypedDict, total=False):
+    """Read the log."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Follow: bool
+    """Go on until the container ends."""
+
+    Stdout: bool
+    """Standard output."""
+
+    Stderr: bool
+    """Standard error."""
+
+    Since: str
+    """Only what was written at or after: RFC 3339, seconds since 1970, or a duration ago (`10m`)."""
+
+    Until: str
+    """Only what was written before; the same forms."""
+
+    Timestamps: bool
+    """Begin every line with its time."""
+
+    Tail: str
+    """Only the last so many lines; empty or `all`: all."""
+
+
+class ContainerAttach(TypedDict, total=False):
+    """Attach to a running container."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Stdin: bool
+    """Send standard input."""
+
+    Stdout: bool
+    """Receive standard output."""
+
+    Stderr: bool
+    """Receive standard error."""
+
+
+class ContainerResize(TypedDict, total=False):
+    """Set the size of a container's terminal."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    H: int
+    """Rows."""
+
+    W: int
+    """Columns."""
+
+
+class ContainerList(TypedDict, total=False):
+    """List."""
+
+    All: bool
+    """Those that don't run too."""
+
+    Limit: int
+    """At most so many, the newest; 0: all. Implies `All`."""
+
+    Filters: dict[str, list[str]]
+    """`{"status": ["exited"], "label": ["a=b"], "name": ["web"]}`."""
+
+    Size: bool
+    """Report the size of the writable layer too."""
+
+
+class ContainerSummary(TypedDict):
+    """A row of a list, as `GET /containers/json` gives it."""
+
+    Id: str
+    """Id."""
+
+    Names: list[str]
+    """Names, each with a slash in front."""
+
+    Image: str
+    """The image as it was asked for."""
+
+    ImageID: str
+    """Its id."""
+
+    Command: str
+    """The command as one line."""
+
+    Created: int
+    """When it was created, seconds since 1970."""
+
+    Ports: list[Any]
+    """Published ports."""
+
+    SizeRw: NotRequired[int]
+    """Bytes in the writable layer."""
+
+    SizeRootFs: NotRequired[int]
+    """Bytes of all layers."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+    State: str
+    """`created`, `running`, `exited`, …"""
+
+    Status: str
+    """The same for people: `Up 5 seconds`, `Exited (0) 2 minutes ago`."""
+
+    HostConfig: SummaryHostConfig
+    """Its network mode."""
+
+    NetworkSettings: SummaryNetworks
+    """Its networks."""
+
+    Mounts: list[Any]
+    """Its mounts."""
+
+
+class SummaryHostConfig(TypedDict):
+    """The part of the host configuration that a list shows."""
+
+    NetworkMode: str
+    """`none`, `host`, a network's name."""
+
+
+class SummaryNetworks(TypedDict):
+    """The networks in a list."""
+
+    Networks: dict[str, Any]
+    """By name."""
+
+
+class ContainerInspect(TypedDict):
+    """Everything about a container, as `GET /containers/{id}/json` gives it."""
+
+    Id: str
+    """Id."""
+
+    Created: str
+    """When it was created, RFC 3339."""
+
+    Path: str
+    """The program."""
+
+    Args: list[str]
+    """Its arguments."""
+
+    State: ContainerState
+    """How it is."""
+
+    Image: str
+    """The image's id."""
+
+    ResolvConfPath: str
+    """Where its `resolv.conf` is kept."""
+
+    HostnamePath: str
+    """Where its `hostname` is kept."""
+
+    HostsPath: str
+    """Where its `hosts` is kept."""
+
+    LogPath: str
+    """Where its log is kept."""
+
+    Name: str
+    """Its name, with a slash in front."""
+
+    RestartCount: int
+    """How often its restart policy has restarted it."""
+
+    Driver: str
+    """Storage driver."""
+
+    Platform: str
+    """`linux`."""
+
+    MountLabel: str
+    """SELinux label of its mounts."""
+
+    ProcessLabel: str
+    """SELinux label of its processes."""
+
+    AppArmorProfile: str
+    """AppArmor profile."""
+
+    ExecIDs: list[str] | None
+    """Running execs."""
+
+    HostConfig: HostConfigInspect
+    """What depends on this host."""
+
+    GraphDriver: GraphDriver
+    """Where its layers are."""
+
+    SizeRw: NotRequired[int]
+    """Bytes in the writable layer."""
+
+    SizeRootFs: NotRequired[int]
+    """Bytes of all layers."""
+
+    Mounts: list[Any]
+    """Its mounts."""
+
+    Config: ContainerConfig
+    """The configuration it runs with: the image's and the caller's, merged."""
+
+    NetworkSettings: NetworkSettings
+    """Its networks."""
+
+
+class ContainerState(TypedDict):
+    """How a container is."""
+
+    Status: str
+    """`created`, `running`, `paused`, `restarting`, `removing`, `exited`, `dead`."""
+
+    Running: bool
+    """Its process runs."""
+
+    Paused: bool
+    """It is frozen."""
+
+    Restarting: bool
+    """Its restart policy is about to start it again."""
+
+    OOMKilled: bool
+    """The kernel's OOM killer killed a process in it."""
+
+    Dead: bool
+    """Its removal failed half way."""
+
+    Pid: int
+    """Its process 1 as this process's pid namespace numbers it; 0 when it doesn't run."""
+
+    ExitCode: int
+    """Exit code of the last run."""
+
+    Error: str
+    """What went wrong in the last run."""
+
+    ExitReason: str
+    """Why the last run ended, as in `ContainerExit.Reason`; empty before that. Not in Docker's document."""
+
+    StartedAt: str
+    """When the last run began, RFC 3339; `0001-01-01T00:00:00Z` before that."""
+
+    FinishedAt: str
+    """When it ended; the same."""
+
+
+class GraphDriver(TypedDict):
+    """Where a container's layers are."""
+
+    Name: str
+    """`overlay2`, Docker's name for what this is."""
+
+    Data: dict[str, str]
+    """`LowerDir`, `UpperDir`, `WorkDir`, `MergedDir`."""
+
+
+class NetworkSettings(TypedDict):
+    """A container's networks."""
+
+    Ports: dict[str, Any]
+    """Published ports."""
+
+    SandboxKey: str
+    """Path of its network namespace while it runs."""
+
+    Networks: dict[str, Any]
+    """Networks by name."""
+
+
+class ContainerConfig(TypedDict):
+    """The configuration a container runs with, as `Config` in an inspect document."""
+
+    Hostname: str
+    """Host name."""
+
+    Domainname: str
+    """NIS domain name."""
+
+    User: str
+    """User."""
+
+    AttachStdin: bool
+    """As in `ContainerCreate`."""
+
+    AttachStdout: bool
+    """As in `ContainerCreate`."""
+
+    AttachStderr: bool
+    """As in `ContainerCreate`."""
+
+    ExposedPorts: NotRequired[dict[str, Empty]]
+    """Ports."""
+
+    Tty: bool
+    """Terminal."""
+
+    OpenStdin: bool
+    """Standard input is kept open."""
+
+    StdinOnce: bool
+    """… for one client."""
+
+    Env: list[str]
+    """Environment."""
+
+    Cmd: list[str] | None
+    """Arguments."""
+
+    Healthcheck: NotRequired[Any]
+    """Health check."""
+
+    Image: str
+    """The image as it was asked for."""
+
+    Volumes: dict[str, Empty] | None
+    """Anonymous volumes."""
+
+    WorkingDir: str
+    """Working directory."""
+
+    Entrypoint: list[str] | None
+    """Program and first arguments."""
+
+    OnBuild: list[str] | None
+    """Build triggers."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+    StopSignal: NotRequired[str]
+    """Stop signal."""
+
+    StopTimeout: NotRequired[int]
+    """Seconds before SIGKILL."""
+
+    Shell: NotRequired[list[str]]
+    """Shell."""
+
+
+class HostConfig(TypedDict, total=False):
+    """What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values."""
+
+    Binds: list[str]
+    """`source:target[:options]` each."""
+
+    ContainerIDFile: str
+    """File to write the id to; the command line's business."""
+
+    LogConfig: LogConfig
+    """How output is kept."""
+
+    NetworkMode: str
+    """`none`, `host`, `bridge`, `container:ID` or a network's name; empty or `default`: the default."""
+
+    PortBindings: dict[str, list[PortBinding]]
+    """Published ports by container port."""
+
+    RestartPolicy: RestartPolicy
+    """When to start again."""
+
+    AutoRemove: bool
+    """Remove it when it has ended."""
+
+    VolumeDriver: str
+    """Volume driver; `local` or empty."""
+
+    VolumesFrom: list[str]
+    """Take over these containers' mounts."""
+
+    Mounts: list[Mount]
+    """Mounts in the long form."""
+
+    ConsoleSize: list[int]
+    """Terminal size at the start: rows, columns."""
+
+    Annotations: dict[str, str]
+    """Free annotations."""
+
+    CapAdd: list[str]
+    """Capabilities to add to the default ones, with or without `CAP_`; `ALL`."""
+
+    CapDrop: list[str]
+    """Capabilities to take away."""
+
+    CgroupnsMode: str
+    """Cgroup namespace: `private` (also when empty) or `host`."""
+
+    Dns: list[str]
+    """Name servers."""
+
+    DnsOptions: list[str]
+    """Resolver options."""
+
+    DnsSearch: list[str]
+    """Search domains."""
+
+    ExtraHosts: list[str]
+    """`name:address` for `/etc/hosts`."""
+
+    GroupAdd: list[str]
+    """More groups for the process, names or numbers."""
+
+    IpcMode: str
+    """`private`, `shareable`, `host`, `none`, `container:ID`; empty: private."""
+
+    Cgroup: str
+    """A cgroup of another container."""
+
+    Links: list[str]
+    """Deprecated links, `container:alias`."""
+
+    OomScoreAdj: int
+    """How ready the OOM killer is to take it, -1000 to 1000."""
+
+    PidMode: str
+    """`host`, `container:ID`; empty: its own."""
+
+    Privileged: bool
+    """All capabilities and devices, nothing masked."""
+
+    PublishAllPorts: bool
+    """Publish all exposed ports."""
+
+    ReadonlyRootfs: bool
+    """The root file system cannot be written."""
+
+    SecurityOpt: list[str]
+    """`no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, …"""
+
+    StorageOpt: dict[str, str]
+    """Storage driver options."""
+
+    Tmpfs: dict[str, str]
+    """In-memory file systems: `{"/run": "size=64m"}`."""
+
+    UTSMode: str
+    """`host`; empty: its own."""
+
+    UsernsMode: str
+    """User namespace: `host`; empty: the engine's default."""
+
+    ShmSize: int | str
+    """Size of `/dev/shm`, bytes; 0: 64 MiB."""
+
+    Sysctls: dict[str, str]
+    """Kernel parameters of its namespaces."""
+
+    Runtime: str
+    """OCI runtime; empty or `barque`."""
+
+    Isolation: str
+    """Windows only."""
+
+    MaskedPaths: list[str] | None
+    """Paths to hide; without it the default list."""
+
+    ReadonlyPaths: list[str] | None
+    """Paths that cannot be written; without it the default list."""
+
+    Init: bool | None
+    """Run a reaper as process 1."""
+
+    CpuShares: int
+    """Relative weight of CPU time; 0: 1,024."""
+
+    Memory: int | str
+    """Most memory, bytes; 0: no limit."""
+
+    NanoCpus: int
+    """CPU limit in billionths of a CPU; 0: no limit."""
+
+    CgroupParent: str
+    """Parent cgroup."""
+
+    BlkioWeight: int
+    """Relative weight of block I/O, 10 to 1,000; 0: the default."""
+
+    BlkioWeightDevice: list[WeightDevice]
+    """The same per device."""
+
+    BlkioDeviceReadBps: list[ThrottleDevice]
+    """Most bytes a second read from devices."""
+
+    BlkioDeviceWriteBps: list[ThrottleDevice]
+    """Most bytes a second written to devices."""
+
+    BlkioDeviceReadIOps: list[ThrottleDevice]
+    """Most reads a second."""
+
+    BlkioDeviceWriteIOps: list[ThrottleDevice]
+    """Most writes a second."""
+
+    CpuPeriod: int
+    """Length of a CPU quota period, microseconds."""
+
+    CpuQuota: int
+    """CPU time in a period, microseconds."""
+
+    CpuRealtimePeriod: int
+    """Real-time period, microseconds."""
+
+    CpuRealtimeRuntime: int
+    """Real-time run time, microseconds."""
+
+    CpusetCpus: str
+    """CPUs it may use: `0-2,7`."""
+
+    CpusetMems: str
+    """Memory nodes it may use."""
+
+    Devices: list[DeviceMapping]
+    """Host devices to give it."""
+
+    DeviceCgroupRules: list[str]
+    """Rules of the device cgroup: `c 1:3 rwm`."""
+
+    DeviceRequests: list[Any]
+    """GPUs and the like."""
+
+    KernelMemoryTCP: int
+    """Most kernel TCP memory, bytes; deprecated."""
+
+    KernelMemory: int
+    """Most kernel memory, bytes; deprecated, refused."""
+
+    MemoryReservation: int | str
+    """Soft memory limit, bytes."""
+
+    MemorySwap: int | str
+    """Memory and swap together, bytes; -1: unlimited swap; 0: twice the memory."""
+
+    MemorySwappiness: int | None
+    """How readily memory is swapped, 0 to 100; without it the kernel's own."""
+
+    OomKillDisable: bool | None
+    """Don't let the OOM killer take it."""
+
+    PidsLimit: int | None
+    """Most processes; 0 or -1: no limit."""
+
+    Ulimits: list[Ulimit]
+    """Resource limits."""
+
+    CpuCount: int
+    """Windows only."""
+
+    CpuPercent: int
+    """Windows only."""
+
+    IOMaximumIOps: int
+    """Windows only."""
+
+    IOMaximumBandwidth: int
+    """Windows only."""
+
+
+class HostConfigInspect(TypedDict):
+    """What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values."""
+
+    Binds: list[str]
+    """`source:target[:options]` each."""
+
+    ContainerIDFile: str
+    """File to write the id to; the command line's business."""
+
+    LogConfig: LogConfigInspect
+    """How output is kept."""
+
+    NetworkMode: str
+    """`none`, `host`, `bridge`, `container:ID` or a network's name; empty or `default`: the default."""
+
+    PortBindings: dict[str, list[PortBindingInspect]]
+    """Published ports by container port."""
+
+    RestartPolicy: RestartPolicyInspect
+    """When to start again."""
+
+    AutoRemove: bool
+    """Remove it when it has ended."""
+
+    VolumeDriver: str
+    """Volume driver; `local` or empty."""
+
+    VolumesFrom: list[str]
+    """Take over these containers' mounts."""
+
+    Mounts: list[MountInspect]
+    """Mounts in the long form."""
+
+    ConsoleSize: list[int]
+    """Terminal size at the start: rows, columns."""
+
+    Annotations: dict[str, str]
+    """Free annotations."""
+
+    CapAdd: list[str]
+    """Capabilities to add to the default ones, with or without `CAP_`; `ALL`."""
+
+    CapDrop: list[str]
+    """Capabilities to take away."""
+
+    CgroupnsMode: str
+    """Cgroup namespace: `private` (also when empty) or `host`."""
+
+    Dns: list[str]
+    """Name servers."""
+
+    DnsOptions: list[str]
+    """Resolver options."""
+
+    DnsSearch: list[str]
+    """Search domains."""
+
+    ExtraHosts: list[str]
+    """`name:address` for `/etc/hosts`."""
+
+    GroupAdd: list[str]
+    """More groups for the process, names or numbers."""
+
+    IpcMode: str
+    """`private`, `shareable`, `host`, `none`, `container:ID`; empty: private."""
+
+    Cgroup: str
+    """A cgroup of another container."""
+
+    Links: list[str]
+    """Deprecated links, `container:alias`."""
+
+    OomScoreAdj: int
+    """How ready the OOM killer is to take it, -1000 to 1000."""
+
+    PidMode: str
+    """`host`, `container:ID`; empty: its own."""
+
+    Privileged: bool
+    """All capabilities and devices, nothing masked."""
+
+    PublishAllPorts: bool
+    """Publish all exposed ports."""
+
+    ReadonlyRootfs: bool
+    """The root file system cannot be written."""
+
+    SecurityOpt: list[str]
+    """`no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, …"""
+
+    StorageOpt: dict[str, str]
+    """Storage driver options."""
+
+    Tmpfs: dict[str, str]
+    """In-memory file systems: `{"/run": "size=64m"}`."""
+
+    UTSMode: str
+    """`host`; empty: its own."""
+
+    UsernsMode: str
+    """User namespace: `host`; empty: the engine's default."""
+
+    ShmSize: int
+    """Size of `/dev/shm`, bytes; 0: 64 MiB."""
+
+    Sysctls: dict[str, str]
+    """Kernel parameters of its namespaces."""
+
+    Runtime: str
+    """OCI runtime; empty or `barque`."""
+
+    Isolation: str
+    """Windows only."""
+
+    MaskedPaths: list[str] | None
+    """Paths to hide; without it the default list."""
+
+    ReadonlyPaths: list[str] | None
+    """Paths that cannot be written; without it the default list."""
+
+    Init: bool | None
+    """Run a reaper as process 1."""
+
+    CpuShares: int
+    """Relative weight of CPU time; 0: 1,024."""
+
+    Memory: int
+    """Most memory, bytes; 0: no limit."""
+
+    NanoCpus: int
+    """CPU limit in billionths of a CPU; 0: no limit."""
+
+    CgroupParent: str
+    """Parent cgroup."""
+
+    BlkioWeight: int
+    """Relative weight of block I/O, 10 to 1,000; 0: the default."""
+
+    BlkioWeightDevice: list[WeightDeviceInspect]
+    """The same per device."""
+
+    BlkioDeviceReadBps: list[ThrottleDeviceInspect]
+    """Most bytes a second read from devices."""
+
+    BlkioDeviceWriteBps: list[ThrottleDeviceInspect]
+    """Most bytes a second written to devices."""
+
+    BlkioDeviceReadIOps: list[ThrottleDeviceInspect]
+    """Most reads a second."""
+
+    BlkioDeviceWriteIOps: list[ThrottleDeviceInspect]
+    """Most writes a second."""
+
+    CpuPeriod: int
+    """Length of a CPU quota period, microseconds."""
+
+    CpuQuota: int
+    """CPU time in a period, microseconds."""
+
+    CpuRealtimePeriod: int
+    """Real-time period, microseconds."""
+
+    CpuRealtimeRuntime: int
+    """Real-time run time, microseconds."""
+
+    CpusetCpus: str
+    """CPUs it may use: `0-2,7`."""
+
+    CpusetMems: str
+    """Memory nodes it may use."""
+
+    Devices: list[DeviceMappingInspect]
+    """Host devices to give it."""
+
+    DeviceCgroupRules: list[str]
+    """Rules of the device cgroup: `c 1:3 rwm`."""
+
+    DeviceRequests: list[Any]
+    """GPUs and the like."""
+
+    KernelMemoryTCP: int
+    """Most kernel TCP memory, bytes; deprecated."""
+
+    KernelMemory: int
+    """Most kernel memory, bytes; deprecated, refused."""
+
+    MemoryReservation: int
+    """Soft memory limit, bytes."""
+
+    MemorySwap: int
+    """Memory and swap together, bytes; -1: unlimited swap; 0: twice the memory."""
+
+    MemorySwappiness: int | None
+    """How readily memory is swapped, 0 to 100; without it the kernel's own."""
+
+    OomKillDisable: bool | None
+    """Don't let the OOM killer take it."""
+
+    PidsLimit: int | None
+    """Most processes; 0 or -1: no limit."""
+
+    Ulimits: list[UlimitInspect]
+    """Resource limits."""
+
+    CpuCount: int
+    """Windows only."""
+
+    CpuPercent: int
+    """Windows only."""
+
+    IOMaximumIOps: int
+    """Windows only."""
+
+    IOMaximumBandwidth: int
+    """Windows only."""
+
+
+class LogConfig(TypedDict, total=False):
+    """How output is kept."""
+
+    Type: str
+    """`json-file` (also when empty) or `none`."""
+
+    Config: dict[str, str]
+    """`max-size`, `max-file`."""
+
+
+class LogConfigInspect(TypedDict):
+    """How output is kept."""
+
+    Type: str
+    """`json-file` (also when empty) or `none`."""
+
+    Config: dict[str, str]
+    """`max-size`, `max-file`."""
+
+
+class PortBinding(TypedDict, total=False):
+    """Where a published port listens."""
+
+    HostIp: str
+    """Address; empty: all."""
+
+    HostPort: str
+    """Port or range; empty: a free one."""
+
+
+class PortBindingInspect(TypedDict):
+    """Where a published port listens."""
+
+    HostIp: str
+    """Address; empty: all."""
+
+    HostPort: str
+    """Port or range; empty: a free one."""
+
+
+class RestartPolicy(TypedDict, total=False):
+    """When to start a container again."""
+
+    Name: str
+    """`no` (also when empty), `always`, `unless-stopped`, `on-failure`."""
+
+    MaximumRetryCount: int
+    """How often, for `on-failure`; 0: without end."""
+
+
+class RestartPolicyInspect(TypedDict):
+    """When to start a container again."""
+
+    Name: str
+    """`no` (also when empty), `always`, `unless-stopped`, `on-failure`."""
+
+    MaximumRetryCount: int
+    """How often, for `on-failure`; 0: without end."""
+
+
+class Mount(TypedDict, total=False):
+    """A mount in the long form."""
+
+    Target: str
+    """Path inside."""
+
+    Source: str
+    """Path on the host, or a volume's name."""
+
+    Type: str
+    """`bind`, `volume`, `tmpfs`."""
+
+    ReadOnly: bool
+    """It cannot be written."""
+
+    Consistency: str
+    """Docker Desktop's; ignored."""
+
+    BindOptions: Any
+    """Options of a bind mount."""
+
+    VolumeOptions: Any
+    """Options of a volume."""
+
+    TmpfsOptions: Any
+    """Options of a tmpfs."""
+
+
+class MountInspect(TypedDict):
+    """A mount in the long form."""
+
+    Target: str
+    """Path inside."""
+
+    Source: str
+    """Path on the host, or a volume's name."""
+
+    Type: str
+    """`bind`, `volume`, `tmpfs`."""
+
+    ReadOnly: bool
+    """It cannot be written."""
+
+    Consistency: str
+    """Docker Desktop's; ignored."""
+
+    BindOptions: NotRequired[Any]
+    """Options of a bind mount."""
+
+    VolumeOptions: NotRequired[Any]
+    """Options of a volume."""
+
+    TmpfsOptions: NotRequired[Any]
+    """Options of a tmpfs."""
+
+
+class WeightDevice(TypedDict, total=False):
+    """Block I/O weight of a device."""
+
+    Path: str
+    """Path of the device."""
+
+    Weight: int
+    """10 to 1,000."""
+
+
+class WeightDeviceInspect(TypedDict):
+    """Block I/O weight of a device."""
+
+    Path: str
+    """Path of the device."""
+
+    Weight: int
+    """10 to 1,000."""
+
+
+class ThrottleDevice(TypedDict, total=False):
+    """Block I/O limit of a device."""
+
+    Path: str
+    """Path of the device."""
+
+    Rate: int
+    """Bytes or operations a second."""
+
+
+class ThrottleDeviceInspect(TypedDict):
+    """Block I/O limit of a device."""
+
+    Path: str
+    """Path of the device."""
+
+    Rate: int
+    """Bytes or operations a second."""
+
+
+class DeviceMapping(TypedDict, total=False):
+    """A host device in the container."""
+
+    PathOnHost: str
+    """Path on the host."""
+
+    PathInContainer: str
+    """Path inside; empty: the same."""
+
+    CgroupPermissions: str
+    """`r`, `w`, `m`; empty: `rwm`."""
+
+
+class DeviceMappingInspect(TypedDict):
+    """A host device in the container."""
+
+    PathOnHost: str
+    """Path on the host."""
+
+    PathInContainer: str
+    """Path inside; empty: the same."""
+
+    CgroupPermissions: str
+    """`r`, `w`, `m`; empty: `rwm`."""
+
+
+class Ulimit(TypedDict, total=False):
+    """A resource limit."""
+
+    Name: str
+    """`nofile`, `nproc`, …"""
+
+    Soft: int
+    """Soft limit; -1: unlimited."""
+
+    Hard: int
+    """Hard limit; -1: unlimited."""
+
+
+class UlimitInspect(TypedDict):
+    """A resource limit."""
+
+    Name: str
+    """`nofile`, `nproc`, …"""
+
+    Soft: int
+    """Soft limit; -1: unlimited."""
+
+    Hard: int
+    """Hard limit; -1: unlimited."""
+
+
+class Input(TypedDict, total=False):
+    """Where bytes come from: a path, or a descriptor of this process that stays the caller's."""
+
+    Path: str
+    """A file or directory."""
+
+    Fd: int | None
+    """An open descriptor, read from where it stands to its end."""
+
+
+class ImageLoad(TypedDict, total=False):
+    """Load images from a `docker save` or OCI archive, or an OCI layout directory."""
+
+    Input: Input
+    """The archive (plain, gzip or zstd) or directory."""
+
+
+class ImageLoaded(TypedDict):
+    """What was loaded."""
+
+    Images: list[LoadedImage]
+    """One row an image."""
+
+    Warnings: list[str]
+    """What the caller should know."""
+
+
+class LoadedImage(TypedDict):
+    """An image that was loaded."""
+
+    Id: str
+    """Its id."""
+
+    Names: list[str]
+    """Names it has now."""
+
+
+class ImageImport(TypedDict, total=False):
+    """Make an image of one layer from a root file system."""
+
+    Input: Input
+    """A tar archive (plain, gzip or zstd) or a directory."""
+
+    Reference: str
+    """Name and tag to give it; empty: none."""
+
+    Changes: list[str]
+    """Dockerfile instructions to apply: `CMD ["sh"]`, `ENV A=1`."""
+
+    Message: str
+    """Commit message."""
+
+    Platform: str
+    """`os/architecture[/variant]`; empty: this machine's."""
+
+
+class ImageCreated(TypedDict):
+    """An image that was made."""
+
+    Id: str
+    """Its id: `sha256:` and 64 hexadecimal digits."""
+
+
+class ImageRef(TypedDict, total=False):
+    """An image: name, tag, digest, id or a prefix of the id."""
+
+    Name: str
+    """Name, tag, digest, id or prefix."""
+
+
+class ImageList(TypedDict, total=False):
+    """List images."""
+
+    All: bool
+    """Those without a name that others are built on too."""
+
+    Filters: dict[str, list[str]]
+    """`{"reference": ["busybox*"], "dangling": ["true"], "label": ["a=b"]}`."""
+
+
+class ImageSummary(TypedDict):
+    """A row of a list, as `GET /images/json` gives it."""
+
+    Id: str
+    """Id."""
+
+    ParentId: str
+    """Id of the image it was built on, where that is known."""
+
+    RepoTags: list[str]
+    """`name:tag` each."""
+
+    RepoDigests: list[str]
+    """`name@digest` each."""
+
+    Created: int
+    """When it was made, seconds since 1970."""
+
+    Size: int
+    """Bytes of its layers, unpacked."""
+
+    SharedSize: int
+    """Bytes it shares with others; -1: not counted."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+    Containers: int
+    """Containers that use it; -1: not counted."""
+
+
+class ImageInspect(TypedDict):
+    """Everything about an image, as `GET /images/{name}/json` gives it."""
+
+    Id: str
+    """Id: the digest of its configuration."""
+
+    RepoTags: list[str]
+    """`name:tag` each."""
+
+    RepoDigests: list[str]
+    """`name@digest` each."""
+
+    Parent: str
+    """Id of the image it was built on, where that is known."""
+
+    Comment: str
+    """Commit message."""
+
+    Created: str
+    """When it was made, RFC 3339."""
+
+    DockerVersion: str
+    """Version of the program that made it."""
+
+    Author: str
+    """Who made it."""
+
+    Config: ContainerConfig
+    """The configuration containers of it begin with."""
+
+    Architecture: str
+    """`amd64`, `arm64`, …"""
+
+    Variant: str
+    """`v8`, …"""
+
+    Os: str
+    """`linux`."""
+
+    Size: int
+    """Bytes of its layers, unpacked."""
+
+    GraphDriver: GraphDriver
+    """Where its layers are."""
+
+    RootFS: RootFs
+    """Its layers."""
+
+    Metadata: ImageMetadata
+    """When it was last tagged."""
+
+
+class RootFs(TypedDict):
+    """An image's layers."""
+
+    Type: str
+    """`layers`."""
+
+    Layers: list[str]
+    """Digests of the layers' plain tars (diff ids), lowest first."""
+
+
+class ImageMetadata(TypedDict):
+    """What the store knows about an image beside its content."""
+
+    LastTagTime: str
+    """RFC 3339; `0001-01-01T00:00:00Z` when never."""
+
+
+class ImageTag(TypedDict, total=False):
+    """Give an image another name."""
+
+    Name: str
+    """Name, tag, digest, id or prefix."""
+
+    Reference: str
+    """The new name, with or without a tag."""
+
+
+class ImageRemove(TypedDict, total=False):
+    """Remove a name from an image, and the image when that was its last."""
+
+    Name: str
+    """Name, tag, digest, id or prefix."""
+
+    Force: bool
+    """Even when it has other names, or stopped containers use it."""
+
+    NoPrune: bool
+    """Keep images without a name that it was built on."""
+
+
+class ImageRemoved(TypedDict):
+    """One thing that a removal did: exactly one field is set."""
+
+    Untagged: NotRequired[str]
+    """A name that is gone."""
+
+    Deleted: NotRequired[str]
+    """An image or layer that is gone."""
+
+
+class HistoryRow(TypedDict):
+    """A row of an image's history, newest first, as `GET /images/{name}/history` gives it."""
+
+    Id: str
+    """Id of the image after this step, or `<missing>`."""
+
+    Created: int
+    """When, seconds since 1970."""
+
+    CreatedBy: str
+    """By which instruction."""
+
+    Tags: list[str]
+    """Names of that image."""
+
+    Size: int
+    """Bytes the step added."""
+
+    Comment: str
+    """Comment."""
+
+
+class Nothing(TypedDict, total=False):
+    """A request without fields."""
+
+
+class SystemInfo(TypedDict):
+    """The engine and this host, in the words of `GET /info`."""
+
+    ID: str
+    """Identity of the engine root: made when the root was."""
+
+    Containers: int
+    """All containers."""
+
+    ContainersRunning: int
+    """Those that run."""
+
+    ContainersPaused: int
+    """Those that are paused."""
+
+    ContainersStopped: int
+    """Those that don't run."""
+
+    Images: int
+    """Images."""
+
+    Driver: str
+    """Storage driver, `overlay2`."""
+
+    DockerRootDir: str
+    """The engine root."""
+
+    LoggingDriver: str
+    """Default log driver."""
+
+    CgroupDriver: str
+    """`cgroupfs`."""
+
+    CgroupVersion: str
+    """`1` or `2`; hybrid hosts are `1`, since that's where their controllers are."""
+
+    MemoryLimit: bool
+    """Memory limits can be applied."""
+
+    SwapLimit: bool
+    """Swap limits can be applied."""
+
+    CpuCfsQuota: bool
+    """CPU quotas can be applied."""
+
+    CPUShares: bool
+    """CPU shares can be applied."""
+
+    CPUSet: bool
+    """CPU sets can be applied."""
+
+    PidsLimit: bool
+    """Process limits can be applied."""
+
+    OomKillDisable: bool
+    """The OOM killer can be turned off for a container."""
+
+    NCPU: int
+    """CPUs."""
+
+    MemTotal: int
+    """Memory, bytes."""
+
+    Name: str
+    """Host name."""
+
+    KernelVersion: str
+    """Kernel release."""
+
+    OperatingSystem: str
+    """Distribution."""
+
+    OSType: str
+    """`linux`."""
+
+    Architecture: str
+    """`x86_64`, `aarch64`, …"""
+
+    ServerVersion: str
+    """barque's version."""
+
+    SecurityOptions: list[str]
+    """`name=seccomp,profile=builtin`, …"""
+
+    DefaultRuntime: str
+    """Default runtime, `barque`."""
+
+    Warnings: list[str]
+    """What is missing or degraded on this host."""
+
+
+class SystemVersion(TypedDict):
+    """Versions, in the words of `GET /version`."""
+
+    Version: str
+    """barque's version."""
+
+    ApiVersion: str
+    """Version of the Docker Engine API that the documents follow."""
+
+    Os: str
+    """`linux`."""
+
+    Arch: str
+    """`amd64`, `arm64`, …"""
+
+    KernelVersion: str
+    """Kernel release."""
+
+
+class DiskUsage(TypedDict):
+    """What the engine keeps on disk, in the words of `GET /system/df`."""
+
+    LayersSize: int
+    """Bytes of all layers."""
+
+    Images: list[ImageSummary]
+    """Images, with shared sizes and counts of containers."""
+
+    Containers: list[ContainerSummary]
+    """Containers, with sizes."""
+
+    BlobsSize: int
+    """Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document."""
+
+
+__all__ = [
+    "ContainerAttach",
+    "ContainerConfig",
+    "ContainerCreate",
+    "ContainerCreated",
+    "ContainerExit",
+    "ContainerInspect",
+    "ContainerKill",
+    "ContainerList",
+    "ContainerLogs",
+    "ContainerRef",
+    "ContainerRemove",
+    "ContainerResize",
+    "ContainerRun",
+    "ContainerStart",
+    "ContainerState",
+    "ContainerStop",
+    "ContainerSummary",
+    "ContainerWait",
+    "DeviceMapping",
+    "DeviceMappingInspect",
+    "DiskUsage",
+    "Empty",
+    "GraphDriver",
+    "HistoryRow",
+    "HostConfig",
+    "HostConfigInspect",
+    "ImageCreated",
+    "ImageImport",
+    "ImageInspect",
+    "ImageList",
+    "ImageLoad",
+    "ImageLoaded",
+    "ImageMetadata",
+    "ImageRef",
+    "ImageRemove",
+    "ImageRemoved",
+    "ImageSummary",
+    "ImageTag",
+    "Input",
+    "LoadedImage",
+    "LogConfig",
+    "LogConfigInspect",
+    "Mount",
+    "MountInspect",
+    "NetworkSettings",
+    "Nothing",
+    "PortBinding",
+    "PortBindingInspect",
+    "RestartPolicy",
+    "RestartPolicyInspect",
+    "RootFs",
+    "SummaryHostConfig",
+    "SummaryNetworks",
+    "SystemInfo",
+    "SystemVersion",
+    "ThrottleDevice",
+    "ThrottleDeviceInspect",
+    "Ulimit",
+    "UlimitInspect",
+    "WaitError",
+    "WeightDevice",
+    "WeightDeviceInspect",
+]
