@@ -9,6 +9,7 @@
 //! The library uses this crate for the documents they exchange: [`protocol`] and [`state`].
 
 pub mod applet;
+pub mod cgroup;
 pub mod failpoint;
 pub mod oci;
 pub mod protocol;

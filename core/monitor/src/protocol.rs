@@ -283,6 +283,38 @@ pub struct Failure {
     pub errno: Option<i32>,
 }
 
+impl Failure {
+    /// A system call failed: `what` names it and the thing, and the error's text follows.
+    pub fn system(what: impl std::fmt::Display, errno: i32) -> Failure {
+        let message = format!("{what}: {}", describe(errno));
+        Failure { class: FailureClass::System, message, errno: Some(errno) }
+    }
+
+    /// The spec or request asks for something impossible.
+    pub fn invalid(message: impl Into<String>) -> Failure {
+        Failure { class: FailureClass::Invalid, message: message.into(), errno: None }
+    }
+
+    /// The kernel or this machine cannot do what was asked for.
+    pub fn unsupported(message: impl Into<String>) -> Failure {
+        Failure { class: FailureClass::Unsupported, message: message.into(), errno: None }
+    }
+}
+
+/// The system's text for an error number, as our messages have it: `permission denied`.
+pub fn describe(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    // glibc begins its texts with a capital, except for proper names ("RFS specific error").
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some(a), Some(b)) if b.is_lowercase() => {
+            a.to_lowercase().chain([b]).chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Classes of [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
