@@ -171,9 +171,15 @@ pub(crate) trait Source: Send {
     /// The descriptor that becomes readable when [`Source::try_next`] may have more to say.
     fn readable(&self) -> BorrowedFd<'_>;
 
-    /// Bytes for the other side (a container's standard input). An empty slice closes it.
+    /// Bytes for the other side (a container's standard input), as many as it takes now: 0 when none. An empty slice closes
+    /// it. Never waits.
     fn write(&mut self, _data: &[u8]) -> Result<usize> {
         Err(Error::invalid("this stream takes no input"))
+    }
+
+    /// The descriptor that becomes writable when [`Source::write`] may take more.
+    fn writable(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 }
 
@@ -231,13 +237,20 @@ impl Stream {
         Ok((!ready).then_some(Next::TimedOut))
     }
 
-    /// Send bytes to the other side: a container's standard input. Returns how many were taken; an empty slice closes the
-    /// input while output goes on.
+    /// Send bytes to the other side: a container's standard input. Returns how many were taken, 0 when it takes none now
+    /// (see [`Stream::input_fd`]); an empty slice closes the input while output goes on. Never waits: a container that waits for
+    /// its output to be read takes no input, so whoever writes must be able to read.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the stream takes no input, [`ErrorKind::Conflict`] when it is closed.
     pub fn write(&mut self, data: &[u8]) -> Result<usize> {
         self.source.write(data)
+    }
+
+    /// The descriptor that is writable when [`Stream::write`] may take more; `None` when the stream takes no input. Only to be
+    /// polled.
+    pub fn input_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.source.writable()
     }
 
     /// What cancels this stream, from any thread.
