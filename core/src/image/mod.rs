@@ -1,8 +1,24 @@
-//! Images: one verb a file.
+//! Images: one verb a file, and the nouns they share.
+//!
+//! An image comes in ([`load`], [`import`], the built-in one) as blobs and a manifest in a leased temporary directory, is
+//! verified and unpacked there, and gets its names in the store all at once ([`publish`]). From then on it is rows of the
+//! database and directories that nobody changes.
+
+mod blob;
+mod config;
+mod digest;
+mod json;
+mod reference;
+mod resolve;
 
 use crate::Engine;
 use crate::api::*;
 use crate::error::{Error, Result};
+
+pub(crate) use config::{ImageConfig, RunConfig};
+pub(crate) use digest::Digest;
+pub(crate) use reference::Reference;
+pub(crate) use resolve::ImageHandle;
 
 /// The images of an engine.
 #[derive(Clone, Copy)]

@@ -26,23 +26,29 @@ CREATE TABLE blobs (
     size   INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Unpacked layers in layers/, complete and verified. `size` is bytes of file content.
+-- Unpacked layers in layers/, complete and verified. `size` is bytes of file content. An opaque layer hides all below it:
+-- overlayfs does not look at the mark on a layer's root, so whoever mounts leaves those below out.
 CREATE TABLE layers (
     chain_id TEXT PRIMARY KEY,
     diff_id  TEXT NOT NULL,
     parent   TEXT REFERENCES layers (chain_id),
     size     INTEGER NOT NULL,
+    opaque   INTEGER NOT NULL,
     created  INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX layers_by_parent ON layers (parent);
 
--- Images by id, the digest of the configuration, which is a blob like the manifest.
+-- Images by id, the digest of the configuration, which is a blob like the manifest. A hidden one was removed by force while
+-- containers still stand on it: it goes with the last of them.
 CREATE TABLE images (
-    id       TEXT PRIMARY KEY,
+    id       TEXT PRIMARY KEY REFERENCES blobs (digest),
     manifest TEXT NOT NULL REFERENCES blobs (digest),
     created  INTEGER NOT NULL,
     size     INTEGER NOT NULL,
-    loaded   INTEGER NOT NULL
+    loaded   INTEGER NOT NULL,
+    hidden   INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE INDEX images_by_manifest ON images (manifest);
 
 -- An image's layers, lowest first: the unpacked one and the blob it came from.
 CREATE TABLE image_layers (
@@ -53,8 +59,10 @@ CREATE TABLE image_layers (
     PRIMARY KEY (image_id, position)
 ) WITHOUT ROWID;
 CREATE INDEX image_layers_by_chain ON image_layers (chain_id);
+CREATE INDEX image_layers_by_blob ON image_layers (blob);
 
--- Names, in full: docker.io/library/busybox:latest. `digest` is that of the manifest the name stood for, for repo digests.
+-- Names in full: docker.io/library/busybox:latest, or with the digest of a manifest that a registry (or an archive made from
+-- one) knows under that repository: docker.io/library/busybox@sha256:….
 CREATE TABLE tags (
     reference TEXT PRIMARY KEY,
     image_id  TEXT NOT NULL REFERENCES images (id),
