@@ -1,5 +1,7 @@
 //! Containers: one verb a file.
 
+pub(crate) mod plan;
+
 use crate::Engine;
 use crate::api::*;
 use crate::error::{Error, Result};
