@@ -1,0 +1,144 @@
+"""The operations one to one: documents in, documents out, in the words of the Docker Engine API (`docs/operations.md`).
+
+Everything else in this package is made of these.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Optional, cast
+
+from ._barque import Canceller, NativeEngine
+from ._streams import Stream
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from . import _types as t
+
+
+def dump(request: Any) -> str:
+    """A request document as text. What JSON or UTF-8 cannot say is refused here."""
+    try:
+        text = json.dumps(request, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"text that is not UTF-8: {error.object!r}") from None
+    except RecursionError:
+        raise InvalidArgument("the request is nested too deeply") from None
+    return text
+
+
+class Api:
+    """The operations of an engine."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self._engine: Optional[NativeEngine] = engine
+
+    def call(self, operation: str, request: Any = None, canceller: Optional[Canceller] = None) -> Any:
+        """Carry out an operation by name that answers with a document."""
+        return json.loads(self._open().call(operation, dump(request or {}), canceller))
+
+    def stream(
+        self, operation: str, request: Any = None, canceller: Optional[Canceller] = None
+    ) -> Stream:
+        """Carry out an operation by name that answers with a stream."""
+        return Stream(self._open().stream(operation, dump(request or {}), canceller))
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine = None
+
+    def _open(self) -> NativeEngine:
+        if self._engine is None:
+            raise ValueError("the client is closed")
+        return self._engine
+
+    def container_attach(self, request: t.ContainerAttach) -> Stream:
+        """Attach to a running container."""
+        return self.stream("container.attach", request)
+
+    def container_create(self, request: t.ContainerCreate) -> t.ContainerCreated:
+        """Create a container."""
+        return cast("t.ContainerCreated", self.call("container.create", request))
+
+    def container_inspect(self, request: t.ContainerRef) -> t.ContainerInspect:
+        """Everything about a container."""
+        return cast("t.ContainerInspect", self.call("container.inspect", request))
+
+    def container_kill(self, request: t.ContainerKill) -> None:
+        """Send a container a signal."""
+        self.call("container.kill", request)
+
+    def container_list(
+        self, request: Optional[t.ContainerList] = None
+    ) -> list[t.ContainerSummary]:
+        """List containers."""
+        return cast("list[t.ContainerSummary]", self.call("container.list", request))
+
+    def container_logs(self, request: t.ContainerLogs) -> Stream:
+        """Read a container's log."""
+        return self.stream("container.logs", request)
+
+    def container_remove(self, request: t.ContainerRemove) -> None:
+        """Remove a container."""
+        self.call("container.remove", request)
+
+    def container_resize(self, request: t.ContainerResize) -> None:
+        """Set the size of a container's terminal."""
+        self.call("container.resize", request)
+
+    def container_run(self, request: t.ContainerRun) -> Stream:
+        """Create and start a container and follow it to its end."""
+        return self.stream("container.run", request)
+
+    def container_start(self, request: t.ContainerStart) -> None:
+        """Start a container."""
+        self.call("container.start", request)
+
+    def container_stop(self, request: t.ContainerStop) -> None:
+        """Stop a container."""
+        self.call("container.stop", request)
+
+    def container_wait(self, request: t.ContainerWait) -> Stream:
+        """Wait for a container: a stream of one document, its `exit`."""
+        return self.stream("container.wait", request)
+
+    def image_history(self, request: t.ImageRef) -> list[t.HistoryRow]:
+        """The instructions an image was made by, newest first."""
+        return cast("list[t.HistoryRow]", self.call("image.history", request))
+
+    def image_import(self, request: t.ImageImport) -> t.ImageCreated:
+        """Make an image of one layer from a root file system."""
+        return cast("t.ImageCreated", self.call("image.import", request))
+
+    def image_inspect(self, request: t.ImageRef) -> t.ImageInspect:
+        """Everything about an image."""
+        return cast("t.ImageInspect", self.call("image.inspect", request))
+
+    def image_list(self, request: Optional[t.ImageList] = None) -> list[t.ImageSummary]:
+        """List images."""
+        return cast("list[t.ImageSummary]", self.call("image.list", request))
+
+    def image_load(self, request: t.ImageLoad) -> t.ImageLoaded:
+        """Load images from an archive or layout."""
+        return cast("t.ImageLoaded", self.call("image.load", request))
+
+    def image_remove(self, request: t.ImageRemove) -> list[t.ImageRemoved]:
+        """Remove a name, or an image."""
+        return cast("list[t.ImageRemoved]", self.call("image.remove", request))
+
+    def image_tag(self, request: t.ImageTag) -> None:
+        """Give an image another name."""
+        self.call("image.tag", request)
+
+    def system_df(self) -> t.DiskUsage:
+        """What the engine keeps on disk."""
+        return cast("t.DiskUsage", self.call("system.df"))
+
+    def system_info(self) -> t.SystemInfo:
+        """The engine and this host."""
+        return cast("t.SystemInfo", self.call("system.info"))
+
+    def system_version(self) -> t.SystemVersion:
+        """Versions."""
+        return cast("t.SystemVersion", self.call("system.version"))

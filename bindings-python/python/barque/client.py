@@ -1,0 +1,187 @@
+"""The client: an engine root, opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from ._barque import NativeEngine
+from ._kwargs import Command, CreateOptions, create_document
+from ._run import OUTPUT_LIMIT, Captures, Input, RunResult, run_to_end
+from ._streams import Stream, Uncopyable
+from .api import Api
+from .models.containers import ContainerCollection
+from .models.images import Image, ImageCollection
+
+if sys.version_info >= (3, 12):
+    from typing import Self, Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+if TYPE_CHECKING:
+    from . import _types as t
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+class Client(Uncopyable):
+    """An engine: `root` says where it keeps what it knows (else the environment's `BARQUE_ROOT`, else `/var/lib/barque`).
+
+    Threads may share it; a forked child may not. `run_dir` is for what a reboot must clear.
+    """
+
+    def __init__(self, root: Optional[Path] = None, *, run_dir: Optional[Path] = None) -> None:
+        self.api = Api(NativeEngine(root, run_dir))
+        """The operations one to one, with dictionaries."""
+
+    @property
+    def containers(self) -> ContainerCollection:
+        """Containers."""
+        return ContainerCollection(self)
+
+    @property
+    def images(self) -> ImageCollection:
+        """Images."""
+        return ImageCollection(self)
+
+    def run(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        *,
+        input: Optional[Input] = None,
+        timeout: Optional[float] = None,
+        check: bool = False,
+        remove: bool = True,
+        limit: int = OUTPUT_LIMIT,
+        **options: Unpack[CreateOptions],
+    ) -> RunResult:
+        """Run a container to its end: both outputs, the exit code and why it ended.
+
+        `input` goes to its standard input. After `timeout` seconds it is killed and the reason is `timeout`. `check` raises
+        `ContainerError` when the exit code is not 0. The container ends with this call, whatever ends the call, and is removed
+        unless `remove` is false. At most `limit` bytes of each output are kept.
+        """
+        request = run_document(image, command, input is not None, timeout, remove, options)
+        stream = self.api.container_run(request)
+        captures = Captures(limit)
+        run_to_end(stream, input, captures)
+        result = captures.result(stream.exit, request["Create"]["Image"], command)
+        return result.check() if check else result
+
+    def popen(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        *,
+        stdin: bool = False,
+        timeout: Optional[float] = None,
+        remove: bool = True,
+        **options: Unpack[CreateOptions],
+    ) -> Stream:
+        """Run a container and talk to it: iterate for what it writes, `write` to its input, `exit` at the end.
+
+        It ends when the stream is closed.
+        """
+        return self.api.container_run(
+            run_document(image, command, stdin, timeout, remove, options)
+        )
+
+    def info(self) -> t.SystemInfo:
+        """The engine and this host."""
+        return self.api.system_info()
+
+    def version(self) -> t.SystemVersion:
+        """Versions."""
+        return self.api.system_version()
+
+    def df(self) -> t.DiskUsage:
+        """What the engine keeps on disk."""
+        return self.api.system_df()
+
+    def ping(self) -> bool:
+        """Whether the engine's record can be read."""
+        self.api.system_version()
+        return True
+
+    def close(self) -> None:
+        """Let go of the engine. Containers go on. Closing twice is no error."""
+        self.api.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+DockerClient = Client
+"""docker-py's name for it."""
+
+
+def run_document(
+    image: Union[str, Image],
+    command: Command,
+    stdin: bool,
+    timeout: Optional[float],
+    remove: bool,
+    options: Mapping[str, Any],
+) -> t.ContainerRun:
+    """The request of a run that ends with its caller."""
+    document = create_document("run", image, command, options)
+    document["HostConfig"]["AutoRemove"] = remove
+    if stdin:
+        document["OpenStdin"] = document["StdinOnce"] = document["AttachStdin"] = True
+    request: t.ContainerRun = {"Create": document, "Tied": True}
+    if timeout is not None:
+        if timeout <= 0:
+            raise ValueError("a timeout is more than 0 seconds")
+        request["TimeoutMs"] = max(1, round(timeout * 1000))
+    return request
+
+
+def from_env(environment: Optional[Mapping[str, str]] = None) -> Client:
+    """The engine that the environment names: `BARQUE_ROOT`, `BARQUE_RUN`."""
+    if environment is None:
+        return Client()
+    return Client(
+        environment.get("BARQUE_ROOT") or None, run_dir=environment.get("BARQUE_RUN") or None
+    )
+
+
+def open(root: Optional[Path] = None, *, run_dir: Optional[Path] = None) -> Client:
+    """Open an engine: the same as `Client(…)`."""
+    return Client(root, run_dir=run_dir)
+
+
+def run(
+    image: Union[str, Image],
+    command: Command = None,
+    *,
+    input: Optional[Input] = None,
+    timeout: Optional[float] = None,
+    check: bool = False,
+    remove: bool = True,
+    limit: int = OUTPUT_LIMIT,
+    **options: Unpack[CreateOptions],
+) -> RunResult:
+    """`Client.run` with the engine that the environment names."""
+    with from_env() as client:
+        return client.run(
+            image,
+            command,
+            input=input,
+            timeout=timeout,
+            check=check,
+            remove=remove,
+            limit=limit,
+            **options,
+        )

@@ -1,0 +1,1 @@
+"""Containers and images as docker-py's objects."""

@@ -1,0 +1,451 @@
+"""Containers: `client.containers` and what it gives."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
+
+from .._kwargs import Command, CreateOptions, create_document
+from .._run import OUTPUT_LIMIT, Captures
+from .._streams import CancellableStream, Stream, data_of, demuxed
+from ..errors import BarqueError, ContainerError, NotFound, NotModified, NotSupported, Timeout
+from .images import Image
+from .resource import Collection, Model, filters_document
+
+if sys.version_info >= (3, 12):
+    from typing import Self, Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+if TYPE_CHECKING:
+    import builtins
+
+    from .. import _types as t
+
+    Pair = tuple[Optional[bytes], Optional[bytes]]
+
+Moment = Union[datetime, int, float, str]
+"""A `datetime` (without a zone: UTC), seconds since 1970, RFC 3339, or a duration ago such as `10m`."""
+
+
+class Container(Model):
+    """A container.
+
+    As a context manager it is stopped and removed at the end of the block.
+    """
+
+    @property
+    def name(self) -> Optional[str]:
+        """Its name."""
+        name = self.attrs.get("Name") or next(iter(self.attrs.get("Names", ())), None)
+        return None if name is None else str(name).lstrip("/")
+
+    @property
+    def image(self) -> Optional[Image]:
+        """Its image."""
+        image = self.attrs.get("ImageID", self.attrs.get("Image"))
+        return None if image is None else self.client.images.get(image)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        config = self.attrs.get("Config", self.attrs)
+        return dict(config.get("Labels") or {})
+
+    @property
+    def status(self) -> str:
+        """`created`, `running`, `exited`, … when this object was made or reloaded."""
+        state = self.attrs["State"]
+        return str(state["Status"] if isinstance(state, dict) else state)
+
+    @property
+    def ports(self) -> dict[str, Any]:
+        """Its published ports."""
+        return dict(self.attrs.get("NetworkSettings", {}).get("Ports") or {})
+
+    def reload(self) -> None:
+        """Get the document again."""
+        self.attrs = cast("dict[str, Any]", self.client.api.container_inspect({"Id": self.id}))
+
+    def start(self) -> None:
+        """Start it. If it runs, it is left so."""
+        with suppress(NotModified):
+            self.client.api.container_start({"Id": self.id})
+
+    def stop(self, timeout: Optional[int] = None, signal: Optional[str] = None) -> None:
+        """Ask it to end, and kill it after `timeout` seconds (its own, else 10). If it doesn't run, it is left so."""
+        request: t.ContainerStop = {"Id": self.id, "Signal": signal or ""}
+        if timeout is not None:
+            request["Timeout"] = timeout
+        with suppress(NotModified):
+            self.client.api.container_stop(request)
+
+    def kill(self, signal: Union[str, int, None] = None) -> None:
+        """Send it a signal, SIGKILL if none is named."""
+        text = "" if signal is None else str(int(signal) if isinstance(signal, int) else signal)
+        self.client.api.container_kill({"Id": self.id, "Signal": text})
+
+    def wait(
+        self, timeout: Optional[float] = None, condition: Optional[str] = None
+    ) -> t.ContainerExit:
+        """Wait until it has ended and say how: `StatusCode`, `Reason`, …
+
+        Raises `Timeout` when it still runs after `timeout` seconds; it goes on.
+        """
+        request: t.ContainerWait = {"Id": self.id, "Condition": condition or ""}
+        with self.client.api.container_wait(request) as stream:
+            try:
+                stream.read(timeout)
+            except Timeout:
+                raise Timeout(
+                    f"container {self.short_id} still runs after {timeout} seconds",
+                    {"kind": "timeout", "code": -12, "subject": {"type": "container", "id": self.id}},
+                ) from None
+            return stream.wait()
+
+    def remove(self, v: bool = False, link: bool = False, force: bool = False) -> None:
+        """Remove it; `v`: its anonymous volumes too; `force`: kill it first when it runs."""
+        if link:
+            raise NotSupported("links are not supported", {"kind": "unsupported", "code": -9})
+        self.client.api.container_remove({"Id": self.id, "Volumes": v, "Force": force})
+
+    def resize(self, height: int, width: int) -> None:
+        """Set the size of its terminal."""
+        self.client.api.container_resize({"Id": self.id, "H": height, "W": width})
+
+    @overload
+    def logs(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        stream: Literal[False] = False,
+        timestamps: bool = False,
+        tail: Union[int, str] = "all",
+        since: Optional[Moment] = None,
+        follow: Optional[bool] = None,
+        until: Optional[Moment] = None,
+    ) -> bytes: ...
+    @overload
+    def logs(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        *,
+        stream: Literal[True],
+        timestamps: bool = False,
+        tail: Union[int, str] = "all",
+        since: Optional[Moment] = None,
+        follow: Optional[bool] = None,
+        until: Optional[Moment] = None,
+    ) -> CancellableStream[bytes]: ...
+    def logs(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        stream: bool = False,
+        timestamps: bool = False,
+        tail: Union[int, str] = "all",
+        since: Optional[Moment] = None,
+        follow: Optional[bool] = None,
+        until: Optional[Moment] = None,
+    ) -> Union[bytes, CancellableStream[bytes]]:
+        """What it has written. `stream`: as an iterator, which follows it to its end unless `follow` says no."""
+        request = self.logs_document(
+            stdout, stderr, stream if follow is None else follow, timestamps, tail, since, until
+        )
+        output = self.client.api.container_logs(request)
+        if stream:
+            return CancellableStream(output, data_of)
+        with output:
+            return b"".join(chunk.data for chunk in output)
+
+    def logs_document(
+        self,
+        stdout: bool,
+        stderr: bool,
+        follow: bool,
+        timestamps: bool,
+        tail: Union[int, str],
+        since: Optional[Moment],
+        until: Optional[Moment],
+    ) -> t.ContainerLogs:
+        """The request of `logs`."""
+        return {
+            "Id": self.id,
+            "Follow": follow,
+            "Stdout": stdout,
+            "Stderr": stderr,
+            "Timestamps": timestamps,
+            "Tail": str(tail),
+            "Since": _moment(since),
+            "Until": _moment(until),
+        }
+
+    @overload
+    def attach(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        stream: Literal[False] = False,
+        logs: bool = False,
+        demux: Literal[False] = False,
+    ) -> bytes: ...
+    @overload
+    def attach(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        *,
+        stream: Literal[True],
+        logs: bool = False,
+        demux: Literal[False] = False,
+    ) -> CancellableStream[bytes]: ...
+    @overload
+    def attach(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        stream: Literal[False] = False,
+        logs: bool = False,
+        *,
+        demux: Literal[True],
+    ) -> Pair: ...
+    @overload
+    def attach(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        *,
+        stream: Literal[True],
+        logs: bool = False,
+        demux: Literal[True],
+    ) -> CancellableStream[Pair]: ...
+    def attach(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        stream: bool = False,
+        logs: bool = False,
+        demux: bool = False,
+    ) -> Union[bytes, Pair, CancellableStream[bytes], CancellableStream[Pair]]:
+        """What it writes from now on, to its end; `logs`: and what it wrote before.
+
+        `stream`: as an iterator; `demux`: the outputs apart. For its input see `attach_stream`.
+        """
+        if logs:
+            request = self.logs_document(stdout, stderr, True, False, "all", None, None)
+            output = self.client.api.container_logs(request)
+        else:
+            output = self.attach_stream(stdin=False, stdout=stdout, stderr=stderr)
+        if stream:
+            return CancellableStream(output, demuxed) if demux else CancellableStream(output, data_of)
+        both: list[bytes] = []
+        captures = Captures(None)
+        with output:
+            for chunk in output:
+                both.append(chunk.data)
+                captures.take(chunk)
+        if demux:
+            return (bytes(captures.stdout) or None, bytes(captures.stderr) or None)
+        return b"".join(both)
+
+    def attach_stream(self, stdin: bool = True, stdout: bool = True, stderr: bool = True) -> Stream:
+        """Attach to it while it runs: iterate for what it writes, `write` to its input, `exit` at the end."""
+        return self.client.api.container_attach(
+            {"Id": self.id, "Stdin": stdin, "Stdout": stdout, "Stderr": stderr}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        try:
+            with suppress(NotFound):
+                self.stop()
+                self.remove(force=True)
+        except BarqueError:
+            # What the block raised says more than that its container could not be removed after it.
+            if error is None:
+                raise
+
+
+class ContainerCollection(Collection[Container]):
+    """All containers."""
+
+    def create(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        **options: Unpack[CreateOptions],
+    ) -> Container:
+        """Create a container without starting it."""
+        created = self.client.api.container_create(
+            create_document("create", image, command, options)
+        )
+        return self.get(created["Id"])
+
+    @overload
+    def run(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        stdout: bool = True,
+        stderr: bool = False,
+        remove: bool = False,
+        *,
+        detach: Literal[False] = False,
+        stream: Literal[False] = False,
+        **options: Unpack[CreateOptions],
+    ) -> bytes: ...
+    @overload
+    def run(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        stdout: bool = True,
+        stderr: bool = False,
+        remove: bool = False,
+        *,
+        detach: Literal[True],
+        stream: bool = False,
+        **options: Unpack[CreateOptions],
+    ) -> Container: ...
+    @overload
+    def run(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        stdout: bool = True,
+        stderr: bool = False,
+        remove: bool = False,
+        *,
+        detach: Literal[False] = False,
+        stream: Literal[True],
+        **options: Unpack[CreateOptions],
+    ) -> CancellableStream[bytes]: ...
+    def run(
+        self,
+        image: Union[str, Image],
+        command: Command = None,
+        stdout: bool = True,
+        stderr: bool = False,
+        remove: bool = False,
+        *,
+        detach: bool = False,
+        stream: bool = False,
+        **options: Unpack[CreateOptions],
+    ) -> Union[bytes, Container, CancellableStream[bytes]]:
+        """Run a container to its end and return what it wrote.
+
+        `detach`: return the running `Container` at once. `stream`: return an iterator over what it writes while it runs.
+        Raises `ContainerError` when it exits with another code than 0. `client.run` keeps the outputs apart and raises nothing.
+        """
+        document = create_document("run", image, command, options)
+        if remove:
+            document["HostConfig"]["AutoRemove"] = True
+        if detach:
+            created = self.client.api.container_create(document)
+            container = self.get(created["Id"])
+            try:
+                self.client.api.container_start({"Id": container.id})
+            except BaseException:
+                if remove:
+                    with suppress(BarqueError):
+                        container.remove(force=True)
+                raise
+            return container
+
+        output = self.client.api.container_run({"Create": document, "Tied": True})
+        captures = Captures(OUTPUT_LIMIT)
+
+        def check(ended: Stream) -> None:
+            result = captures.result(ended.exit, document["Image"], command)
+            if result.exit_code != 0:
+                raise ContainerError(
+                    None if remove else self.get(result.id),
+                    result.exit_code,
+                    command,
+                    result.image,
+                    result.stderr or result.error.encode(),
+                    result.reason,
+                )
+
+        if stream:
+            return CancellableStream(_Wanted(output, stdout, stderr, captures), data_of, check)
+        wanted = _Wanted(output, stdout, stderr, captures)
+        with wanted:
+            data = b"".join(chunk.data for chunk in wanted)
+            check(wanted)
+        return data
+
+    def get(self, container_id: str) -> Container:
+        """The container of that name or id."""
+        attrs = self.client.api.container_inspect({"Id": container_id})
+        return Container(cast("dict[str, Any]", attrs), self.client)
+
+    def list(
+        self,
+        all: bool = False,
+        before: Optional[str] = None,
+        filters: Optional[dict[str, Any]] = None,
+        limit: int = -1,
+        since: Optional[str] = None,
+        sparse: bool = False,
+        ignore_removed: bool = True,
+    ) -> builtins.list[Container]:
+        """The containers that run; `all`: the others too.
+
+        Each is inspected, unless `sparse`. One that is removed meanwhile is left out, unless `ignore_removed` is false.
+        """
+        wanted = filters_document(filters)
+        for name, value in (("before", before), ("since", since)):
+            if value is not None:
+                wanted[name] = [value]
+        rows = self.client.api.container_list(
+            {"All": all, "Limit": max(limit, 0), "Filters": wanted}
+        )
+        if sparse:
+            return [Container(cast("dict[str, Any]", row), self.client) for row in rows]
+        containers = []
+        for row in rows:
+            try:
+                containers.append(self.get(row["Id"]))
+            except NotFound:
+                if not ignore_removed:
+                    raise
+        return containers
+
+
+class _Wanted(Stream):
+    """A run's stream without the outputs that are not wanted. Standard error is kept for `ContainerError`."""
+
+    def __init__(self, inner: Stream, stdout: bool, stderr: bool, captures: Captures) -> None:
+        super().__init__(inner._native)
+        self._show = {"stdout": stdout, "stderr": stderr}
+        self._captures = captures
+
+    def _step(self, timeout: Optional[float]) -> Any:
+        chunk = super()._step(timeout)
+        if chunk is None or isinstance(chunk, bool):
+            return chunk
+        if chunk.stream == "stderr":
+            self._captures.take(chunk)
+        return chunk if self._show[chunk.stream] else True
+
+
+def _moment(moment: Optional[Moment]) -> str:
+    if moment is None:
+        return ""
+    if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return moment.isoformat()
+    return str(moment)

@@ -1,0 +1,116 @@
+"""Images: `client.images` and what it gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
+
+from .._input import Data, opened
+from .resource import Collection, Model, filters_document
+
+if TYPE_CHECKING:
+    import builtins
+
+    from .. import _types as t
+
+
+class Image(Model):
+    """An image."""
+
+    @property
+    def short_id(self) -> str:
+        """The first 12 digits of its id, with the algorithm in front."""
+        algorithm, colon, digits = self.id.rpartition(":")
+        return f"{algorithm}{colon}{digits[:12]}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        config = self.attrs.get("Config", self.attrs)
+        return dict(config.get("Labels") or {})
+
+    @property
+    def tags(self) -> list[str]:
+        """Its names: `name:tag` each."""
+        return [tag for tag in self.attrs.get("RepoTags") or () if tag != "<none>:<none>"]
+
+    def __repr__(self) -> str:
+        tags = "', '".join(self.tags)
+        return f"<Image: '{tags}'>" if tags else f"<Image: {self.short_id}>"
+
+    def reload(self) -> None:
+        """Get the document again."""
+        self.attrs = cast("dict[str, Any]", self.client.api.image_inspect({"Name": self.id}))
+
+    def history(self) -> list[t.HistoryRow]:
+        """The instructions it was made by, newest first."""
+        return self.client.api.image_history({"Name": self.id})
+
+    def tag(self, repository: str, tag: Optional[str] = None) -> bool:
+        """Give it another name."""
+        self.client.api.image_tag({"Name": self.id, "Reference": _reference(repository, tag)})
+        return True
+
+    def remove(self, force: bool = False, noprune: bool = False) -> list[t.ImageRemoved]:
+        """Remove it with its names; what was untagged and deleted."""
+        return self.client.images.remove(self.id, force, noprune)
+
+
+class ImageCollection(Collection[Image]):
+    """All images."""
+
+    def get(self, name: str) -> Image:
+        """The image of that name, digest or id."""
+        attrs = self.client.api.image_inspect({"Name": name})
+        return Image(cast("dict[str, Any]", attrs), self.client)
+
+    def list(
+        self,
+        name: Optional[str] = None,
+        all: bool = False,
+        filters: Optional[dict[str, Any]] = None,
+    ) -> builtins.list[Image]:
+        """The images; `name`: those that have it (`*` matches)."""
+        wanted = filters_document(filters)
+        if name is not None:
+            wanted.setdefault("reference", []).append(name)
+        rows = self.client.api.image_list({"All": all, "Filters": wanted})
+        return [self.get(row["Id"]) for row in rows]
+
+    def load(self, data: Data) -> builtins.list[Image]:
+        """Load images from an archive of `docker save`, an OCI archive or an OCI layout directory."""
+        with opened(data) as source:
+            loaded = self.client.api.image_load({"Input": source})
+        return [self.get(image["Id"]) for image in loaded["Images"]]
+
+    def import_(
+        self,
+        data: Data,
+        repository: str = "",
+        tag: Optional[str] = None,
+        changes: Optional[builtins.list[str]] = None,
+        message: str = "",
+        platform: str = "",
+    ) -> Image:
+        """Make an image of one layer from a root file system: a tar archive or a directory."""
+        with opened(data) as source:
+            created = self.client.api.image_import(
+                {
+                    "Input": source,
+                    "Reference": _reference(repository, tag) if repository else "",
+                    "Changes": [*(changes or ())],
+                    "Message": message,
+                    "Platform": platform,
+                }
+            )
+        return self.get(created["Id"])
+
+    def remove(
+        self, image: Union[str, Image], force: bool = False, noprune: bool = False
+    ) -> builtins.list[t.ImageRemoved]:
+        """Remove a name, and the image when that was its last; what was untagged and deleted."""
+        name = image.id if isinstance(image, Image) else image
+        return self.client.api.image_remove({"Name": name, "Force": force, "NoPrune": noprune})
+
+
+def _reference(repository: str, tag: Optional[str]) -> str:
+    return f"{repository}:{tag}" if tag else repository
