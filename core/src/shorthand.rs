@@ -1,29 +1,33 @@
-//! The short forms people write (`512m`, `10s`, `8080:80/tcp`), parsed once for every face.
+//! The short forms people write (`512m`, `1m30s`, `8080:80/tcp`, `/a:/b:ro`), parsed once for every face.
+//!
+//! They are Docker's, with its rules and its error texts. Where its parsers take more than they should (Go's number
+//! parsers know `0x10`, `1e3` and `+1`; a user `+1` was root in crun, CVE-2026-30892), these do not. A parser takes what
+//! it is given and asks nothing of the machine: no file, no environment, no time zone.
 
-use crate::error::{Error, Result};
+mod device;
+mod duration;
+mod env;
+mod mount;
+mod net;
+mod pair;
+mod port;
+mod signal;
+mod size;
+#[cfg(test)]
+mod tests;
+mod time;
+mod ulimit;
+mod user;
 
-/// A size in bytes: `1024`, `512k`, `64m`, `2g`, `1t`, with an optional `b` or `ib`; powers of 1,024, as Docker counts.
-///
-/// # Errors
-/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the text.
-pub fn size(text: &str) -> Result<i64> {
-    let wrong = || Error::invalid(format!("invalid size: '{text}'"));
-    let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = lower[digits.len()..].trim_end_matches("ib").trim_end_matches('b');
-    let shift = match unit {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        "p" => 50,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = digits.trim().parse().map_err(|_| wrong())?;
-    let bytes = number * (1u64 << shift) as f64;
-    if !(bytes.is_finite() && bytes >= -1.0 && bytes < i64::MAX as f64) {
-        return Err(wrong());
-    }
-    Ok(bytes as i64)
-}
+pub use device::{blkio_bps, blkio_iops, blkio_weight, cpus, device};
+pub use duration::duration;
+pub use env::{env, env_file};
+pub use mount::{Bind, bind, mount, tmpfs};
+pub use net::{dns, dns_option, dns_search, extra_host, hostname};
+pub use pair::{label, log_option, restart_policy, sysctl};
+pub use port::{Port, port};
+pub use signal::{signal, signal_name};
+pub use size::{size, size_or_unlimited};
+pub use time::timestamp;
+pub use ulimit::ulimit;
+pub use user::{Id, User, user};

@@ -134,9 +134,8 @@ pub(super) fn size<'de, D: Deserializer<'de>>(
         Value::Number(number) => number
             .as_i64()
             .ok_or_else(|| D::Error::custom(format!("{number} is not a number of bytes"))),
-        Value::String(text) => {
-            crate::shorthand::size(&text).map_err(|error| D::Error::custom(error.message()))
-        }
+        Value::String(text) => crate::shorthand::size_or_unlimited(&text)
+            .map_err(|error| D::Error::custom(error.message())),
         other => Err(D::Error::custom(format!("{other} is not a size such as 512m"))),
     }
 }
