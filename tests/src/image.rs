@@ -1,0 +1,253 @@
+//! Images made here, from nothing but `testbox` and what a test puts into them: no registry, no other tool.
+//!
+//! They are written by hand, entry by entry, so that a test can also write what no tool would.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::programs;
+
+/// An image to be.
+#[derive(Clone)]
+pub struct Image {
+    name: String,
+    layers: Vec<Vec<u8>>,
+    config: Value,
+    history: Value,
+}
+
+/// A layer's tar, entry by entry.
+#[derive(Default)]
+pub struct Layer(tar::Builder<Vec<u8>>);
+
+impl Layer {
+    /// An empty one.
+    pub fn new() -> Layer {
+        Layer(tar::Builder::new(Vec::new()))
+    }
+
+    fn entry(mut self, path: &str, kind: tar::EntryType, mode: u32, data: &[u8], link: &str) -> Layer {
+        let mut header = tar::Header::new_gnu();
+        // Written raw: `set_path` would refuse what a hostile archive holds.
+        let name = &mut header.as_gnu_mut().expect("a GNU header").name;
+        name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1_700_000_000);
+        header.set_size(data.len() as u64);
+        if !link.is_empty() {
+            header.set_link_name_literal(link).expect("a short link");
+        }
+        header.set_cksum();
+        self.0.append(&header, data).expect("append to memory");
+        self
+    }
+
+    /// A regular file.
+    #[must_use]
+    pub fn file(self, path: &str, mode: u32, data: &[u8]) -> Layer {
+        self.entry(path, tar::EntryType::Regular, mode, data, "")
+    }
+
+    /// A directory.
+    #[must_use]
+    pub fn directory(self, path: &str, mode: u32) -> Layer {
+        self.entry(path, tar::EntryType::Directory, mode, b"", "")
+    }
+
+    /// A symbolic link.
+    #[must_use]
+    pub fn symlink(self, path: &str, target: &str) -> Layer {
+        self.entry(path, tar::EntryType::Symlink, 0o777, b"", target)
+    }
+
+    /// A hard link.
+    #[must_use]
+    pub fn hard_link(self, path: &str, target: &str) -> Layer {
+        self.entry(path, tar::EntryType::Link, 0o644, b"", target)
+    }
+
+    /// A FIFO.
+    #[must_use]
+    pub fn fifo(self, path: &str) -> Layer {
+        self.entry(path, tar::EntryType::Fifo, 0o644, b"", "")
+    }
+
+    /// The tar.
+    ///
+    /// # Panics
+    /// Never: it is in memory.
+    pub fn finish(self) -> Vec<u8> {
+        self.0.into_inner().expect("finish in memory")
+    }
+}
+
+/// The image `testbox`: the program, two users, a place to write.
+pub fn testbox() -> Image {
+    let program = std::fs::read(programs::TESTBOX).expect("read testbox");
+    let layer = Layer::new()
+        .file("testbox", 0o755, &program)
+        .directory("etc", 0o755)
+        .file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/testbox\nsailor:x:1000:1001::/home/sailor:/testbox\n1234:x:0:0::/:/testbox\n")
+        .file("etc/group", 0o644, b"root:x:0:\ncrew:x:1001:\ndeck:x:2001:sailor\nhold:x:2002:sailor\n")
+        .directory("home", 0o755)
+        .directory("home/sailor", 0o755)
+        .directory("tmp", 0o1777)
+        .directory("data", 0o777);
+    Image::new("testbox").layer(layer.finish()).config(json!({
+        "Entrypoint": ["/testbox"],
+        "Cmd": ["report"],
+        "Env": ["PATH=/usr/bin:/bin:/", "FROM_IMAGE=yes"],
+        "Labels": {"made-by": "barque-tests"},
+    }))
+}
+
+impl Image {
+    /// An image without layers.
+    pub fn new(name: &str) -> Image {
+        Image { name: name.into(), layers: Vec::new(), config: json!({}), history: Value::Null }
+    }
+
+    /// `testbox` under another name, to put a hostile layer or configuration on.
+    pub fn from_testbox(name: &str) -> Image {
+        Image { name: name.into(), ..testbox() }
+    }
+
+    /// Another layer on top.
+    #[must_use]
+    pub fn layer(mut self, tar: Vec<u8>) -> Image {
+        self.layers.push(tar);
+        self
+    }
+
+    /// Set fields of the configuration's `config`.
+    #[must_use]
+    pub fn config(mut self, fields: Value) -> Image {
+        match (&mut self.config, fields) {
+            (Value::Object(old), Value::Object(new)) => old.extend(new),
+            (old, new) => *old = new,
+        }
+        self
+    }
+
+    /// The configuration's `history`, as it is to be written.
+    #[must_use]
+    pub fn history(mut self, history: Value) -> Image {
+        self.history = history;
+        self
+    }
+
+    /// The image's configuration document.
+    pub fn configuration(&self) -> Value {
+        let mut document = json!({
+            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            "os": "linux",
+            "created": "2024-01-02T03:04:05Z",
+            "config": self.config,
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": self.layers.iter().map(|l| digest(l)).collect::<Vec<_>>(),
+            },
+        });
+        if !self.history.is_null() {
+            document["history"] = self.history.clone();
+        }
+        document
+    }
+
+    /// Write it as `docker save` does.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn write_docker_archive(&self, path: &Path) {
+        let file = File::create(path).expect("create an archive");
+        let mut archive = tar::Builder::new(std::io::BufWriter::new(file));
+        let config = self.configuration().to_string();
+        let config_name = format!("{}.json", &digest(config.as_bytes())[7..]);
+        let mut put = |name: &str, data: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(data.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, data).expect("append to an archive");
+        };
+        let mut names = Vec::new();
+        for layer in &self.layers {
+            let name = format!("{}/layer.tar", &digest(layer)[7..]);
+            put(&name, layer);
+            names.push(name);
+        }
+        put(&config_name, config.as_bytes());
+        let manifest = json!([{
+            "Config": config_name,
+            "RepoTags": [format!("{}:latest", self.name)],
+            "Layers": names,
+        }]);
+        put("manifest.json", manifest.to_string().as_bytes());
+        archive.into_inner().expect("finish an archive").flush().expect("flush an archive");
+    }
+
+    /// Write it as an OCI image layout directory, layers gzipped.
+    ///
+    /// # Panics
+    /// When a file cannot be written.
+    pub fn write_layout(&self, directory: &Path) {
+        let blobs = directory.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).expect("make a layout");
+        let put = |data: &[u8]| -> (String, usize) {
+            let name = digest(data);
+            std::fs::write(blobs.join(&name[7..]), data).expect("write a blob");
+            (name, data.len())
+        };
+        let layers: Vec<Value> = self
+            .layers
+            .iter()
+            .map(|layer| {
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                gzip.write_all(layer).expect("compress in memory");
+                let (digest, size) = put(&gzip.finish().expect("compress in memory"));
+                json!({
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                    "digest": digest, "size": size,
+                })
+            })
+            .collect();
+        let (config, config_size) = put(self.configuration().to_string().as_bytes());
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": config, "size": config_size,
+            },
+            "layers": layers,
+        });
+        let (manifest, manifest_size) = put(manifest.to_string().as_bytes());
+        let mut annotations = BTreeMap::new();
+        annotations.insert("io.containerd.image.name", format!("docker.io/library/{}:latest", self.name));
+        annotations.insert("org.opencontainers.image.ref.name", "latest".to_owned());
+        let index = json!({
+            "schemaVersion": 2,
+            "manifests": [{
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": manifest, "size": manifest_size, "annotations": annotations,
+            }],
+        });
+        std::fs::write(directory.join("index.json"), index.to_string()).expect("write index.json");
+        std::fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+            .expect("write oci-layout");
+    }
+}
+
+/// `sha256:` and the hexadecimal digest.
+pub fn digest(data: &[u8]) -> String {
+    let sum = Sha256::digest(data);
+    let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}

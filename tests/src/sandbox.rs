@@ -1,0 +1,252 @@
+//! A place for one engine: a root and a run directory of its own, gone with it.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{image, programs, suite};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// An engine's root and run directory. Dropping it removes all its containers and then the directories.
+pub struct Sandbox {
+    place: PathBuf,
+}
+
+/// What a finished command left.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code, or 128 + signal.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Sandbox::new()
+    }
+}
+
+impl Sandbox {
+    /// An empty one, on the file system of the build directory.
+    ///
+    /// # Panics
+    /// When the directory cannot be made.
+    pub fn new() -> Sandbox {
+        let base = match std::env::var_os("BARQUE_TESTS_DIR") {
+            Some(path) => PathBuf::from(path),
+            None => programs::build_directory().join("sandboxes"),
+        };
+        Sandbox::below(&base)
+    }
+
+    /// An empty one below `base`.
+    ///
+    /// # Panics
+    /// When the directory cannot be made.
+    pub fn below(base: &Path) -> Sandbox {
+        let name = format!(
+            "{:x}-{}",
+            // The pid alone would be that of the suite's namespace, small and often used.
+            std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_micros()),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let place = base.join(name);
+        for directory in ["root", "run", "work"] {
+            std::fs::create_dir_all(place.join(directory)).expect("make a sandbox");
+        }
+        let sandbox = Sandbox { place };
+        suite::register_instance(sandbox.instance());
+        sandbox
+    }
+
+    /// One whose engine has the image `testbox`.
+    ///
+    /// # Panics
+    /// When the image cannot be loaded.
+    pub fn with_testbox() -> Sandbox {
+        let sandbox = Sandbox::new();
+        sandbox.load_testbox();
+        sandbox
+    }
+
+    /// Load the image `testbox`.
+    ///
+    /// # Panics
+    /// When the image cannot be loaded.
+    pub fn load_testbox(&self) {
+        let archive = self.work().join("testbox.tar");
+        image::testbox().write_docker_archive(&archive);
+        self.ok(&["load", "--quiet", "--input", &archive.to_string_lossy()]);
+    }
+
+    /// The engine root.
+    pub fn root(&self) -> PathBuf {
+        self.place.join("root")
+    }
+
+    /// The directory of the engine's run-time state.
+    pub fn run(&self) -> PathBuf {
+        self.place.join("run")
+    }
+
+    /// A directory for the test's own files.
+    pub fn work(&self) -> PathBuf {
+        self.place.join("work")
+    }
+
+    /// The engine's name in kernel objects: the root's device and inode.
+    pub fn instance(&self) -> String {
+        let found = std::fs::metadata(self.root()).expect("stat the root");
+        format!("{:x}-{:x}", found.dev(), found.ino())
+    }
+
+    /// The engine, opened by this process.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub fn engine(&self) -> barque::Engine {
+        let options = barque::EngineOptions::at(self.root()).run_directory(self.run());
+        barque::Engine::open(options).expect("open the engine")
+    }
+
+    /// `barque ARGUMENTS` on this engine, not started yet. Its environment is empty but for what it needs.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
+        self.command_of(&programs::barque(), arguments)
+    }
+
+    /// The same for another build of the command line.
+    pub fn command_of<S: AsRef<std::ffi::OsStr>>(&self, program: &Path, arguments: &[S]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.work())
+            .env("BARQUE_ROOT", self.root())
+            .env("BARQUE_RUN", self.run())
+            .current_dir(self.work())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Run a command of this engine to its end.
+    pub fn barque<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Finished {
+        finish(self.command(arguments), b"")
+    }
+
+    /// The same; it must succeed. Standard output without the last newline.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn ok<S: AsRef<std::ffi::OsStr> + std::fmt::Debug>(&self, arguments: &[S]) -> String {
+        let done = self.barque(arguments);
+        assert!(done.code == 0, "barque {arguments:?}: exit code {}\n{}", done.code, done.stderr);
+        done.stdout.trim_end_matches('\n').to_owned()
+    }
+
+    /// `barque run --rm --network none OPTIONS testbox COMMAND`: its output, which must be one line of JSON.
+    ///
+    /// # Panics
+    /// When it fails, or prints something else.
+    #[track_caller]
+    pub fn report(&self, options: &[&str], command: &[&str]) -> Value {
+        let mut arguments = vec!["run", "--rm", "--network", "none"];
+        arguments.extend(options);
+        arguments.push("testbox");
+        arguments.extend(command);
+        let text = self.ok(&arguments);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e} in {text}"))
+    }
+
+    /// `barque inspect NAME`, the one document.
+    ///
+    /// # Panics
+    /// When there is no such container or image.
+    #[track_caller]
+    pub fn inspect(&self, name: &str) -> Value {
+        let text = self.ok(&["inspect", name]);
+        let mut documents: Vec<Value> = serde_json::from_str(&text).expect("inspect prints JSON");
+        documents.pop().expect("inspect prints a document")
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let program = programs::build_directory().join("barque");
+        if program.exists() && self.root().join("barque.db").exists() {
+            let listed = finish(self.command_of(&program, &["ps", "-aq", "--no-trunc"]), b"");
+            let ids: Vec<&str> = listed.stdout.split_whitespace().collect();
+            if !ids.is_empty() {
+                let arguments: Vec<&str> = ["rm", "--force"].into_iter().chain(ids).collect();
+                finish(self.command_of(&program, &arguments), b"");
+            }
+        }
+        // What cannot be removed (a mount that was left) is found by the suite's leak check.
+        let _ = std::fs::remove_dir_all(&self.place);
+    }
+}
+
+/// Run a command to its end, with this standard input.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn finish(mut command: Command, input: &[u8]) -> Finished {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("start {:?}: {error}", command.get_program()));
+    if let Some(mut stdin) = child.stdin.take() {
+        // A child that does not read is its own affair.
+        let _ = stdin.write_all(input);
+    }
+    collect(child)
+}
+
+/// Wait for a child whose outputs are pipes.
+///
+/// # Panics
+/// When they are not.
+pub fn collect(mut child: Child) -> Finished {
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let mut stderr = child.stderr.take().expect("a pipe");
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stderr.read_to_end(&mut bytes);
+        bytes
+    });
+    let mut bytes = Vec::new();
+    let _ = stdout.read_to_end(&mut bytes);
+    let stderr = reader.join().unwrap_or_default();
+    let status = child.wait().expect("wait for a child");
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Finished { code, stdout: text(bytes), stderr: text(stderr) }
+}
+
+/// Ask until it is so, at most for `patience`.
+///
+/// # Panics
+/// When it is not in time.
+#[track_caller]
+pub fn wait_until(what: &str, patience: Duration, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
+    while !is_so() {
+        assert!(Instant::now() < until, "not in {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

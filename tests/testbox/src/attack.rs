@@ -1,0 +1,151 @@
+//! What a hostile container tries, bounded. Each command says what it got.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+
+use serde_json::{Value, json};
+
+use crate::io::number;
+use crate::{errno, say};
+
+/// `open-exes [MILLISECONDS]`: open every `/proc/*/exe` for writing again and again (CVE-2019-5736). Tells which
+/// programs that are not this one could be opened.
+pub(crate) fn open_exes(arguments: &[String]) -> Result<u8, String> {
+    let until = std::time::Instant::now()
+        + std::time::Duration::from_millis(number(arguments, 0).unwrap_or(0));
+    let own = fs::read_link("/proc/self/exe").map_err(|e| e.to_string())?;
+    let mut opened = Vec::new();
+    let mut tried = 0u64;
+    loop {
+        for entry in fs::read_dir("/proc").map_err(|e| e.to_string())?.flatten() {
+            let exe = entry.path().join("exe");
+            let Ok(target) = fs::read_link(&exe) else { continue };
+            tried += 1;
+            // Read first and then through the descriptor's own name: ETXTBSY only protects while a process runs it.
+            let by_descriptor = OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_PATH)
+                .open(&exe)
+                .ok()
+                .map(|file| {
+                    use std::os::fd::AsRawFd;
+                    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+                    OpenOptions::new().write(true).open(name).is_ok()
+                })
+                .unwrap_or(false);
+            let direct = OpenOptions::new().write(true).open(&exe).is_ok();
+            if (direct || by_descriptor) && target != own {
+                opened.push(target.display().to_string());
+            }
+        }
+        if std::time::Instant::now() >= until {
+            break;
+        }
+    }
+    say(&json!({"tried": tried, "opened": opened}).to_string())?;
+    Ok(0)
+}
+
+/// `self-exe`: what `/proc/self/exe` is when the image's entry point is `/proc/self/exe` itself.
+pub(crate) fn self_exe(_arguments: &[String]) -> Result<u8, String> {
+    let target = fs::read_link("/proc/self/exe").map_err(|e| e.to_string())?;
+    say(&target.display().to_string())?;
+    Ok(0)
+}
+
+/// `probe PATH…`: what can be done with each path: type, whether it can be read (and the first bytes), written, listed.
+pub(crate) fn probe(arguments: &[String]) -> Result<u8, String> {
+    let mut answer = serde_json::Map::new();
+    for path in arguments {
+        answer.insert(path.clone(), probe_path(path));
+    }
+    say(&Value::from(answer).to_string())?;
+    Ok(0)
+}
+
+/// See [`probe`].
+pub(crate) fn probe_path(path: &str) -> Value {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) => return json!({"errno": error.raw_os_error()}),
+    };
+    if found.is_dir() {
+        let names = fs::read_dir(path).map(Iterator::count);
+        let file = format!("{path}/.testbox");
+        let made = OpenOptions::new().write(true).create_new(true).open(&file);
+        let write_errno = made.as_ref().err().and_then(std::io::Error::raw_os_error);
+        if made.is_ok() {
+            let _ = fs::remove_file(&file);
+        }
+        return json!({
+            "type": "directory",
+            "entries": names.as_ref().ok(),
+            "read_errno": names.err().and_then(|e| e.raw_os_error()),
+            "write_errno": write_errno,
+        });
+    }
+    let null = found.file_type().is_char_device() && {
+        use std::os::unix::fs::MetadataExt;
+        (libc::major(found.rdev()), libc::minor(found.rdev())) == (1, 3)
+    };
+    let mut buffer = [0u8; 64];
+    let read = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .and_then(|mut file| std::io::Read::read(&mut file, &mut buffer));
+    // Opened for writing and closed again: nothing is written, since some of these would change the host.
+    let write = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+    json!({
+        "type": if null { "null" } else { "file" },
+        "read": read.as_ref().ok(),
+        "read_errno": read.err().and_then(|e| e.raw_os_error()),
+        "write_errno": write.err().and_then(|e| e.raw_os_error()),
+    })
+}
+
+/// `abstract-sockets`: the abstract Unix sockets that this network namespace shows, and which could be connected to.
+pub(crate) fn abstract_sockets(_arguments: &[String]) -> Result<u8, String> {
+    let text = fs::read_to_string("/proc/net/unix").map_err(|e| e.to_string())?;
+    let names: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().nth(7))
+        .filter(|name| name.starts_with('@'))
+        .collect();
+    say(&json!({"abstract": names}).to_string())?;
+    Ok(0)
+}
+
+/// `release-agent`: CVE-2022-0492, as far as it gets: new user and cgroup namespaces, mount cgroup v1, write
+/// `release_agent`. Says the error number of each step, 0 where it worked.
+pub(crate) fn release_agent(_arguments: &[String]) -> Result<u8, String> {
+    let mut steps = serde_json::Map::new();
+    let mut step = |name: &str, failed: bool| {
+        steps.insert(name.to_owned(), json!(if failed { errno() } else { 0 }));
+    };
+    // SAFETY: this process has one thread, and ends afterwards.
+    unsafe {
+        step(
+            "unshare",
+            libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWCGROUP | libc::CLONE_NEWNS) != 0,
+        );
+        let _ = fs::create_dir("/tmp/cg");
+        let mounted = libc::mount(
+            c"cgroup".as_ptr(),
+            c"/tmp/cg".as_ptr(),
+            c"cgroup".as_ptr(),
+            0,
+            c"memory".as_ptr().cast(),
+        );
+        step("mount", mounted != 0);
+    }
+    // The file is opened and not written: it would be the host's.
+    let agent = OpenOptions::new().write(true).open("/tmp/cg/release_agent");
+    steps.insert(
+        "release_agent".into(),
+        json!(agent.err().map_or(0, |e| e.raw_os_error().unwrap_or(-1))),
+    );
+    say(&Value::from(steps).to_string())?;
+    Ok(0)
+}
