@@ -29,7 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             .arg(workspace.join("Cargo.toml"))
             .args(["--", "-C", "target-feature=+crt-static", "-C", "relocation-model=static"]);
         // Wrappers (clippy) and flags of the outer build are not this one's.
-        for name in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+        for name in
+            ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"]
+        {
             cargo.env_remove(name);
         }
         cargo.env_remove("CARGO_TARGET_DIR");

@@ -22,16 +22,28 @@ pub struct Image {
 }
 
 /// A layer's tar, entry by entry.
-#[derive(Default)]
 pub struct Layer(tar::Builder<Vec<u8>>);
+
+impl Default for Layer {
+    fn default() -> Self {
+        Layer(tar::Builder::new(Vec::new()))
+    }
+}
 
 impl Layer {
     /// An empty one.
     pub fn new() -> Layer {
-        Layer(tar::Builder::new(Vec::new()))
+        Layer::default()
     }
 
-    fn entry(mut self, path: &str, kind: tar::EntryType, mode: u32, data: &[u8], link: &str) -> Layer {
+    fn entry(
+        mut self,
+        path: &str,
+        kind: tar::EntryType,
+        mode: u32,
+        data: &[u8],
+        link: &str,
+    ) -> Layer {
         let mut header = tar::Header::new_gnu();
         // Written raw: `set_path` would refuse what a hostile archive holds.
         let name = &mut header.as_gnu_mut().expect("a GNU header").name;
@@ -209,7 +221,8 @@ impl Image {
             .layers
             .iter()
             .map(|layer| {
-                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                let mut gzip =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 gzip.write_all(layer).expect("compress in memory");
                 let (digest, size) = put(&gzip.finish().expect("compress in memory"));
                 json!({
@@ -230,7 +243,8 @@ impl Image {
         });
         let (manifest, manifest_size) = put(manifest.to_string().as_bytes());
         let mut annotations = BTreeMap::new();
-        annotations.insert("io.containerd.image.name", format!("docker.io/library/{}:latest", self.name));
+        annotations
+            .insert("io.containerd.image.name", format!("docker.io/library/{}:latest", self.name));
         annotations.insert("org.opencontainers.image.ref.name", "latest".to_owned());
         let index = json!({
             "schemaVersion": 2,
@@ -250,4 +264,58 @@ pub fn digest(data: &[u8]) -> String {
     let sum = Sha256::digest(data);
     let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
+}
+
+/// Files that scenarios name as `$docker_archive` and so on, made below `directory`.
+///
+/// # Panics
+/// When they cannot be written.
+pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
+    let small = Image::new("small")
+        .layer(Layer::new().file("hello.txt", 0o644, b"hello\n").finish())
+        .layer(Layer::new().file("second.txt", 0o644, b"second\n").finish())
+        .config(json!({"Cmd": ["/hello"], "Env": ["A=1"], "Labels": {"colour": "blue"}}))
+        .history(json!([
+            {"created": "2024-01-01T00:00:00Z", "created_by": "COPY hello.txt /"},
+            {"created": "2024-01-01T00:00:01Z", "created_by": "ENV A=1", "empty_layer": true},
+            {"created": "2024-01-01T00:00:02Z", "created_by": "COPY second.txt /", "comment": "two"},
+        ]));
+    let path = |name: &str| directory.join(name);
+    small.write_docker_archive(&path("small.tar"));
+    std::fs::create_dir_all(path("layout")).expect("make a layout");
+    small.write_layout(&path("layout"));
+
+    let plain = std::fs::read(path("small.tar")).expect("read an archive");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).expect("compress in memory");
+    std::fs::write(path("small.tar.gz"), gzip.finish().expect("compress")).expect("write");
+    let zstd = zstd::encode_all(&plain[..], 1).expect("compress");
+    std::fs::write(path("small.tar.zst"), zstd).expect("write");
+    std::fs::write(path("half.tar"), &plain[..plain.len() / 2]).expect("write");
+    std::fs::write(path("rubbish.tar"), [0x5a; 4096]).expect("write");
+    std::fs::write(path("empty.tar"), b"").expect("write");
+
+    let program = std::fs::read(programs::TESTBOX).expect("read testbox");
+    let rootfs = Layer::new().file("testbox", 0o755, &program).directory("tmp", 0o1777);
+    std::fs::write(path("rootfs.tar"), rootfs.finish()).expect("write");
+    std::fs::create_dir_all(path("rootfs/etc")).expect("make a directory");
+    std::fs::write(path("rootfs/testbox"), &program).expect("write");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path("rootfs/testbox"), mode).expect("chmod");
+
+    [
+        ("docker_archive", "small.tar"),
+        ("gzip_archive", "small.tar.gz"),
+        ("zstd_archive", "small.tar.zst"),
+        ("half_archive", "half.tar"),
+        ("rubbish", "rubbish.tar"),
+        ("empty_file", "empty.tar"),
+        ("layout", "layout"),
+        ("rootfs_tar", "rootfs.tar"),
+        ("rootfs_directory", "rootfs"),
+        ("work", "."),
+    ]
+    .into_iter()
+    .map(|(name, file)| (name.to_owned(), path(file).to_string_lossy().into_owned()))
+    .collect()
 }

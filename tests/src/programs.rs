@@ -90,7 +90,8 @@ pub fn python() -> PathBuf {
 pub fn node_package() -> PathBuf {
     let package = workspace().join("bindings-node");
     let built = std::fs::read_dir(&package).into_iter().flatten().flatten();
-    let addon = built.map(|entry| entry.path()).find(|p| p.extension().is_some_and(|e| e == "node"));
+    let addon =
+        built.map(|entry| entry.path()).find(|p| p.extension().is_some_and(|e| e == "node"));
     if addon.is_none() {
         missing("the Node addon is not built");
     }

@@ -125,7 +125,11 @@ impl Sandbox {
     }
 
     /// The same for another build of the command line.
-    pub fn command_of<S: AsRef<std::ffi::OsStr>>(&self, program: &Path, arguments: &[S]) -> Command {
+    pub fn command_of<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        program: &Path,
+        arguments: &[S],
+    ) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)

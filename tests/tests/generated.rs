@@ -12,7 +12,8 @@ fn workspace() -> PathBuf {
 fn check(path: &str, text: &str) {
     let file = workspace().join(path);
     if std::env::var_os("BARQUE_BLESS").is_some_and(|value| value == "1") {
-        std::fs::create_dir_all(file.parent().expect("a file has a directory")).expect("a directory to write to");
+        std::fs::create_dir_all(file.parent().expect("a file has a directory"))
+            .expect("a directory to write to");
         std::fs::write(&file, text).expect("a file to write");
         return;
     }

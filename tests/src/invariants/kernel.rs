@@ -69,7 +69,10 @@ pub(super) fn check_states(
                 }
             }
             None if monitored > 0 => {
-                wrong.push(format!("I-10 {id} does not run, and its monitor does: {:?}", container.state));
+                wrong.push(format!(
+                    "I-10 {id} does not run, and its monitor does: {:?}",
+                    container.state
+                ));
             }
             None => {}
         }
@@ -145,7 +148,11 @@ pub(super) fn check_processes(
 }
 
 /// The run directory holds nothing of containers that are gone.
-pub(super) fn check_run_directory(sandbox: &Sandbox, containers: &[Known], wrong: &mut Vec<String>) {
+pub(super) fn check_run_directory(
+    sandbox: &Sandbox,
+    containers: &[Known],
+    wrong: &mut Vec<String>,
+) {
     let directory = run_directory(sandbox);
     for name in names(&directory) {
         let an_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());

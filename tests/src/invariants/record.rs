@@ -75,10 +75,11 @@ pub(super) fn containers(sandbox: &Sandbox, wrong: &mut Vec<String>) -> Vec<Know
                     .ok(),
                 Err(_) => None,
             };
-            let running = state.as_ref().filter(|state| state["status"] == "running").map(|state| {
-                let pid = state["pid"].as_i64().unwrap_or(0) as i32;
-                (pid, state["pid_start_time"].as_u64().unwrap_or(0))
-            });
+            let running =
+                state.as_ref().filter(|state| state["status"] == "running").map(|state| {
+                    let pid = state["pid"].as_i64().unwrap_or(0) as i32;
+                    (pid, state["pid_start_time"].as_u64().unwrap_or(0))
+                });
             Known { id, running, state }
         })
         .collect()
@@ -102,7 +103,8 @@ pub(super) fn check_database(sandbox: &Sandbox, wrong: &mut Vec<String>) {
     for row in rows(sandbox, sql, wrong) {
         let fields: Vec<&str> = row.split('|').collect();
         let [operation, object, pid, start, owner_boot] = fields[..] else { continue };
-        let lives = owner_boot == boot.trim() && super::kernel::start_time(pid) == start.parse().ok();
+        let lives =
+            owner_boot == boot.trim() && super::kernel::start_time(pid) == start.parse().ok();
         if !lives {
             wrong.push(format!("I-02 an intent of a dead process is left: {operation} {object}"));
         }
@@ -141,7 +143,8 @@ pub(super) fn check_blobs(sandbox: &Sandbox, wrong: &mut Vec<String>) {
         return;
     }
     let hashed = Command::new("sha256sum").args(&present).current_dir(&directory).output();
-    let text = hashed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+    let text =
+        hashed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
     let sums: BTreeSet<&str> = text.lines().collect();
     for name in &present {
         if !sums.contains(format!("{name}  {name}").as_str()) {

@@ -39,13 +39,16 @@ impl Baseline {
         seen.extend(names("/run/barque").map(|name| format!("run directory /run/barque/{name}")));
         seen.extend(names("/tmp").map(|name| format!("file /tmp/{name}")));
         seen.extend(names("/var/tmp").map(|name| format!("file /var/tmp/{name}")));
-        seen.extend(lines("/proc/keys").map(|line| {
-            format!("key {}", line.split_whitespace().last().unwrap_or_default())
-        }));
+        seen.extend(
+            lines("/proc/keys")
+                .map(|line| format!("key {}", line.split_whitespace().last().unwrap_or_default())),
+        );
         for instance in INSTANCES.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            seen.extend(cgroups_named(instance).into_iter().map(|path| {
-                format!("cgroup {}", path.display())
-            }));
+            seen.extend(
+                cgroups_named(instance)
+                    .into_iter()
+                    .map(|path| format!("cgroup {}", path.display())),
+            );
         }
         for device in names("/sys/block").filter(|name| name.starts_with("loop")) {
             if let Ok(file) = fs::read_to_string(format!("/sys/block/{device}/loop/backing_file")) {
@@ -98,9 +101,13 @@ pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
             let top = Path::new(place).join("barque").join(name);
             if top.is_dir() {
                 found.push(top.clone());
-                found.extend(fs::read_dir(&top).into_iter().flatten().flatten().filter_map(|e| {
-                    e.file_type().is_ok_and(|t| t.is_dir()).then(|| e.path())
-                }));
+                found.extend(
+                    fs::read_dir(&top)
+                        .into_iter()
+                        .flatten()
+                        .flatten()
+                        .filter_map(|e| e.file_type().is_ok_and(|t| t.is_dir()).then(|| e.path())),
+                );
             }
         }
     }
@@ -108,7 +115,12 @@ pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
 }
 
 fn lines(path: &str) -> impl Iterator<Item = String> {
-    fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>().into_iter()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 fn names(directory: &str) -> impl Iterator<Item = String> {

@@ -28,7 +28,8 @@ fn run() -> io::Result<u8> {
     for part in ["upper", "work", "merged"] {
         std::fs::create_dir_all(format!("{place}/{part}"))?;
     }
-    let words: Vec<CString> = command.iter().map(|w| CString::new(w.as_str())).collect::<Result<_, _>>()?;
+    let words: Vec<CString> =
+        command.iter().map(|w| CString::new(w.as_str())).collect::<Result<_, _>>()?;
     let flags = libc::CLONE_NEWNS
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWIPC
@@ -53,7 +54,11 @@ fn run() -> io::Result<u8> {
     // SAFETY: waits for the child just made.
     unsafe { libc::waitpid(child as i32, &mut status, 0) };
     std::fs::remove_dir_all(&place)?;
-    Ok(if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) as u8 } else { libc::WEXITSTATUS(status) as u8 })
+    Ok(if libc::WIFSIGNALED(status) {
+        128 + libc::WTERMSIG(status) as u8
+    } else {
+        libc::WEXITSTATUS(status) as u8
+    })
 }
 
 /// In the child: returns only when something failed.
@@ -93,7 +98,8 @@ fn mount(source: &str, target: &str, kind: &str, flags: u64, data: &str) -> io::
     let (kind, data) = (CString::new(kind)?, CString::new(data)?);
     // SAFETY: the strings live until the call returns.
     let failed = unsafe {
-        libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast()) != 0
+        libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast())
+            != 0
     };
     if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

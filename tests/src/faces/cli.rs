@@ -1,0 +1,140 @@
+//! The command line: each step a command, its request turned into arguments and its output into as much of the answer as the
+//! command shows ([`arguments`]).
+
+mod arguments;
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{Face, Failure, Streamed, broken};
+use crate::Sandbox;
+use crate::sandbox::{Finished, collect, finish};
+
+pub(super) struct CommandLine {
+    root: std::path::PathBuf,
+    run: std::path::PathBuf,
+    work: std::path::PathBuf,
+    running: BTreeMap<String, (String, Child)>,
+}
+
+impl CommandLine {
+    pub(super) fn open(sandbox: &Sandbox) -> CommandLine {
+        let (root, run, work) = (sandbox.root(), sandbox.run(), sandbox.work());
+        CommandLine { root, run, work, running: BTreeMap::new() }
+    }
+
+    fn command(&self, arguments: &[String]) -> Command {
+        let mut command = Command::new(crate::programs::barque());
+        command
+            .args(arguments)
+            .env("BARQUE_ROOT", &self.root)
+            .env("BARQUE_RUN", &self.run)
+            .env("HOME", &self.work)
+            .current_dir(&self.work)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+/// Exit codes that are the command's own and not the container's.
+fn failed(done: &Finished) -> Failure {
+    let message = done.stderr.trim();
+    let message = message
+        .strip_prefix("barque: ")
+        .or_else(|| message.strip_prefix("Error response from daemon: "))
+        .or_else(|| message.strip_prefix("Error: "))
+        .unwrap_or(message);
+    Failure(json!({"message": message, "exit_code": done.code}))
+}
+
+impl Face for CommandLine {
+    fn name(&self) -> &'static str {
+        "cli"
+    }
+
+    fn shows_documents(&self) -> bool {
+        false
+    }
+
+    fn call(&mut self, operation: &str, request: &str) -> Result<Value, Failure> {
+        let arguments = arguments::of(operation, request).map_err(broken)?;
+        let done = finish(self.command(&arguments), b"");
+        if done.code != 0 {
+            return Err(failed(&done));
+        }
+        arguments::answer(operation, request, &done.stdout).map_err(broken)
+    }
+
+    fn begin(&mut self, id: &str, operation: &str, request: &str) -> Result<(), Failure> {
+        let arguments = arguments::of(operation, request).map_err(broken)?;
+        let child = self
+            .command(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(broken)?;
+        self.running.insert(id.to_owned(), (operation.to_owned(), child));
+        Ok(())
+    }
+
+    fn input(&mut self, id: &str, data: &[u8]) -> Result<(), Failure> {
+        let (_, child) = self.running.get_mut(id).ok_or_else(|| broken("no such stream"))?;
+        if data.is_empty() {
+            child.stdin = None;
+        } else if let Some(stdin) = &mut child.stdin {
+            std::io::Write::write_all(stdin, data).map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    /// What cancels a command is Ctrl-C.
+    fn cancel(&mut self, id: &str) -> Result<(), Failure> {
+        let (_, child) = self.running.get(id).ok_or_else(|| broken("no such stream"))?;
+        // SAFETY: the child was not waited for yet, so the pid is its own.
+        unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+        Ok(())
+    }
+
+    fn end(&mut self, id: &str) -> Result<Streamed, Failure> {
+        let (operation, mut child) =
+            self.running.remove(id).ok_or_else(|| broken("no such stream"))?;
+        child.stdin = None;
+        let done = collect(child);
+        let ours = matches!(operation.as_str(), "container.run" | "container.attach");
+        // 125 is the command's own failure, 126 and 127 are those of starting the container's program.
+        if (ours && (125..=127).contains(&done.code) && !done.stderr.is_empty())
+            || (!ours && done.code != 0)
+        {
+            return Err(failed(&done));
+        }
+        let mut streamed = Streamed {
+            stdout: done.stdout.clone().into_bytes(),
+            stderr: done.stderr.into_bytes(),
+            documents: Vec::new(),
+        };
+        match operation.as_str() {
+            "container.wait" => {
+                let code: i64 = done.stdout.trim().parse().map_err(broken)?;
+                streamed.stdout.clear();
+                streamed.documents.push(json!({"StatusCode": code}));
+            }
+            "container.run" | "container.attach" => {
+                streamed.documents.push(json!({"StatusCode": done.code}));
+            }
+            _ => {}
+        }
+        Ok(streamed)
+    }
+}
+
+impl Drop for CommandLine {
+    fn drop(&mut self) {
+        for (_, child) in self.running.values_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

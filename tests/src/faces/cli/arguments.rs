@@ -1,0 +1,359 @@
+//! Requests as a person would type them, and answers as a person would read them.
+
+use serde_json::{Map, Value, json};
+
+/// The arguments of the command that carries out `operation` on `request`.
+///
+/// # Errors
+/// A field that no flag stands for: the scenario cannot be run through the command line and must say so.
+pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> {
+    let request: Value = match request {
+        "" => json!({}),
+        text => serde_json::from_str(text).map_err(|e| e.to_string())?,
+    };
+    let mut fields = Fields(request.as_object().cloned().unwrap_or_default());
+    let mut words: Vec<String> = Vec::new();
+    match operation {
+        "container.create" => {
+            words.push("create".into());
+            create(&mut fields, &mut words)?;
+        }
+        "container.run" => {
+            words.push("run".into());
+            if let Some(Value::Object(create_fields)) = fields.0.remove("Create") {
+                create(&mut Fields(create_fields), &mut words)?;
+            }
+        }
+        "container.start" | "container.inspect" | "container.wait" => {
+            let verb = &operation["container.".len()..];
+            words.push(verb.into());
+            if verb == "inspect" {
+                words.extend(["--type".into(), "container".into()]);
+            }
+            words.push(fields.text("Id"));
+        }
+        "container.kill" => {
+            words.push("kill".into());
+            fields.flag("Signal", "--signal", &mut words);
+            words.push(fields.text("Id"));
+        }
+        "container.stop" => {
+            words.push("stop".into());
+            fields.flag("Timeout", "--time", &mut words);
+            fields.flag("Signal", "--signal", &mut words);
+            words.push(fields.text("Id"));
+        }
+        "container.remove" => {
+            words.push("rm".into());
+            fields.switch("Force", "--force", &mut words);
+            fields.switch("Volumes", "--volumes", &mut words);
+            words.push(fields.text("Id"));
+        }
+        "container.list" => {
+            words.extend(["ps", "--no-trunc", "--format", "{{json .}}"].map(String::from));
+            fields.switch("All", "--all", &mut words);
+            fields.flag("Limit", "--last", &mut words);
+            fields.filters(&mut words);
+        }
+        "container.logs" => {
+            words.push("logs".into());
+            fields.switch("Follow", "--follow", &mut words);
+            fields.switch("Timestamps", "--timestamps", &mut words);
+            for (name, flag) in [("Tail", "--tail"), ("Since", "--since"), ("Until", "--until")] {
+                fields.flag(name, flag, &mut words);
+            }
+            words.push(fields.text("Id"));
+        }
+        "container.attach" => {
+            words.push("attach".into());
+            if fields.0.remove("Stdin") != Some(Value::Bool(true)) {
+                words.push("--no-stdin".into());
+            }
+            fields.0.remove("Stdout");
+            fields.0.remove("Stderr");
+            words.push(fields.text("Id"));
+        }
+        "image.list" => {
+            words.extend(
+                ["images", "--no-trunc", "--digests", "--format", "{{json .}}"].map(String::from),
+            );
+            fields.switch("All", "--all", &mut words);
+            fields.filters(&mut words);
+        }
+        "image.inspect" => {
+            words.extend(["inspect", "--type", "image"].map(String::from));
+            words.push(fields.text("Name"));
+        }
+        "image.history" => {
+            words.extend(["history", "--no-trunc", "--format", "{{json .}}"].map(String::from));
+            words.push(fields.text("Name"));
+        }
+        "image.load" => {
+            words.extend(["load", "--input"].map(String::from));
+            words.push(fields.input()?);
+        }
+        "image.import" => {
+            words.push("import".into());
+            fields.flag("Message", "--message", &mut words);
+            fields.flag("Platform", "--platform", &mut words);
+            fields.list("Changes", "--change", &mut words);
+            words.push(fields.input()?);
+            let reference = fields.text("Reference");
+            words.extend((!reference.is_empty()).then_some(reference));
+        }
+        "image.tag" => {
+            words.push("tag".into());
+            words.push(fields.text("Name"));
+            words.push(fields.text("Reference"));
+        }
+        "image.remove" => {
+            words.push("rmi".into());
+            fields.switch("Force", "--force", &mut words);
+            fields.switch("NoPrune", "--no-prune", &mut words);
+            words.push(fields.text("Name"));
+        }
+        "system.df" => words.extend(["system", "df", "--format", "{{json .}}"].map(String::from)),
+        "system.info" => words.extend(["info", "--format", "{{json .}}"].map(String::from)),
+        "system.version" => words.extend(["version", "--format", "{{json .}}"].map(String::from)),
+        other => return Err(format!("no command is known for {other}")),
+    }
+    fields.none_left()?;
+    Ok(words)
+}
+
+fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
+    for (name, flag) in [
+        ("Name", "--name"),
+        ("Hostname", "--hostname"),
+        ("Domainname", "--domainname"),
+        ("User", "--user"),
+        ("WorkingDir", "--workdir"),
+        ("StopSignal", "--stop-signal"),
+        ("StopTimeout", "--stop-timeout"),
+        ("Platform", "--platform"),
+    ] {
+        fields.flag(name, flag, words);
+    }
+    fields.switch("Tty", "--tty", words);
+    fields.switch("OpenStdin", "--interactive", words);
+    for implied in ["StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr"] {
+        fields.0.remove(implied);
+    }
+    fields.list("Env", "--env", words);
+    fields.map("Labels", "--label", '=', words);
+    let mut rest = Vec::new();
+    match fields.0.remove("Entrypoint") {
+        Some(Value::Array(entrypoint)) => {
+            let mut entrypoint = entrypoint.iter().map(text);
+            words.extend(["--entrypoint".into(), entrypoint.next().unwrap_or_default()]);
+            rest.extend(entrypoint);
+        }
+        Some(entrypoint) => words.extend(["--entrypoint".into(), text(&entrypoint)]),
+        None => {}
+    }
+    if let Some(Value::Object(host)) = fields.0.remove("HostConfig") {
+        host_config(&mut Fields(host), words)?;
+    }
+    words.push(fields.text("Image"));
+    words.extend(rest);
+    match fields.0.remove("Cmd") {
+        Some(Value::Array(items)) => words.extend(items.iter().map(text)),
+        Some(one) => words.push(text(&one)),
+        None => {}
+    }
+    fields.none_left()
+}
+
+fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
+    for (name, flag) in [
+        ("NetworkMode", "--network"),
+        ("IpcMode", "--ipc"),
+        ("PidMode", "--pid"),
+        ("UTSMode", "--uts"),
+        ("UsernsMode", "--userns"),
+        ("CgroupnsMode", "--cgroupns"),
+        ("CgroupParent", "--cgroup-parent"),
+        ("OomScoreAdj", "--oom-score-adj"),
+        ("ShmSize", "--shm-size"),
+        ("CpuShares", "--cpu-shares"),
+        ("CpuPeriod", "--cpu-period"),
+        ("CpuQuota", "--cpu-quota"),
+        ("CpusetCpus", "--cpuset-cpus"),
+        ("CpusetMems", "--cpuset-mems"),
+        ("Memory", "--memory"),
+        ("MemoryReservation", "--memory-reservation"),
+        ("MemorySwap", "--memory-swap"),
+        ("MemorySwappiness", "--memory-swappiness"),
+        ("PidsLimit", "--pids-limit"),
+        ("BlkioWeight", "--blkio-weight"),
+        ("Runtime", "--runtime"),
+    ] {
+        host.flag(name, flag, words);
+    }
+    for (name, flag) in [
+        ("AutoRemove", "--rm"),
+        ("Privileged", "--privileged"),
+        ("ReadonlyRootfs", "--read-only"),
+        ("Init", "--init"),
+        ("OomKillDisable", "--oom-kill-disable"),
+    ] {
+        host.switch(name, flag, words);
+    }
+    for (name, flag) in [
+        ("CapAdd", "--cap-add"),
+        ("CapDrop", "--cap-drop"),
+        ("GroupAdd", "--group-add"),
+        ("SecurityOpt", "--security-opt"),
+        ("Binds", "--volume"),
+        ("DeviceCgroupRules", "--device-cgroup-rule"),
+    ] {
+        host.list(name, flag, words);
+    }
+    host.map("Sysctls", "--sysctl", '=', words);
+    host.map("Tmpfs", "--tmpfs", ':', words);
+    if let Some(nano) = host.0.remove("NanoCpus").and_then(|v| v.as_f64()) {
+        words.extend(["--cpus".into(), (nano / 1e9).to_string()]);
+    }
+    if let Some(Value::Array(limits)) = host.0.remove("Ulimits") {
+        for limit in limits {
+            let (name, soft, hard) = (text(&limit["Name"]), &limit["Soft"], &limit["Hard"]);
+            words.extend(["--ulimit".into(), format!("{name}={soft}:{hard}")]);
+        }
+    }
+    if let Some(Value::Object(log)) = host.0.remove("LogConfig") {
+        let mut log = Fields(log);
+        log.flag("Type", "--log-driver", words);
+        log.map("Config", "--log-opt", '=', words);
+        log.none_left()?;
+    }
+    host.none_left()
+}
+
+/// Fields of a request that no flag was made of yet.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn text(&mut self, name: &str) -> String {
+        self.0.remove(name).map(|value| text(&value)).unwrap_or_default()
+    }
+
+    /// `--flag=value`, since a value may begin with a dash or be negative.
+    fn flag(&mut self, name: &str, flag: &str, words: &mut Vec<String>) {
+        if let Some(value) = self.0.remove(name) {
+            words.push(format!("{flag}={}", text(&value)));
+        }
+    }
+
+    fn switch(&mut self, name: &str, flag: &str, words: &mut Vec<String>) {
+        if self.0.remove(name) == Some(Value::Bool(true)) {
+            words.push(flag.into());
+        }
+    }
+
+    fn list(&mut self, name: &str, flag: &str, words: &mut Vec<String>) {
+        match self.0.remove(name) {
+            Some(Value::Array(items)) => {
+                words.extend(items.iter().map(|item| format!("{flag}={}", text(item))));
+            }
+            Some(Value::Object(map)) => {
+                words.extend(map.iter().map(|(k, v)| format!("{flag}={k}={}", text(v))));
+            }
+            _ => {}
+        }
+    }
+
+    fn map(&mut self, name: &str, flag: &str, between: char, words: &mut Vec<String>) {
+        if let Some(Value::Object(map)) = self.0.remove(name) {
+            for (key, value) in map {
+                let value = text(&value);
+                let between = if value.is_empty() { String::new() } else { between.to_string() };
+                words.push(format!("{flag}={key}{between}{value}"));
+            }
+        }
+    }
+
+    fn filters(&mut self, words: &mut Vec<String>) {
+        if let Some(Value::Object(filters)) = self.0.remove("Filters") {
+            for (name, values) in filters {
+                for value in values.as_array().into_iter().flatten() {
+                    words.push(format!("--filter={name}={}", text(value)));
+                }
+            }
+        }
+    }
+
+    fn input(&mut self) -> Result<String, String> {
+        match self.0.remove("Input") {
+            Some(Value::Object(input)) => {
+                let mut input = Fields(input);
+                let path = input.text("Path");
+                input.none_left().map(|()| path)
+            }
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn none_left(&self) -> Result<(), String> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(format!("no flag stands for the field {name}")),
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// As much of the operation's answer as the command's output shows.
+///
+/// # Errors
+/// The output is not what the command should print.
+pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Value, String> {
+    let line = stdout.trim_end_matches('\n');
+    let rows = || -> Result<Vec<Value>, String> {
+        line.lines()
+            .map(|row| serde_json::from_str(row).map_err(|e| format!("{e} in {row}")))
+            .collect()
+    };
+    match operation {
+        "container.create" => Ok(json!({"Id": line})),
+        "container.inspect" | "image.inspect" => {
+            let mut documents: Vec<Value> =
+                serde_json::from_str(line).map_err(|e| format!("{e} in {line}"))?;
+            documents.pop().ok_or_else(|| "inspect printed an empty list".to_owned())
+        }
+        // Verbs that print what they were done to.
+        "container.start" | "container.stop" | "container.kill" | "container.remove" => {
+            let asked: Value = serde_json::from_str(request).map_err(|e| e.to_string())?;
+            if asked["Id"] == line { Ok(json!({})) } else { Err(format!("printed {line:?}")) }
+        }
+        "image.tag" => {
+            if line.is_empty() {
+                Ok(json!({}))
+            } else {
+                Err(format!("printed {line:?}"))
+            }
+        }
+        "image.import" => Ok(json!({"Id": line})),
+        "image.load" => Ok(json!({
+            "Images": line.lines().map(|line| match line.split_once(": ") {
+                Some(("Loaded image", name)) => json!({"Names": [name]}),
+                Some(("Loaded image ID", id)) => json!({"Id": id, "Names": []}),
+                _ => json!({"printed": line}),
+            }).collect::<Vec<_>>(),
+        })),
+        "image.remove" => Ok(line
+            .lines()
+            .map(|line| match line.split_once(": ") {
+                Some((what, name)) => json!({what: name}),
+                None => json!({"printed": line}),
+            })
+            .collect()),
+        "container.list" | "image.list" | "image.history" | "system.df" => rows().map(Value::from),
+        "system.info" | "system.version" => {
+            serde_json::from_str(line).map_err(|e| format!("{e} in {line}"))
+        }
+        other => Err(format!("no output is known for {other}")),
+    }
+}

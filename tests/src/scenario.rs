@@ -1,0 +1,267 @@
+//! Scenarios: what an engine must do, as data.
+//!
+//! A file of `tests/conformance` is a list of scenarios, a scenario a name and steps, a step an operation with its request and
+//! what must come back ([`matching`] has the notation). Each runs through every face, on an engine of its own that has the
+//! image `testbox`; afterwards the external invariants must hold. What the faces answered is compared too: documents must be
+//! the same from all that show them, but for what differs from run to run ([`mask`]).
+
+mod mask;
+mod matching;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::faces::{Face, Failure, Streamed};
+use crate::{Sandbox, image};
+
+pub use mask::mask;
+
+/// A scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What must be so, as a sentence.
+    pub name: String,
+    /// The faces that can say it; all without it. (A command line has no unknown fields.)
+    #[serde(default)]
+    pub faces: Option<Vec<String>>,
+    /// What is done.
+    pub steps: Vec<Step>,
+}
+
+/// A step: an operation and what must come of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The operation; or `begin`, `input`, `cancel`, `end` with [`Step::stream`]; or `pause`, milliseconds in [`Step::with`].
+    #[serde(rename = "do")]
+    action: String,
+    /// The operation whose stream `begin` begins.
+    #[serde(default)]
+    operation: String,
+    /// The stream's name.
+    #[serde(default)]
+    stream: String,
+    /// The request document.
+    #[serde(default)]
+    with: Value,
+    /// Instead of it: text that need not be JSON.
+    #[serde(default)]
+    text: Option<String>,
+    /// The answer, or a stream's last document.
+    #[serde(default)]
+    expect: Option<Value>,
+    /// A stream's standard output: text, or an object, which the output must be as JSON.
+    #[serde(default)]
+    stdout: Option<Value>,
+    /// A stream's standard error.
+    #[serde(default)]
+    stderr: Option<Value>,
+    /// How it must fail.
+    #[serde(default)]
+    fails: Option<Value>,
+    /// Names for parts of the answer (or of the output, `stdout/…`), as JSON pointers: used later as `$name`.
+    #[serde(default, rename = "let")]
+    bindings: BTreeMap<String, String>,
+    /// The command line cannot show this (why), so it skips the step.
+    #[serde(default)]
+    not_by_cli: Option<String>,
+    /// What the command line shows instead.
+    #[serde(default)]
+    cli: Option<Value>,
+}
+
+impl Scenario {
+    /// The operations that its steps do.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(Step::name)
+    }
+
+    /// Those of them that must fail.
+    pub fn failing_operations(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter(|step| step.fails.is_some()).map(Step::name)
+    }
+}
+
+impl Step {
+    fn name(&self) -> &str {
+        if self.operation.is_empty() { &self.action } else { &self.operation }
+    }
+}
+
+/// All scenarios, by file and order.
+///
+/// # Panics
+/// When a file is not readable as scenarios.
+pub fn all(directory: &Path) -> Vec<(String, Scenario)> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .expect("list the scenarios")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect();
+    files.sort();
+    let mut found = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("read scenarios");
+        let scenarios: Vec<Scenario> =
+            serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        found.extend(scenarios.into_iter().map(|scenario| (stem.clone(), scenario)));
+    }
+    found
+}
+
+/// Values that steps can name: `$name`.
+pub(crate) type Variables = BTreeMap<String, Value>;
+
+/// Run a scenario through a face. What each step answered, for comparison between faces.
+///
+/// # Panics
+/// When something is not as the scenario says.
+pub fn run(scenario: &Scenario, face: &mut dyn Face, sandbox: &Sandbox) -> Vec<Value> {
+    let mut variables = Variables::new();
+    let files = image::scenario_files(&sandbox.work());
+    variables.extend(files.into_iter().map(|(name, path)| (name, Value::from(path))));
+    variables.insert("root".into(), sandbox.root().to_string_lossy().into());
+    let mut transcript = Vec::new();
+    for (number, step) in scenario.steps.iter().enumerate() {
+        if !face.shows_documents() && step.not_by_cli.is_some() {
+            continue;
+        }
+        let place = format!("step {} ({} {})", number + 1, step.action, step.operation);
+        match take(step, face, &variables) {
+            Ok(seen) => {
+                let expected = if face.shows_documents() { None } else { step.cli.as_ref() };
+                check(step, expected, &seen, &mut variables)
+                    .unwrap_or_else(|why| panic!("{place}: {why}\n  seen: {}", seen.value()));
+                transcript.push(seen.value());
+            }
+            Err(Failure(document)) => {
+                let Some(expected) = &step.fails else { panic!("{place} failed: {document}") };
+                let mut expected = matching::substitute(expected, &variables);
+                if !face.shows_documents() {
+                    expected = without_document_fields(expected);
+                }
+                matching::matches(&expected, &document)
+                    .unwrap_or_else(|why| panic!("{place} failed otherwise: {why}\n  {document}"));
+                transcript.push(document);
+            }
+        }
+    }
+    transcript
+}
+
+/// What a step gave.
+struct Seen {
+    answer: Option<Value>,
+    streamed: Option<Streamed>,
+}
+
+impl Seen {
+    fn value(&self) -> Value {
+        match (&self.answer, &self.streamed) {
+            (Some(answer), _) => answer.clone(),
+            (None, Some(s)) => serde_json::json!({
+                "stdout": String::from_utf8_lossy(&s.stdout),
+                "stderr": String::from_utf8_lossy(&s.stderr),
+                "documents": s.documents,
+            }),
+            (None, None) => Value::Null,
+        }
+    }
+}
+
+fn take(step: &Step, face: &mut dyn Face, variables: &Variables) -> Result<Seen, Failure> {
+    let request = match &step.text {
+        Some(text) => text.clone(),
+        None if step.with.is_null() => String::new(),
+        None => matching::substitute(&step.with, variables).to_string(),
+    };
+    let nothing = Seen { answer: None, streamed: None };
+    match step.action.as_str() {
+        "begin" => face.begin(&step.stream, &step.operation, &request).map(|()| nothing),
+        "input" => {
+            let text = step.with.as_str().unwrap_or_default();
+            face.input(&step.stream, text.as_bytes()).map(|()| nothing)
+        }
+        "cancel" => face.cancel(&step.stream).map(|()| nothing),
+        "end" => {
+            face.end(&step.stream).map(|streamed| Seen { answer: None, streamed: Some(streamed) })
+        }
+        "pause" => {
+            let ms = step.with.as_u64().unwrap_or(100);
+            std::thread::sleep(std::time::Duration::from_millis(ms));
+            Ok(nothing)
+        }
+        operation if is_stream(operation) => {
+            face.begin("whole", operation, &request)?;
+            let streamed = face.end("whole")?;
+            Ok(Seen { answer: None, streamed: Some(streamed) })
+        }
+        operation => face
+            .call(operation, &request)
+            .map(|answer| Seen { answer: Some(answer), streamed: None }),
+    }
+}
+
+fn is_stream(operation: &str) -> bool {
+    use barque::api::operations::{Kind, Operation};
+    Operation::find(operation).is_ok_and(|found| matches!(found.kind, Kind::Stream(_)))
+}
+
+fn check(
+    step: &Step,
+    instead: Option<&Value>,
+    seen: &Seen,
+    variables: &mut Variables,
+) -> Result<(), String> {
+    if let Some(fails) = &step.fails {
+        return Err(format!("it succeeded, and should fail with {fails}"));
+    }
+    let last = seen.streamed.as_ref().and_then(|s| s.documents.last());
+    let answer = seen.answer.as_ref().or(last).cloned().unwrap_or(Value::Null);
+    if let Some(expected) = instead.or(step.expect.as_ref()) {
+        matching::matches(&matching::substitute(expected, variables), &answer)?;
+    }
+    let mut outputs = BTreeMap::new();
+    if let Some(streamed) = &seen.streamed {
+        for (name, expected, bytes) in
+            [("stdout", &step.stdout, &streamed.stdout), ("stderr", &step.stderr, &streamed.stderr)]
+        {
+            let text = String::from_utf8_lossy(bytes);
+            let value = match expected {
+                Some(Value::Object(_)) => serde_json::from_str(text.trim())
+                    .map_err(|error| format!("{name} is not JSON: {error}: {text:?}"))?,
+                _ => Value::from(text.into_owned()),
+            };
+            if let Some(expected) = expected {
+                matching::matches(&matching::substitute(expected, variables), &value)
+                    .map_err(|why| format!("{name}: {why}"))?;
+            }
+            outputs.insert(name, value);
+        }
+    }
+    for (name, pointer) in &step.bindings {
+        let found = match pointer.split_once('/') {
+            Some((output, rest)) if outputs.contains_key(output) => {
+                outputs[output].pointer(&format!("/{rest}"))
+            }
+            _ => answer.pointer(pointer),
+        };
+        let value = found.ok_or_else(|| format!("nothing at {pointer} for ${name}"))?;
+        variables.insert(name.clone(), value.clone());
+    }
+    Ok(())
+}
+
+/// The command line has a message and an exit code.
+fn without_document_fields(mut expected: Value) -> Value {
+    if let Value::Object(fields) = &mut expected {
+        fields.retain(|name, _| name == "message" || name == "exit_code");
+    }
+    expected
+}
