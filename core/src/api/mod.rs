@@ -9,10 +9,12 @@ mod de;
 mod host_config;
 mod image;
 pub mod operations;
+mod supports;
 mod system;
 
 pub use container::*;
 pub use de::parse;
 pub use host_config::*;
 pub use image::*;
+pub use supports::supports;
 pub use system::*;

@@ -1,0 +1,42 @@
+//! The operations on the engine as a whole.
+
+use std::ffi::{c_char, c_int};
+
+use crate::boundary;
+use crate::call;
+use crate::cancel::barque_cancel;
+use crate::engine::barque_engine;
+use crate::error::barque_error;
+
+/// The engine and this host: `*out` becomes a SystemInfo document.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_system_info(
+    engine: *const barque_engine,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "system.info", std::ptr::null(), cancel, out))
+}
+
+/// Versions: `*out` becomes a SystemVersion document. Without an engine: barque_version.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_system_version(
+    engine: *const barque_engine,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "system.version", std::ptr::null(), cancel, out))
+}
+
+/// What the engine keeps on disk: `*out` becomes a DiskUsage document.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_system_df(
+    engine: *const barque_engine,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "system.df", std::ptr::null(), cancel, out))
+}
