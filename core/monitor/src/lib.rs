@@ -11,6 +11,7 @@
 pub mod applet;
 pub mod cgroup;
 pub mod failpoint;
+pub mod monitor;
 pub mod oci;
 pub mod protocol;
 pub mod runtime;

@@ -6,12 +6,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use barque_monitor::applet;
+use barque_monitor::{applet, monitor};
 
 /// A role and its entry, which gets the arguments after the role's name.
 type Role = (&'static str, fn(&[OsString]) -> ExitCode);
 
-const ROLES: [Role; 0] = [];
+const ROLES: [Role; 1] = [("monitor", |_| monitor::main())];
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

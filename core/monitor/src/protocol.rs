@@ -22,6 +22,10 @@ pub const VERSION: u32 = 1;
 /// File name of the control socket in the container's run directory.
 pub const CONTROL_SOCKET: &str = "control.sock";
 
+/// File name of the log in the container's directory; a rotated one has `.1`, `.2` and so on behind it, the oldest the
+/// highest. There is none before the container has said anything.
+pub const LOG_FILE: &str = "container.log";
+
 /// Largest payload of a frame that either side accepts, bytes.
 pub const MAX_FRAME: usize = 64 << 20;
 

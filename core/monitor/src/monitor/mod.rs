@@ -1,0 +1,45 @@
+//! The process beside a container: it makes the container ([`crate::runtime`], [`crate::cgroup`]), keeps its standard
+//! streams and its log, carries out what clients ask for, and records and clears away at the end.
+//!
+//! It is started by the library and outlives it. All that it has is four descriptors ([`crate::protocol::fd`]): the socket to
+//! its caller, the lock that says that it lives, and two directories. It runs one thread, for the runtime's sake, and waits
+//! in one place (`supervisor`). When it dies its container dies with it, so there is never one that nobody looks after.
+
+mod client;
+mod clients;
+mod doorway;
+mod emergency;
+mod ending;
+mod finish;
+mod launch;
+mod listener;
+mod log;
+mod output;
+mod poller;
+mod process;
+mod record;
+mod removal;
+mod request;
+mod stdin;
+mod supervisor;
+mod timestamp;
+
+use std::process::ExitCode;
+
+/// The role `monitor`. The process that the library started returns at once (in [`process::detach`]).
+pub fn main() -> ExitCode {
+    let Ok(given) = process::detach() else { return ExitCode::FAILURE };
+    let Some(mut supervisor) = launch::launch(given) else { return ExitCode::SUCCESS };
+    process::trim_memory();
+    supervisor.watch_memory();
+    match supervisor.run() {
+        Ok(ending) => supervisor.finish(ending),
+        Err(errno) => {
+            let why = crate::protocol::describe(errno.raw_os_error());
+            emergency::end(&format!("the monitor failed: {why}"));
+        }
+    }
+    // The kernel is quicker at taking everything back, and the connections close when it does.
+    // SAFETY: nothing that has to be written is buffered.
+    unsafe { libc::_exit(0) }
+}

@@ -1,0 +1,157 @@
+//! Becoming a monitor: a process that has nothing of its caller's but the four descriptors of the protocol.
+//!
+//! The library starts us with posix_spawn(3) from a host program of which we know nothing: what it has open, blocks,
+//! ignores or has as its terminal must not reach a container (CVE-2024-21626 was a descriptor too many). We fork once, and the
+//! parent ends at once: the library waits for that one child of its host program and no other, and we become a child of
+//! init or of the nearest reaper.
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+
+use crate::protocol::fd;
+
+/// The descriptors that the library has given us.
+pub(super) struct Given {
+    pub(super) launch: OwnedFd,
+    pub(super) container_dir: BorrowedFd<'static>,
+    pub(super) run_dir: BorrowedFd<'static>,
+}
+
+/// Leave everything of the caller's behind. Returns in the new process only.
+pub(super) fn detach() -> Result<Given, Errno> {
+    forget_descriptors()?;
+    // SAFETY: prctl with these takes numbers only. A process that others cannot trace or look into: what it has open is
+    // the host's (CVE-2016-9962).
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    reset_signals();
+    // One that leads a group already (POSIX_SPAWN_SETSID) needs no session; nothing else can fail here.
+    let _ = rustix::process::setsid();
+    rustix::process::chdir("/")?;
+    rustix::process::umask(rustix::fs::Mode::from(0o022));
+    // SAFETY: this process has one thread.
+    match unsafe { libc::fork() } {
+        -1 => return Err(last_errno()),
+        0 => {}
+        // SAFETY: _exit runs nothing of ours: the child goes on with all that is open.
+        _ => unsafe { libc::_exit(0) },
+    }
+    rustix::thread::set_name(c"barque-monitor")?;
+    // SAFETY: these are open (else forget_descriptors fails), and nothing else owns them. The directories and the lock
+    // stay open until the process ends.
+    Ok(unsafe {
+        Given {
+            launch: OwnedFd::from_raw_fd(fd::LAUNCH),
+            container_dir: BorrowedFd::borrow_raw(fd::CONTAINER_DIR),
+            run_dir: BorrowedFd::borrow_raw(fd::RUN_DIR),
+        }
+    })
+}
+
+fn forget_descriptors() -> Result<(), Errno> {
+    // SAFETY: nothing in this process owns a descriptor above the last of the protocol: it has only just begun.
+    if unsafe { libc::close_range((fd::LAST + 1).cast_unsigned(), u32::MAX, 0) } != 0 {
+        return Err(last_errno());
+    }
+    for fd in [fd::LAUNCH, fd::LOCK, fd::CONTAINER_DIR, fd::RUN_DIR] {
+        // SAFETY: it is only borrowed for this call, and one that is not open is an error of it.
+        fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC)?;
+    }
+    Ok(())
+}
+
+/// All signals at their defaults and none blocked: what is ignored or blocked would stay so in the container's process.
+fn reset_signals() {
+    // SAFETY: the structures are initialised by the calls that take them. Signals that cannot be changed are left alone.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+    }
+}
+
+/// Signals to the monitor itself, as a descriptor. SIGTERM asks the container to stop (a machine that shuts down);
+/// `children`: SIGCHLD is among them. Others are ignored: hanging up and such are meant for programs of a terminal.
+///
+/// The container's process must exist already, since it would inherit all this.
+pub(super) fn take_signals(children: bool) -> Result<OwnedFd, Errno> {
+    // SAFETY: as above.
+    let fd = unsafe {
+        for signal in
+            [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2]
+        {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        let mut taken = std::mem::zeroed();
+        libc::sigemptyset(&mut taken);
+        libc::sigaddset(&mut taken, libc::SIGTERM);
+        if children {
+            libc::sigaddset(&mut taken, libc::SIGCHLD);
+        }
+        libc::sigprocmask(libc::SIG_SETMASK, &taken, std::ptr::null_mut());
+        libc::signalfd(-1, &taken, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+    };
+    // SAFETY: the call has made it for us.
+    if fd < 0 { Err(last_errno()) } else { Ok(unsafe { OwnedFd::from_raw_fd(fd) }) }
+}
+
+/// The next signal of [`take_signals`].
+pub(super) fn next_signal(signals: &OwnedFd) -> Option<i32> {
+    let mut info = [0_u8; size_of::<libc::signalfd_siginfo>()];
+    match rustix::io::read(signals, &mut info) {
+        Ok(n) if n == info.len() => {
+            // ssi_signo is the first field.
+            Some(i32::from_ne_bytes([info[0], info[1], info[2], info[3]]))
+        }
+        _ => None,
+    }
+}
+
+/// Send a signal, also a real-time one, to the process that a pidfd names.
+pub(super) fn send_signal(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
+    let (none, fd) = (std::ptr::null::<libc::siginfo_t>(), pidfd.as_raw_fd());
+    // SAFETY: the kernel checks the numbers; without further information it makes what kill(2) would.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, none, 0) } {
+        0 => Ok(()),
+        _ => Err(last_errno()),
+    }
+}
+
+/// Reap children that have ended, except for process 1 of the container: its pidfd tells of that, and keeps how it ended.
+pub(super) fn reap_adopted(container: i32) {
+    loop {
+        // SAFETY: the kernel fills in the structure, or leaves it at zero when nobody has ended.
+        let dead = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            match libc::waitid(libc::P_ALL, 0, &mut info, options) {
+                0 => info.si_pid(),
+                _ => 0,
+            }
+        };
+        if dead == 0 || dead == container {
+            return;
+        }
+        // SAFETY: waitpid with no status to fill in.
+        unsafe { libc::waitpid(dead, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
+/// Processes that lose their parent become children of this one: those of a container that has no pid namespace of its own.
+pub(super) fn adopt_orphans() {
+    // SAFETY: takes numbers only. A kernel without it (before 3.4) is too old for all else too.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+}
+
+/// Give memory that is free back to the kernel: what was needed for the start is not needed again.
+pub(super) fn trim_memory() {
+    // SAFETY: malloc_trim may be called at any time.
+    unsafe { libc::malloc_trim(0) };
+}
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}

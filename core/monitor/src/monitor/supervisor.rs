@@ -1,0 +1,324 @@
+//! The loop of a running container: one thread, one epoll, and no memory taken while nothing but output happens.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use super::client::{Interests, Received};
+use super::clients::{Clients, MOST, Requests};
+use super::ending::{Asked, Ending, Memory, Stop};
+use super::listener::{Accepted, Listener};
+use super::log::Log;
+use super::output::{Output, Sinks};
+use super::poller::{Poller, Ready, Source};
+use super::process;
+use super::record;
+use super::stdin::Stdin;
+use crate::cgroup::Cgroup;
+use crate::protocol::{Event, Failure};
+use crate::runtime::Container;
+use crate::state::RunState;
+
+/// How long new connections wait when there was no descriptor for one.
+const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a monitor is told to do by SIGTERM, which a machine that shuts down sends to everybody.
+const TERM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How this container is looked after.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) tied: bool,
+    pub(super) auto_remove: bool,
+    pub(super) stdin_once: bool,
+    /// Processes of it can be alive when its process 1 is not.
+    pub(super) shares_pids: bool,
+}
+
+/// A monitor while its container runs.
+pub(super) struct Supervisor {
+    pub(super) poller: Poller,
+    pub(super) container: Container,
+    pub(super) cgroup: Cgroup,
+    pub(super) terms: Terms,
+    /// The container's directory.
+    pub(super) directory: BorrowedFd<'static>,
+    pub(super) terminal: Option<OwnedFd>,
+    pub(super) output: Output,
+    pub(super) stdin: Stdin,
+    pub(super) log: Option<Log>,
+    pub(super) clients: Clients,
+    /// The client that is the launch socket.
+    pub(super) launch: Option<(u32, u32)>,
+    pub(super) listener: Listener,
+    pub(super) listen_again: Option<Instant>,
+    pub(super) signals: OwnedFd,
+    pub(super) memory: Memory,
+    pub(super) asked: Asked,
+    pub(super) ending: Option<Ending>,
+    pub(super) state: RunState,
+}
+
+impl Supervisor {
+    /// Look after the container until its process 1 has ended.
+    pub(super) fn run(&mut self) -> Result<Ending, Errno> {
+        self.poller.watch(&self.container.pidfd, Source::Process, EventFlags::IN)?;
+        self.poller.watch(&self.listener, Source::Listener, EventFlags::IN)?;
+        self.poller.watch(&self.signals, Source::Signal, EventFlags::IN)?;
+        loop {
+            self.output.watch(&self.poller, &self.clients)?;
+            self.clients.watch(&self.poller, Requests::Read { stdin_ready: self.stdin.is_ready() });
+            for ready in self.poller.wait(self.deadline())? {
+                self.handle(ready)?;
+                // Answers from now on wait for the settled state.
+                if let Some(ending) = self.ending {
+                    return Ok(ending);
+                }
+            }
+            self.look_at_clock()?;
+        }
+    }
+
+    /// The launch socket becomes a client like others.
+    pub(super) fn take_in_caller(&mut self, socket: OwnedFd, interests: Interests, event: &Event) {
+        let (place, turn) = self.clients.add(socket);
+        let Some(client) = self.clients.get(place, turn) else { return };
+        client.interests = interests;
+        client.watched = EventFlags::IN | EventFlags::RDHUP;
+        client.tell(event);
+        self.launch = Some((place, turn));
+        // A caller that is gone by now is found so by the first look at it.
+        let watched = self.poller.watch(&*client, Source::Client(place, turn), client.watched);
+        if watched.is_err() || !self.clients.flush(place, turn, self.output.chunk()) {
+            self.ended_sending(place, turn);
+        }
+    }
+
+    /// Watch for lack of memory too. It is not needed for a container that ends at once.
+    pub(super) fn watch_memory(&mut self) {
+        self.memory = Memory::new(self.cgroup.watch_oom());
+        if let Some(watch) = self.memory.watch() {
+            // Without, the count at the end has to do.
+            let _ = self.poller.watch(watch, Source::Memory, EventFlags::IN);
+        }
+    }
+
+    fn handle(&mut self, ready: Ready) -> Result<(), Errno> {
+        match ready.source {
+            Source::Process => self.reap()?,
+            Source::Listener => self.accept(),
+            Source::Output(stream) => {
+                let Supervisor { log, clients, poller, .. } = self;
+                self.output.pump(stream, &mut Sinks { log, clients, poller });
+                self.note_log_trouble();
+            }
+            Source::Stdin => self.stdin.go_on(&self.poller),
+            Source::Signal => self.take_signals(),
+            Source::Memory => self.memory.noticed(),
+            Source::Client(place, turn) => self.serve(place, turn, ready),
+        }
+        Ok(())
+    }
+
+    /// The next time at which something is due that no descriptor tells.
+    fn deadline(&self) -> Option<Instant> {
+        let stop = match self.asked.stop {
+            Stop::Waiting(until) => until,
+            _ => None,
+        };
+        [stop, self.clients.deadline(), self.memory.deadline(), self.listen_again]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn look_at_clock(&mut self) -> Result<(), Errno> {
+        if self.deadline().is_none() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if let Stop::Waiting(until) = self.asked.stop
+            && due(until)
+        {
+            self.asked.stop = Stop::Killed;
+            self.kill_all();
+        }
+        if due(self.memory.deadline()) && self.memory.look(&self.cgroup) {
+            self.state.oom_killed = true;
+            self.write_state();
+        }
+        if due(self.listen_again) {
+            self.listen_again = None;
+            self.poller.watch(&self.listener, Source::Listener, EventFlags::IN)?;
+        }
+        while let Some((place, turn)) = self.clients.stalled(now) {
+            self.leave(place, turn);
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) -> Result<(), Errno> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let Some(status) = waitid(WaitId::PidFd(self.container.pidfd.as_fd()), options)? else {
+            return Ok(());
+        };
+        self.ending = Some(match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Ending::Code(code),
+            (None, Some(signal)) => Ending::Signal(signal),
+            (None, None) => Ending::Code(crate::state::EXIT_UNKNOWN),
+        });
+        Ok(())
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(signal) = process::next_signal(&self.signals) {
+            match signal {
+                libc::SIGTERM => self.stop(libc::SIGTERM, Some(TERM_TIMEOUT)),
+                libc::SIGCHLD => process::reap_adopted(self.container.pid),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn accept(&mut self) {
+        for _ in 0..64 {
+            match self.listener.accept() {
+                Accepted::Connection(socket) => self.welcome(socket),
+                Accepted::Stranger => {}
+                Accepted::Nobody => return,
+                Accepted::NoDescriptor => {
+                    self.poller.forget(&self.listener);
+                    self.listen_again = Some(Instant::now() + NO_DESCRIPTOR_PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, socket: OwnedFd) {
+        let full = self.clients.count() >= MOST;
+        let (place, turn) = self.clients.add(socket);
+        let Some(client) = self.clients.get(place, turn) else { return };
+        if full {
+            let message = format!("the container has {MOST} clients already");
+            client.tell(&Event::Refused { failure: Failure::unsupported(message) });
+        } else {
+            let flags = EventFlags::IN | EventFlags::RDHUP;
+            if self.poller.watch(&*client, Source::Client(place, turn), flags).is_ok() {
+                client.watched = flags;
+                return;
+            }
+        }
+        self.clients.flush(place, turn, self.output.chunk());
+        self.clients.remove(place, &self.poller);
+    }
+
+    /// Read from a client and send to it, as far as both go now.
+    pub(super) fn serve(&mut self, place: u32, turn: u32, ready: Ready) {
+        if ready.writable && !self.clients.flush(place, turn, self.output.chunk()) {
+            self.clients.stop_sending(place, turn);
+        }
+        if ready.hung_up {
+            // What it has sent before counts all the same; answers do not.
+            self.clients.stop_sending(place, turn);
+        }
+        // What a single client sends without end must not keep us from the others.
+        for _ in 0..16 {
+            let stdin_ready = self.stdin.is_ready();
+            let Some(client) = self.clients.get(place, turn) else { return };
+            if !ready.readable || client.silent || client.has_unsent() && !ready.hung_up {
+                break;
+            }
+            let mut buffer = [0; 16 << 10];
+            match client.receive(&mut buffer, stdin_ready) {
+                Received::Nothing => break,
+                Received::End => {
+                    client.silent = true;
+                    self.ended_sending(place, turn);
+                }
+                Received::Nonsense => return self.leave(place, turn),
+                Received::Request(request) => self.request(place, turn, request),
+                Received::Stdin(count) if client.interests.stdin => {
+                    self.stdin.give(&buffer[..count], &self.poller);
+                }
+                Received::StdinEnd if client.interests.stdin => self.stdin.end(&self.poller),
+                Received::Stdin(_) | Received::StdinEnd => {}
+            }
+        }
+        if ready.hung_up && self.clients.get(place, turn).is_some_and(|c| c.silent) {
+            self.leave(place, turn);
+        }
+    }
+
+    /// A client sends nothing more: the owner's end of the launch socket is closed, or half of another connection.
+    fn ended_sending(&mut self, place: u32, turn: u32) {
+        let is_launch = self.launch == Some((place, turn));
+        if is_launch && self.terms.tied && self.ending.is_none() {
+            self.asked.owner_gone = true;
+            self.kill_all();
+        }
+        let Some(client) = self.clients.get(place, turn) else { return };
+        let interests = client.interests;
+        let listens = interests.stdout || interests.stderr || interests.log || interests.exit;
+        if !listens && !client.has_unsent() {
+            self.leave(place, turn);
+        }
+    }
+
+    /// A client goes, or is sent away.
+    pub(super) fn leave(&mut self, place: u32, turn: u32) {
+        let Some(client) = self.clients.get(place, turn) else { return };
+        let gave_stdin = client.interests.stdin;
+        self.clients.remove(place, &self.poller);
+        if self.launch == Some((place, turn)) {
+            self.launch = None;
+        }
+        if gave_stdin && self.terms.stdin_once {
+            self.stdin.end(&self.poller);
+        }
+    }
+
+    /// Ask the container to end, and see to it that it does.
+    pub(super) fn stop(&mut self, signal: i32, timeout: Option<Duration>) {
+        let until = timeout.and_then(|t| Instant::now().checked_add(t));
+        self.asked.stop = match self.asked.stop {
+            Stop::NotAsked => Stop::Waiting(until),
+            // The most impatient of those who ask decides.
+            Stop::Waiting(earlier) => Stop::Waiting([earlier, until].into_iter().flatten().min()),
+            Stop::Killed => Stop::Killed,
+        };
+        // One that is dying already needs no signal.
+        let _ = self.send_signal(signal);
+    }
+
+    pub(super) fn send_signal(&self, signal: i32) -> Result<(), Errno> {
+        process::send_signal(&self.container.pidfd, signal)
+    }
+
+    /// SIGKILL to everything in the container.
+    pub(super) fn kill_all(&self) {
+        // Both may find nothing left to kill. Process 1 is killed by itself too: where there is no cgroup.kill the other way
+        // takes longer.
+        let _ = self.send_signal(libc::SIGKILL);
+        let _ = self.cgroup.kill();
+    }
+
+    /// The first time that the log cannot be written, say so where inspecting shows it.
+    fn note_log_trouble(&mut self) {
+        if self.state.error.is_empty()
+            && let Some(trouble) = self.log.as_ref().and_then(Log::trouble)
+        {
+            self.state.error = trouble;
+            self.write_state();
+        }
+    }
+
+    fn write_state(&self) {
+        // It is written again at the end, and that one is what counts.
+        let _ = record::write(self.directory, &self.state, false);
+    }
+}
