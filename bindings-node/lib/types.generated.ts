@@ -91,6 +91,11 @@ export interface ContainerStart {
 export interface ContainerRun {
   /** What to run. `HostConfig.AutoRemove` is Docker's `--rm`. */
   Create?: ContainerCreate;
+  /**
+   * Run this container, which exists and does not run, instead of creating one: name, id or prefix. The output is then
+   * complete from its first byte, which an attach after a start cannot promise.
+   */
+  Id?: string;
   /** End it (SIGKILL, reason `timeout`) when it still runs after so many milliseconds; 0: no limit. */
   TimeoutMs?: number;
   /** Kill it when the process that called dies or closes the stream. */

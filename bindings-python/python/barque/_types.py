@@ -139,6 +139,10 @@ class ContainerRun(TypedDict, total=False):
     Create: ContainerCreate
     """What to run. `HostConfig.AutoRemove` is Docker's `--rm`."""
 
+    Id: str
+    """Run this container, which exists and does not run, instead of creating one: name, id or prefix. The output is then
+    complete from its first byte, which an attach after a start cannot promise."""
+
     TimeoutMs: int
     """End it (SIGKILL, reason `timeout`) when it still runs after so many milliseconds; 0: no limit."""
 

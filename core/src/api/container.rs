@@ -128,6 +128,10 @@ pub struct ContainerStart {
 pub struct ContainerRun {
     /// What to run. `HostConfig.AutoRemove` is Docker's `--rm`.
     pub create: ContainerCreate,
+    /// Run this container, which exists and does not run, instead of creating one: name, id or prefix. The output is then
+    /// complete from its first byte, which an attach after a start cannot promise.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// End it (SIGKILL, reason `timeout`) when it still runs after so many milliseconds; 0: no limit.
     pub timeout_ms: u64,
     /// Kill it when the process that called dies or closes the stream.
