@@ -17,3 +17,4 @@ pub mod protocol;
 pub mod runtime;
 pub mod seccomp;
 pub mod state;
+mod sys;

@@ -8,12 +8,43 @@
 //!
 //! Cgroup directories, limits and the device filter are made before, and removed after, by the caller.
 
+mod capabilities;
+mod cgroups;
+mod channel;
+mod devices;
 mod failure;
+mod masks;
+mod mount_options;
+mod mounts;
+mod namespaces;
+mod paths;
+mod process;
+mod procfs;
+mod reaper;
+mod refusals;
+mod rlimits;
+mod rootfs;
+mod setup;
+mod terminal;
+mod users;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::oci::Spec;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use crate::oci::{NamespaceKind, Spec};
 use crate::protocol::{Failure, Overlay};
+use crate::sys::clone::{Side, clone};
+use crate::sys::exec::exit;
+
+use channel::{Message, MonitorEnd, ProcessEnd};
+use failure::{Doing, invalid};
+use namespaces::Namespaces;
+use setup::Streams;
 
 /// What a container is made from, beside its specification.
 pub struct Options<'a> {
@@ -65,7 +96,7 @@ pub enum Stdio {
 
 /// A container whose process is setting itself up. Dropping it kills and reaps that process.
 pub struct Setup {
-    channel: OwnedFd,
+    container: Container,
 }
 
 /// A container that is set up. Dropping it before [`Container::start`] has succeeded kills and reaps its process.
@@ -76,28 +107,74 @@ pub struct Container {
     pub pidfd: OwnedFd,
     /// The monitor's ends of its standard streams; take them out to keep them.
     pub stdio: Option<Stdio>,
-    channel: OwnedFd,
+    channel: MonitorEnd,
+    stage: Stage,
 }
 
-/// Start making a container. Returns as soon as its process exists.
-pub fn begin(_options: &Options<'_>) -> Result<Setup, Failure> {
-    Err(failure::unsupported("the runtime has not landed yet"))
+/// How far a container's process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It sets itself up or waits.
+    Waiting,
+    /// It was told to go on.
+    Going,
+    /// It has become the command, or is gone.
+    Done,
 }
 
-/// Make a container and wait until it can be started.
+/// Start making a container. Returns as soon as its process exists. Only for a process with one thread.
+pub fn begin(options: &Options<'_>) -> Result<Setup, Failure> {
+    refusals::check(options.spec)?;
+    let namespaces = Namespaces::new(&options.spec.linux.namespaces)?;
+    let (ours, theirs) = channel::pair().doing(|| "make a socket")?;
+    let (stdio, streams) = standard_streams(options)?;
+    let unified = cgroups::open_unified(options.cgroups)?;
+    let mut stage = Stage::Waiting;
+    if options.auto_start {
+        ours.go().doing(|| "let the container start")?;
+        stage = Stage::Going;
+    }
+    let clone = || clone(namespaces.clone_flags(), unified.as_ref().map(AsFd::as_fd));
+    match in_pid_namespace(&namespaces, clone)? {
+        Side::Parent { pid, pidfd } => {
+            Ok(Setup { container: Container { pid, pidfd, stdio, channel: ours, stage } })
+        }
+        Side::Child => {
+            drop(ours);
+            become_container(options, &namespaces, streams, &theirs)
+        }
+    }
+}
+
+/// Make a container and wait until it can be started. Only for a process with one thread.
 pub fn create(options: &Options<'_>) -> Result<Container, Failure> {
     begin(options)?.finish()
 }
 
 impl Setup {
+    /// Process 1, as the monitor's pid namespace numbers it.
+    pub fn pid(&self) -> i32 {
+        self.container.pid
+    }
+
     /// Becomes readable when [`Setup::finish`] will not block.
     pub fn status(&self) -> BorrowedFd<'_> {
-        self.channel.as_fd()
+        self.container.channel.as_fd()
     }
 
     /// Wait until the container can be started, or has failed (its process is then gone).
     pub fn finish(self) -> Result<Container, Failure> {
-        Err(failure::unsupported("the runtime has not landed yet"))
+        let mut container = self.container;
+        match container.channel.receive()? {
+            Message::Ready(master) => {
+                container.stdio = container.stdio.take().or(master.map(Stdio::Terminal));
+                Ok(container)
+            }
+            Message::Failed(failure) => Err(failure),
+            Message::Ended => {
+                Err(invalid("the container's process was killed while it was set up"))
+            }
+        }
     }
 }
 
@@ -109,12 +186,94 @@ impl Container {
 
     /// Let the process go on to the command, without waiting for the result.
     pub fn go(&mut self) -> Result<(), Failure> {
+        if self.stage == Stage::Waiting {
+            self.channel.go().doing(|| "let the container start")?;
+            self.stage = Stage::Going;
+        }
         Ok(())
     }
 
     /// [`Container::go`] unless that is done, and wait until the command runs or cannot be executed (the process is then
     /// gone). From now on the caller reaps it.
     pub fn start(&mut self) -> Result<(), Failure> {
-        self.go()
+        self.go()?;
+        match self.channel.receive()? {
+            Message::Ended => {
+                self.stage = Stage::Done;
+                Ok(())
+            }
+            Message::Failed(failure) => {
+                self.end();
+                Err(failure)
+            }
+            Message::Ready(_) => Err(invalid("the container's process is out of step")),
+        }
     }
+
+    /// Kill and reap the process: with process 1 the whole pid namespace ends, and with that everything that was mounted.
+    fn end(&mut self) {
+        if self.stage != Stage::Done {
+            self.stage = Stage::Done;
+            // It may be dead already; reaped it is not.
+            let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            while let Err(Errno::INTR) =
+                waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED)
+            {}
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Call `clone` in the pid namespace that is to be joined, if there is one. It holds for children only (setns(2)), so the
+/// monitor joins it for the moment, and goes back.
+fn in_pid_namespace(
+    namespaces: &Namespaces<'_>,
+    clone: impl FnOnce() -> rustix::io::Result<Side>,
+) -> Result<Side, Failure> {
+    let doing = || "clone the container's process";
+    let Some(target) = namespaces.open_pid()? else { return clone().doing(doing) };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let own = openat(CWD, "/proc/self/ns/pid", flags, Mode::empty())
+        .doing(|| "open the monitor's pid namespace")?;
+    namespaces::join(NamespaceKind::Pid, &target).doing(|| "join the pid namespace")?;
+    let side = clone();
+    if !matches!(side, Ok(Side::Child)) {
+        namespaces::join(NamespaceKind::Pid, &own).doing(|| "leave the pid namespace")?;
+    }
+    side.doing(doing)
+}
+
+/// The child's part: never returns to what its copy of the monitor's stack holds.
+fn become_container(
+    options: &Options<'_>,
+    namespaces: &Namespaces<'_>,
+    streams: Streams,
+    channel: &ProcessEnd,
+) -> ! {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        channel.fail(&setup::set_up(options, namespaces, streams, channel));
+    }));
+    exit(if result.is_ok() { 125 } else { 101 })
+}
+
+fn standard_streams(options: &Options<'_>) -> Result<(Option<Stdio>, Streams), Failure> {
+    if options.spec.process.terminal {
+        return Ok((None, Streams { stdin: None, output: None }));
+    }
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).doing(|| "make a pipe");
+    let (stdout, their_stdout) = pipe()?;
+    let (stderr, their_stderr) = pipe()?;
+    let (their_stdin, stdin) = match options.stdin {
+        true => pipe().map(|(read, write)| (Some(read), Some(write)))?,
+        false => (None, None),
+    };
+    Ok((
+        Some(Stdio::Pipes { stdin, stdout, stderr }),
+        Streams { stdin: their_stdin, output: Some((their_stdout, their_stderr)) },
+    ))
 }

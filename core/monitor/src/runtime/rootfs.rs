@@ -1,0 +1,201 @@
+//! The root file system: an overlay or a directory, mounted in the container's mount namespace and made its root.
+
+use std::fmt::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    mount_change, move_mount, open_tree, unmount,
+};
+use rustix::process::{chdir, fchdir, pivot_root};
+
+use crate::oci::Spec;
+use crate::protocol::{Failure, Overlay};
+use crate::sys::mount::{Attributes, Filesystem, clone_tree, set_attributes};
+
+use super::failure::{Doing, invalid};
+use super::paths::Root;
+
+/// Options of every overlay. Layers are unpacked without overlay's own attributes, and if one got in all the same it must
+/// not be obeyed: `redirect_dir=off` is not enough for that, it follows redirects on kernels built with
+/// OVERLAY_FS_REDIRECT_ALWAYS_FOLLOW (Documentation/filesystems/overlayfs.rst).
+const OPTIONS: [(&str, &str); 3] =
+    [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
+
+/// mount(2) takes options up to a page.
+const SMALLEST_PAGE: usize = 4096;
+
+/// A root file system that is mounted, but is not the root yet.
+pub(crate) struct RootMount {
+    tree: OwnedFd,
+    attached: bool,
+}
+
+/// Make every mount of this namespace private: what is mounted here stays here.
+pub(crate) fn isolate_mounts() -> Result<(), Failure> {
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .doing(|| "make the mounts private")
+}
+
+/// Mount the root file system.
+pub(crate) fn mount(spec: &Spec, overlay: Option<&Overlay>) -> Result<RootMount, Failure> {
+    match overlay {
+        Some(overlay) => mount_overlay(overlay),
+        None => {
+            let path = spec.root.as_ref().map_or("", |root| &root.path);
+            if !path.starts_with('/') {
+                return Err(invalid(format!("root.path {path:?} is not absolute")));
+            }
+            Ok(RootMount::detached(
+                clone_tree(path, true).doing(|| format!("mount the root {path}"))?,
+            ))
+        }
+    }
+}
+
+impl RootMount {
+    fn detached(tree: OwnedFd) -> RootMount {
+        RootMount { tree, attached: false }
+    }
+
+    /// Make it the root of this process, and let go of the host's.
+    pub(crate) fn enter(self) -> Result<Root, Failure> {
+        if !self.attached {
+            move_mount(&self.tree, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+                .doing(|| "attach the root")?;
+        }
+        // With both arguments the same, the old root ends up on top of the new one, from where it can be taken away without
+        // having had a place in it (pivot_root(2), "pivot_root(".", ".")").
+        fchdir(&self.tree).doing(|| "enter the root")?;
+        pivot_root(".", ".").doing(|| "pivot_root")?;
+        unmount(".", UnmountFlags::DETACH).doing(|| "let go of the host's root")?;
+        chdir("/").doing(|| "enter the root")?;
+        Ok(Root::new(self.tree))
+    }
+}
+
+/// Set the root read-only, if asked for, and its propagation. The last thing done to it.
+pub(crate) fn finish(spec: &Spec, root: &Root) -> Result<(), Failure> {
+    if spec.root.as_ref().is_some_and(|root| root.readonly) {
+        let read_only = Attributes::setting(MountAttrFlags::MOUNT_ATTR_RDONLY);
+        set_attributes(root.directory(), read_only, false).doing(|| "make the root read-only")?;
+    }
+    let propagation = spec.linux.rootfs_propagation.as_str();
+    let (kind, recursive) = match propagation.strip_prefix('r') {
+        Some(kind) => (kind, true),
+        None => (propagation, false),
+    };
+    match kind {
+        // As it is: private.
+        "" => Ok(()),
+        kind => {
+            let kind = super::mount_options::propagation(kind)
+                .ok_or_else(|| invalid(format!("unknown rootfsPropagation {propagation:?}")))?;
+            set_attributes(root.directory(), Attributes::propagating(kind), recursive)
+                .doing(|| format!("make the root {propagation}"))
+        }
+    }
+}
+
+fn mount_overlay(overlay: &Overlay) -> Result<RootMount, Failure> {
+    let [first, ..] = overlay.lower.as_slice() else {
+        return Err(invalid("the root has no layers"));
+    };
+    if overlay.upper.is_none() && overlay.lower.len() == 1 {
+        // The kernel refuses an overlay of one directory.
+        let tree =
+            clone_tree(first.as_str(), false).doing(|| format!("mount the layer {first}"))?;
+        let read_only = Attributes::setting(MountAttrFlags::MOUNT_ATTR_RDONLY);
+        set_attributes(&tree, read_only, false)
+            .doing(|| format!("make the layer {first} read-only"))?;
+        return Ok(RootMount::detached(tree));
+    }
+    let layers = Layers::open(overlay)?;
+    if takes_single_layers() {
+        layers.mount().map(RootMount::detached)
+    } else {
+        layers.mount_classic(first).map(|tree| RootMount { tree, attached: true })
+    }
+}
+
+/// Whether overlay takes layers one by one (`lowerdir+`). Before that, all of them had to fit into one option, which for
+/// fsconfig(2) is 256 bytes long.
+fn takes_single_layers() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-', '+']).map_while(|n| n.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 8)
+}
+
+/// The directories of an overlay. Opened, and named to the kernel as descriptors, because of the lengths of paths and
+/// because a colon, a comma or a backslash would mean something else to it.
+struct Layers {
+    lower: Vec<OwnedFd>,
+    upper: Option<(OwnedFd, OwnedFd)>,
+}
+
+impl Layers {
+    fn open(overlay: &Overlay) -> Result<Layers, Failure> {
+        let open = |path: &str| {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            openat(CWD, path, flags, Mode::empty()).doing(|| format!("open the layer {path}"))
+        };
+        Ok(Layers {
+            lower: overlay.lower.iter().map(|path| open(path)).collect::<Result<_, _>>()?,
+            upper: match &overlay.upper {
+                Some(writable) => Some((open(&writable.upper)?, open(&writable.work)?)),
+                None => None,
+            },
+        })
+    }
+
+    fn mount(&self) -> Result<OwnedFd, Failure> {
+        let doing = || "mount the overlay";
+        let overlay = Filesystem::open("overlay").doing(doing)?;
+        overlay.set("source", "overlay").doing(doing)?;
+        let mut path = String::new();
+        let mut set = |key: &str, fd: &OwnedFd| {
+            path.clear();
+            // Writing to a string cannot fail.
+            let _ = write!(path, "/proc/self/fd/{}", fd.as_raw_fd());
+            overlay.set(key, &path).doing(doing)
+        };
+        for layer in &self.lower {
+            set("lowerdir+", layer)?;
+        }
+        if let Some((upper, work)) = &self.upper {
+            set("upperdir", upper)?;
+            set("workdir", work)?;
+        }
+        for (key, value) in OPTIONS {
+            overlay.set(key, value).doing(doing)?;
+        }
+        overlay.mount(MountAttrFlags::empty()).doing(doing)
+    }
+
+    /// With mount(2), on `place`: any directory of the host's, which is hidden by it in this namespace only. The options of
+    /// mount(2) are limited to a page, so the descriptors are named by their bare numbers, from `/proc/self/fd`.
+    fn mount_classic(&self, place: &str) -> Result<OwnedFd, Failure> {
+        let doing = || "mount the overlay";
+        let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
+        let lower: Vec<String> = self.lower.iter().map(number).collect();
+        let mut options = format!("lowerdir={}", lower.join(":"));
+        if let Some((upper, work)) = &self.upper {
+            // Writing to a string cannot fail.
+            let _ = write!(options, ",upperdir={},workdir={}", number(upper), number(work));
+        }
+        for (key, value) in OPTIONS {
+            let _ = write!(options, ",{key}={value}");
+        }
+        if options.len() >= SMALLEST_PAGE {
+            return Err(super::failure::system(doing(), Errno::TOOBIG));
+        }
+        let options = super::failure::c_string("an overlay option", &options)?;
+        chdir("/proc/self/fd").doing(doing)?;
+        rustix::mount::mount("overlay", place, "overlay", MountFlags::empty(), options.as_c_str())
+            .doing(doing)?;
+        open_tree(CWD, place, OpenTreeFlags::OPEN_TREE_CLOEXEC).doing(doing)
+    }
+}

@@ -1,0 +1,8 @@
+//! System calls that rustix does not wrap, one file for each family: all of the runtime's `unsafe` code.
+
+pub(crate) mod clone;
+pub(crate) mod exec;
+pub(crate) mod keyring;
+pub(crate) mod link;
+pub(crate) mod mount;
+pub(crate) mod signal;

@@ -1,0 +1,45 @@
+//! How long it takes. Not run with the others: `cargo test --release --test runtime -- --ignored --nocapture`.
+
+use std::time::{Duration, Instant};
+
+use barque_monitor::runtime::Stdio;
+
+use crate::container::{Plan, reap};
+use crate::scene::Base;
+use crate::tests;
+
+tests![starting_true];
+
+fn starting_true(base: &Base) {
+    let scene = base.scene();
+    for (what, auto_start, init) in
+        [("plain", false, false), ("auto start", true, false), ("with a reaper", true, true)]
+    {
+        let mut plan = Plan::new(&scene, "").arguments(&["/bin/true"]);
+        plan.auto_start = auto_start;
+        plan.init = init;
+        let mut times: Vec<[Duration; 4]> = (0..300)
+            .map(|_| {
+                let begin = Instant::now();
+                let setup = plan.begin().unwrap();
+                let cloned = begin.elapsed();
+                let mut container = setup.finish().unwrap();
+                let ready = begin.elapsed();
+                container.start().unwrap();
+                let started = begin.elapsed();
+                let Some(Stdio::Pipes { .. }) = container.stdio.take() else { panic!() };
+                assert_eq!(reap(&container), 0);
+                [cloned, ready, started, begin.elapsed()]
+            })
+            .collect();
+        times.sort_by_key(|time| time[3]);
+        let show = |at: usize| {
+            times[at].map(|time| format!("{:.2}", time.as_secs_f64() * 1e3)).join(" / ")
+        };
+        println!(
+            "\n{what}: cloned / set up / executed / ended, ms: median {}, p95 {}",
+            show(150),
+            show(285)
+        );
+    }
+}
