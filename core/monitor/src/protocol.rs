@@ -128,6 +128,10 @@ pub struct Launch {
     /// Kill the container when the launch socket's other end is closed: it lives as long as its owner.
     #[serde(default)]
     pub tied: bool,
+    /// Kill the container, with the reason `timeout`, when it still runs after so many milliseconds; 0: no limit. It is the
+    /// monitor's to watch, so that it holds when the caller is gone.
+    #[serde(default)]
+    pub timeout_ms: u64,
     /// Remove the container's directory when it has ended (`--rm`). Its exit is then not made durable: the container
     /// would not outlive a reboot anyway.
     #[serde(default)]

@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) stop: Stop,
     /// The process that it was tied to is gone.
     pub(super) owner_gone: bool,
+    /// The time that it had is over.
+    pub(super) timed_out: bool,
 }
 
 /// How far a stop has come.
@@ -53,6 +55,7 @@ impl Asked {
         if killed_by(SIGKILL) {
             match self {
                 Asked { owner_gone: true, .. } => return Reason::OwnerGone,
+                Asked { timed_out: true, .. } => return Reason::Timeout,
                 Asked { stop: Stop::Killed, .. } => return Reason::StopTimeout,
                 Asked { kill: Some(SIGKILL), .. } => return Reason::Killed,
                 _ if out_of_memory => return Reason::OomKilled,
@@ -157,5 +160,9 @@ mod tests {
         let orphan = Asked { owner_gone: true, ..nothing };
         assert_eq!(orphan.reason(Ending::Signal(SIGKILL), false), Reason::OwnerGone);
         assert_eq!(orphan.reason(Ending::Code(0), false), Reason::Exited);
+
+        let late = Asked { timed_out: true, ..nothing };
+        assert_eq!(late.reason(Ending::Signal(SIGKILL), false), Reason::Timeout);
+        assert_eq!(late.reason(Ending::Code(0), false), Reason::Exited);
     }
 }

@@ -102,8 +102,10 @@ impl Supervisor {
         let _ = failpoint("cgroup-removed");
         if self.terms.auto_remove {
             let _ = removal::empty(self.directory);
+            removal::itself(self.directory, &self.id);
             let _ = failpoint("dir-removed");
         }
+        self.listener.close();
     }
 
     /// Those who asked or connected while we were busy with the end.

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, ioctl_fionbio};
@@ -147,7 +147,7 @@ fn make(
         auto_start: launch.auto_start,
     })?;
     // While the container's process sets itself up.
-    let listener = Listener::bind(run_dir)
+    let listener = Listener::bind(run_dir, &launch.id)
         .map_err(|errno| Failure::system("make the control socket", errno.raw_os_error()))?;
     made.listener = Some(listener);
     made.container = Some(setup.finish()?);
@@ -285,12 +285,16 @@ fn supervise(
     };
     let pid = container.pid;
     let mut supervisor = Supervisor {
+        id: launch.id.clone(),
         poller,
         container,
         cgroup,
         terms: Terms {
             tied: launch.tied,
             auto_remove: launch.auto_remove,
+            limit: Some(launch.timeout_ms)
+                .filter(|limit| *limit > 0)
+                .and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit))),
             stdin_once: launch.stdin == protocol::Stdin::Once,
             shares_pids,
         },

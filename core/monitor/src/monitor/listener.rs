@@ -20,6 +20,8 @@ use crate::protocol::CONTROL_SOCKET;
 pub(super) struct Listener {
     socket: OwnedFd,
     directory: BorrowedFd<'static>,
+    /// The directory's name.
+    name: String,
 }
 
 /// What came of looking for a connection.
@@ -34,7 +36,8 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    pub(super) fn bind(directory: BorrowedFd<'static>) -> Result<Listener, Errno> {
+    /// Listen in the run directory of the container `name`.
+    pub(super) fn bind(directory: BorrowedFd<'static>, name: &str) -> Result<Listener, Errno> {
         match unlinkat(directory, CONTROL_SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno),
@@ -46,7 +49,7 @@ impl Listener {
         let path = format!("/proc/self/fd/{}/{CONTROL_SOCKET}", directory.as_raw_fd());
         bind(&socket, &SocketAddrUnix::new(path)?)?;
         listen(&socket, 128)?;
-        Ok(Listener { socket, directory })
+        Ok(Listener { socket, directory, name: name.to_owned() })
     }
 
     pub(super) fn accept(&self) -> Accepted {
@@ -67,6 +70,16 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Nobody else can connect from now on; those who have, have. The directory goes too: one that is left is how others
+    /// know that a monitor has not come this far.
+    pub(super) fn close(&self) {
+        // A run directory that somebody has removed with all in it is as good.
+        let _ = unlinkat(self.directory, CONTROL_SOCKET, AtFlags::empty());
+        super::removal::itself(self.directory, &self.name);
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -75,7 +88,6 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // A run directory that somebody has removed with all in it is as good.
-        let _ = unlinkat(self.directory, CONTROL_SOCKET, AtFlags::empty());
+        self.close();
     }
 }

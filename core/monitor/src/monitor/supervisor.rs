@@ -33,6 +33,8 @@ const TERM_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Terms {
     pub(super) tied: bool,
     pub(super) auto_remove: bool,
+    /// When it is killed at the latest.
+    pub(super) limit: Option<Instant>,
     pub(super) stdin_once: bool,
     /// Processes of it can be alive when its process 1 is not.
     pub(super) shares_pids: bool,
@@ -40,6 +42,8 @@ pub(super) struct Terms {
 
 /// A monitor while its container runs.
 pub(super) struct Supervisor {
+    /// The container's id, which is the name of its directories.
+    pub(super) id: String,
     pub(super) poller: Poller,
     pub(super) container: Container,
     pub(super) cgroup: Cgroup,
@@ -129,7 +133,8 @@ impl Supervisor {
             Stop::Waiting(until) => until,
             _ => None,
         };
-        [stop, self.clients.deadline(), self.memory.deadline(), self.listen_again]
+        let limit = self.terms.limit.filter(|_| !self.asked.timed_out);
+        [stop, limit, self.clients.deadline(), self.memory.deadline(), self.listen_again]
             .into_iter()
             .flatten()
             .min()
@@ -145,6 +150,10 @@ impl Supervisor {
             && due(until)
         {
             self.asked.stop = Stop::Killed;
+            self.kill_all();
+        }
+        if !self.asked.timed_out && due(self.terms.limit) {
+            self.asked.timed_out = true;
             self.kill_all();
         }
         if due(self.memory.deadline()) && self.memory.look(&self.cgroup) {
