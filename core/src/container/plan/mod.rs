@@ -4,14 +4,38 @@
 //! and a path inside the container is only passed on. So `create` can plan to find out whether a request can be carried
 //! out, throw the plan away, and `start` plan again.
 
+mod capabilities;
+mod config;
+mod devices;
+mod files;
 mod host;
+mod log;
+mod mounts;
+mod namespaces;
+mod resources;
+mod seccomp;
+mod security;
+mod sysctls;
+#[cfg(test)]
+mod tests;
+mod this_host;
+mod unsupported;
 
-pub(crate) use host::{DeviceNode, Host, HostFacts};
+pub(crate) use host::Host;
+pub(crate) use this_host::ThisHost;
 
-use barque_monitor::protocol::{Launch, Overlay};
+use barque_monitor::oci;
+use barque_monitor::protocol::{self, Launch, Overlay, Stdin};
 
 use crate::api::{ContainerConfig, ContainerCreate};
 use crate::error::{Error, Result};
+use crate::shorthand;
+use capabilities::Capabilities;
+use namespaces::Namespaces;
+use security::{Seccomp, Security};
+
+/// Version of the runtime specification that the plans are written in.
+const OCI_VERSION: &str = "1.2.0";
 
 /// What a plan is made from.
 pub(crate) struct PlanInput<'a> {
@@ -52,5 +76,144 @@ pub(crate) struct Plan {
 /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for what cannot be,
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for what this version or machine cannot do.
 pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
-    Err(Error::unsupported(format!("planning {} has not landed yet", input.id)))
+    let PlanInput { create, image, host, .. } = *input;
+    let host_config = &create.host_config;
+    unsupported::refuse(create)?;
+    let namespaces = Namespaces::of(create)?;
+    let config = config::merge(create, image, hostname(input, namespaces)?)?;
+    let security = security::parse(host_config, host)?;
+    let mut warnings = unsupported::warnings(create, image);
+    let (spec, more) = spec(input, &config, namespaces, &security)?;
+    warnings.extend(more);
+    for group in &host_config.group_add {
+        shorthand::id(group)?;
+    }
+    let spec = serde_json::to_value(&spec)
+        .map_err(|error| Error::internal("write the specification").because(error))?;
+    let launch = Launch {
+        version: protocol::VERSION,
+        id: input.id.to_owned(),
+        spec,
+        rootfs: input.rootfs.clone(),
+        user: config.user.clone(),
+        group_add: host_config.group_add.clone(),
+        init: host_config.init.unwrap_or(false),
+        stdin: match (config.open_stdin, config.stdin_once) {
+            (false, _) => Stdin::Null,
+            (true, false) => Stdin::Open,
+            (true, true) => Stdin::Once,
+        },
+        log: log::plan(&host_config.log_config)?,
+        attach: false,
+        auto_start: false,
+        tied: false,
+        auto_remove: host_config.auto_remove,
+        boot_id: String::new(),
+        failpoints: None,
+    };
+    let files = files::contents(host_config, namespaces, &config.hostname, host)?;
+    Ok(Plan { config, launch, files, warnings })
+}
+
+/// The host name: what is asked for, the host's where that is shared, else the beginning of the id.
+fn hostname(input: &PlanInput<'_>, namespaces: Namespaces) -> Result<String> {
+    let asked = &input.create.hostname;
+    if !asked.is_empty() {
+        return shorthand::hostname(asked);
+    }
+    if namespaces.host_network || namespaces.host_uts {
+        return Ok(input.host.facts().hostname.clone());
+    }
+    Ok(input.id.chars().take(12).collect())
+}
+
+fn spec(
+    input: &PlanInput<'_>,
+    config: &ContainerConfig,
+    namespaces: Namespaces,
+    security: &Security,
+) -> Result<(oci::Spec, Vec<String>)> {
+    let host_config = &input.create.host_config;
+    let facts = input.host.facts();
+    if !(-1000..=1000).contains(&host_config.oom_score_adj) {
+        return Err(Error::invalid(format!(
+            "invalid value {}, range for oom score adj is [-1000, 1000]",
+            host_config.oom_score_adj
+        )));
+    }
+    let capabilities = Capabilities::of(host_config, facts.capabilities)?;
+    let (seccomp, mut warnings) = filter(input, security, capabilities)?;
+    let (devices, device_rules) = devices::plan(host_config, input.host)?;
+    let (resources, more) = resources::plan(host_config, input.host)?;
+    warnings.extend(more);
+    let (masked_paths, readonly_paths) = mounts::masks(host_config, security, facts);
+    let [rows, columns] = host_config.console_size;
+    let names = capabilities.names();
+    let process = oci::Process {
+        terminal: config.tty,
+        console_size: (config.tty && rows > 0 && columns > 0)
+            .then_some(oci::ConsoleSize { height: rows, width: columns }),
+        args: config.entrypoint.iter().chain(&config.cmd).flatten().cloned().collect(),
+        env: config::process_environment(config),
+        cwd: if config.working_dir.is_empty() {
+            "/".to_owned()
+        } else {
+            config.working_dir.clone()
+        },
+        capabilities: Some(oci::Capabilities {
+            bounding: names.clone(),
+            effective: names.clone(),
+            permitted: names,
+        }),
+        rlimits: resources::rlimits(&host_config.ulimits)?,
+        no_new_privileges: security.no_new_privileges,
+        oom_score_adj: (host_config.oom_score_adj != 0).then_some(host_config.oom_score_adj),
+        ..oci::Process::default()
+    };
+    let own_name = !namespaces.host_uts;
+    let spec = oci::Spec {
+        oci_version: OCI_VERSION.to_owned(),
+        process,
+        root: Some(oci::Root { path: "rootfs".to_owned(), readonly: host_config.readonly_rootfs }),
+        hostname: if own_name { config.hostname.clone() } else { String::new() },
+        domainname: if own_name { config.domainname.clone() } else { String::new() },
+        mounts: mounts::list(host_config, namespaces, input.directory)?,
+        linux: oci::Linux {
+            namespaces: namespaces.list(),
+            devices,
+            cgroups_path: input.cgroup.to_owned(),
+            resources: Some(oci::Resources { devices: device_rules, ..resources }),
+            rootfs_propagation: "rprivate".to_owned(),
+            seccomp,
+            sysctl: sysctls::check(&host_config.sysctls, namespaces)?,
+            masked_paths,
+            readonly_paths,
+            ..oci::Linux::default()
+        },
+        annotations: host_config.annotations.clone(),
+        hooks: None,
+    };
+    Ok((spec, warnings))
+}
+
+/// The system call filter, and what the caller should know about it.
+fn filter(
+    input: &PlanInput<'_>,
+    security: &Security,
+    capabilities: Capabilities,
+) -> Result<(Option<barque_monitor::seccomp::Seccomp>, Vec<String>)> {
+    let circumstances = seccomp::Circumstances {
+        facts: input.host.facts(),
+        image_architecture: input.image_architecture,
+        capabilities,
+    };
+    match &security.seccomp {
+        Seccomp::Unconfined => Ok((None, Vec::new())),
+        Seccomp::Unsaid if input.create.host_config.privileged => Ok((None, Vec::new())),
+        Seccomp::Unsaid | Seccomp::Builtin => {
+            Ok((Some(seccomp::default(&circumstances)?), Vec::new()))
+        }
+        Seccomp::Profile(text) => seccomp::custom(text, &circumstances)
+            .map(|(document, warnings)| (Some(document), warnings)),
+    }
 }

@@ -1,0 +1,103 @@
+//! The content of `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf`.
+//!
+//! All words that get into them were checked to be single words (`shorthand/net.rs`), since each could otherwise add lines
+//! (CVE-2022-4318). The host's own files are copied for containers in the host's network, as its names hold there.
+
+use std::fmt::Write;
+use std::io;
+
+use super::host::Host;
+use super::mounts::FILES;
+use super::namespaces::Namespaces;
+use super::unsupported;
+use crate::api::HostConfig;
+use crate::error::{Error, Result};
+use crate::shorthand;
+
+const LOCAL: &str = "127.0.0.1\tlocalhost\n\
+                     ::1\tlocalhost ip6-localhost ip6-loopback\n\
+                     fe00::\tip6-localnet\n\
+                     ff00::\tip6-mcastprefix\n\
+                     ff02::1\tip6-allnodes\n\
+                     ff02::2\tip6-allrouters\n";
+
+/// All three, with their names in the container's directory.
+pub(super) fn contents(
+    host_config: &HostConfig,
+    namespaces: Namespaces,
+    hostname: &str,
+    host: &dyn Host,
+) -> Result<[(&'static str, String); 3]> {
+    let [(hostname_file, _), (hosts_file, _), (resolv_file, _)] = FILES;
+    Ok([
+        (hostname_file, format!("{hostname}\n")),
+        (hosts_file, hosts(host_config, namespaces, host)?),
+        (resolv_file, resolv_conf(host_config, namespaces, host)?),
+    ])
+}
+
+fn hosts(host_config: &HostConfig, namespaces: Namespaces, host: &dyn Host) -> Result<String> {
+    let of_the_host = if namespaces.host_network { read(host, "/etc/hosts")? } else { None };
+    let mut hosts = of_the_host.unwrap_or_else(|| LOCAL.to_owned());
+    if !hosts.is_empty() && !hosts.ends_with('\n') {
+        hosts.push('\n');
+    }
+    for text in &host_config.extra_hosts {
+        let (name, address) = shorthand::extra_host(text)?;
+        if address == "host-gateway" {
+            return Err(unsupported::not_yet("host-gateway in HostConfig.ExtraHosts"));
+        }
+        let _ = writeln!(hosts, "{address}\t{name}");
+    }
+    Ok(hosts)
+}
+
+fn resolv_conf(
+    host_config: &HostConfig,
+    namespaces: Namespaces,
+    host: &dyn Host,
+) -> Result<String> {
+    let each = |texts: &[String], parse: fn(&str) -> Result<String>| {
+        texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()
+    };
+    let servers = each(&host_config.dns, shorthand::dns)?;
+    let search = each(&host_config.dns_search, shorthand::dns_search)?;
+    let options = each(&host_config.dns_options, shorthand::dns_option)?;
+    let of_the_host = if namespaces.host_network { read(host, "/etc/resolv.conf")? } else { None };
+    let of_the_host = of_the_host.unwrap_or_default();
+    if servers.is_empty() && search.is_empty() && options.is_empty() {
+        return Ok(of_the_host);
+    }
+    let or_the_host_s = |given: Vec<String>, keyword: &str| {
+        if !given.is_empty() {
+            return given;
+        }
+        let lines = of_the_host.lines().map(str::split_whitespace);
+        let values = lines.filter_map(|mut words| (words.next() == Some(keyword)).then_some(words));
+        values.flatten().map(str::to_owned).collect()
+    };
+    let servers = or_the_host_s(servers, "nameserver");
+    let search = or_the_host_s(search, "search");
+    let options = or_the_host_s(options, "options");
+    let mut text = String::new();
+    for server in servers {
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    // A single point says that there are none.
+    if !search.is_empty() && search != ["."] {
+        let _ = writeln!(text, "search {}", search.join(" "));
+    }
+    if !options.is_empty() {
+        let _ = writeln!(text, "options {}", options.join(" "));
+    }
+    Ok(text)
+}
+
+/// A file of the host, which need not be there.
+fn read(host: &dyn Host, path: &str) -> Result<Option<String>> {
+    match host.read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::system(format!("read the host's {path}"), error)),
+    }
+}

@@ -1,0 +1,113 @@
+//! What a request may ask for and this version does not do yet. Whoever implements a field deletes its row.
+//!
+//! Refused and not ignored: a container without the volume or the port it asked for is not the container that was asked
+//! for.
+
+use serde_json::Value;
+
+use crate::api::{ContainerConfig, ContainerCreate};
+use crate::error::{Error, Result};
+
+type Row = (&'static str, fn(&ContainerCreate) -> bool);
+
+/// A field, and whether a request uses it.
+const NOT_YET: &[Row] = &[
+    ("Volumes", |c| !c.volumes.is_empty()),
+    ("Healthcheck", |c| c.healthcheck.as_ref().is_some_and(checks_health)),
+    ("MacAddress", |c| !c.mac_address.is_empty()),
+    ("NetworkingConfig", |c| c.networking_config.as_ref().is_some_and(joins_networks)),
+    ("HostConfig.Binds", |c| !c.host_config.binds.is_empty()),
+    ("HostConfig.Mounts", |c| !c.host_config.mounts.is_empty()),
+    ("HostConfig.VolumesFrom", |c| !c.host_config.volumes_from.is_empty()),
+    ("HostConfig.VolumeDriver", |c| !matches!(c.host_config.volume_driver.as_str(), "" | "local")),
+    ("HostConfig.PortBindings", |c| {
+        c.host_config.port_bindings.values().any(|bindings| !bindings.is_empty())
+    }),
+    ("HostConfig.PublishAllPorts", |c| c.host_config.publish_all_ports),
+    ("HostConfig.Links", |c| !c.host_config.links.is_empty()),
+    ("HostConfig.RestartPolicy", |c| {
+        !matches!(c.host_config.restart_policy.name.as_str(), "" | "no")
+    }),
+    ("HostConfig.Cgroup", |c| !c.host_config.cgroup.is_empty()),
+    ("HostConfig.CgroupParent", |c| !c.host_config.cgroup_parent.is_empty()),
+    ("HostConfig.StorageOpt", |c| !c.host_config.storage_opt.is_empty()),
+    ("HostConfig.DeviceRequests", |c| !c.host_config.device_requests.is_empty()),
+];
+
+/// What there is no sense in on Linux, or no more.
+const NEVER: &[Row] = &[
+    ("ArgsEscaped", |c| c.args_escaped),
+    ("HostConfig.Isolation", |c| !matches!(c.host_config.isolation.as_str(), "" | "default")),
+    ("HostConfig.CpuCount", |c| c.host_config.cpu_count != 0),
+    ("HostConfig.CpuPercent", |c| c.host_config.cpu_percent != 0),
+    ("HostConfig.IOMaximumIOps", |c| c.host_config.io_maximum_iops != 0),
+    ("HostConfig.IOMaximumBandwidth", |c| c.host_config.io_maximum_bandwidth != 0),
+    ("HostConfig.KernelMemory", |c| c.host_config.kernel_memory != 0),
+    ("HostConfig.KernelMemoryTCP", |c| c.host_config.kernel_memory_tcp != 0),
+];
+
+/// Refuse a request that uses one of them.
+pub(super) fn refuse(create: &ContainerCreate) -> Result<()> {
+    if let Some((field, _)) = NOT_YET.iter().find(|(_, used)| used(create)) {
+        return Err(not_yet(field));
+    }
+    if let Some((field, _)) = NEVER.iter().find(|(_, used)| used(create)) {
+        return Err(Error::unsupported(format!("{field} cannot be set for Linux containers"))
+            .about("field", *field));
+    }
+    match create.host_config.runtime.as_str() {
+        "" | "barque" => Ok(()),
+        other => Err(Error::invalid(format!("unknown or invalid runtime name: {other}"))),
+    }
+}
+
+/// The error for something that is not implemented yet.
+pub(super) fn not_yet(what: &str) -> Error {
+    Error::unsupported(format!("not implemented yet: {what}"))
+        .with_reason("not_implemented")
+        .about("field", what)
+}
+
+/// What an image asks for and does not get: nothing that a container can't run without.
+pub(super) fn warnings(create: &ContainerCreate, image: &ContainerConfig) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(volumes) = image.volumes.as_ref().filter(|volumes| !volumes.is_empty()) {
+        let paths: Vec<&str> = volumes.keys().map(String::as_str).collect();
+        warnings.push(format!(
+            "volumes are not implemented yet: {} of the image is part of the container's writable layer",
+            paths.join(", ")
+        ));
+    }
+    if create.healthcheck.is_none() && image.healthcheck.as_ref().is_some_and(checks_health) {
+        warnings.push("health checks are not implemented yet: the image's is not run".to_owned());
+    }
+    warnings
+}
+
+/// Whether a `HealthConfig` has a test: `["NONE"]` is how to ask for none.
+fn checks_health(healthcheck: &Value) -> bool {
+    healthcheck
+        .get("Test")
+        .and_then(Value::as_array)
+        .and_then(|test| test.first())
+        .is_some_and(|first| first.as_str() != Some("NONE"))
+}
+
+/// Whether a `NetworkingConfig` has an endpoint with settings. The docker command always sends one without any.
+fn joins_networks(networking: &Value) -> bool {
+    let empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(true) => false,
+    };
+    let endpoints = networking.get("EndpointsConfig").and_then(Value::as_object);
+    endpoints.is_some_and(|endpoints| {
+        endpoints.iter().any(|(name, settings)| {
+            !matches!(name.as_str(), "default" | "none" | "host")
+                || settings.as_object().is_some_and(|settings| !settings.values().all(empty))
+        })
+    })
+}
