@@ -16,8 +16,6 @@ mod resources;
 mod seccomp;
 mod security;
 mod sysctls;
-#[cfg(test)]
-mod tests;
 mod this_host;
 mod unsupported;
 
