@@ -60,7 +60,8 @@ pub(crate) struct PlanInput<'a> {
 pub(crate) struct Plan {
     /// The configuration the container has: the request's and the image's, merged. `Config` of an inspect document.
     pub(crate) config: ContainerConfig,
-    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `boot_id` and `failpoints` are the caller's to set.
+    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `timeout_ms`, `boot_id`
+    /// and `failpoints` are the caller's to set.
     pub(crate) launch: Launch,
     /// Files to write into the container's directory before it starts: name and content.
     pub(crate) files: [(&'static str, String); 3],
@@ -106,6 +107,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         auto_start: false,
         tied: false,
         auto_remove: host_config.auto_remove,
+        timeout_ms: 0,
         boot_id: String::new(),
         failpoints: None,
     };
