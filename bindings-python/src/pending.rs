@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
 use crate::error::{OrRaise, raise};
 use crate::fork::OfThisProcess;
@@ -71,9 +71,10 @@ impl NativePending {
     /// Wait for the answer. A signal handler that raises cancels the call, and its end is waited for; a second one leaves it.
     pub(crate) fn finish(&self, py: Python<'_>) -> PyResult<Answer> {
         let shared = self.shared.get(py)?;
-        if let Err(interrupted) = signals::wait_readable(py, &shared.done, None) {
+        let done = [(shared.done.as_fd(), PollFlags::IN)];
+        if let Err(interrupted) = signals::wait(py, &done, None) {
             self.canceller.cancel();
-            signals::wait_readable(py, &shared.done, None)?;
+            signals::wait(py, &done, None)?;
             return Err(interrupted);
         }
         self.take(py)

@@ -4,7 +4,7 @@
 //! arrives there ends `poll(2)` with EINTR at once. One that the kernel delivers to another thread doesn't, and is seen at the
 //! end of the slice.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyOSError;
@@ -14,18 +14,18 @@ use rustix::io::Errno;
 
 const SLICE: Duration = Duration::from_millis(200);
 
-/// Wait until `fd` can be read, with the interpreter detached. `false` when `deadline` passed.
+/// Wait until one of `fds` is ready, with the interpreter detached. `false` when `deadline` passed.
 ///
 /// Fails with what a signal handler raises.
-pub(crate) fn wait_readable(
+pub(crate) fn wait(
     py: Python<'_>,
-    fd: &(impl AsFd + Sync),
+    fds: &[(BorrowedFd<'_>, PollFlags)],
     deadline: Option<Instant>,
 ) -> PyResult<bool> {
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let slice = left.map_or(SLICE, |left| left.min(SLICE));
-        let ready = py.detach(|| readable_within(fd.as_fd(), slice));
+        let ready = py.detach(|| ready_within(fds, slice));
         match ready {
             Ok(true) => return Ok(true),
             Ok(false) | Err(Errno::INTR) => {}
@@ -38,9 +38,11 @@ pub(crate) fn wait_readable(
     }
 }
 
-fn readable_within(fd: BorrowedFd<'_>, slice: Duration) -> Result<bool, Errno> {
+fn ready_within(fds: &[(BorrowedFd<'_>, PollFlags)], slice: Duration) -> Result<bool, Errno> {
     let timeout = slice.try_into().map_err(|_| Errno::INVAL)?;
-    Ok(poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&timeout))? > 0)
+    let mut fds: Vec<PollFd<'_>> =
+        fds.iter().map(|(fd, events)| PollFd::from_borrowed_fd(*fd, *events)).collect();
+    Ok(poll(&mut fds, Some(&timeout))? > 0)
 }
 
 /// Whether signals are handled here: in the process's first thread.

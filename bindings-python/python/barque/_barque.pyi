@@ -57,14 +57,18 @@ class NativeStream:
     """A sequence of items that its reader pulls."""
 
     def next(
-        self, timeout: float | None = None
+        self, timeout: float | None = None, feeding: bool = False
     ) -> tuple[int, bytes, int | None] | str | Literal[False] | None:
         """The next item: `(output, bytes, nanoseconds or None)`, a document's text, `None` when there will be no more (or the
-        stream was closed), `False` when nothing came within `timeout` seconds."""
+        stream was closed), `False` when nothing came within `timeout` seconds, or before input could be taken when `feeding`."""
     def write(self, data: bytes) -> int:
-        """Give the other side bytes; how many it took. None closes its input."""
+        """Give the other side bytes; how many it took now. An empty `data` closes its input. Never waits."""
+    def wait_writable(self) -> None:
+        """Wait until input may be taken, or the stream is closed."""
     def fileno(self) -> int:
         """A descriptor that is readable when `next` may have something to say. Only to be polled."""
+    def input_fileno(self) -> int | None:
+        """A descriptor that is writable when `write` may take more; `None` when the stream takes no input."""
     def close(self) -> None:
         """Cancel it and let go of it. A thread that waits in `next` gets the cancellation."""
     @property

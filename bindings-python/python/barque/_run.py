@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
-from ._streams import RETRY_SECONDS, Chunk, Stream
+from ._streams import Chunk, Stream
 from .errors import APIError, ContainerError, InternalError
 
 if TYPE_CHECKING:
@@ -154,32 +154,31 @@ def _bytes(piece: Any) -> bytes:
 
 
 class Feeder:
-    """Sends input while someone else reads output: never waits, says how long it may be left alone."""
+    """Sends input while someone else reads output: never waits."""
 
     def __init__(self, stream: Stream, source: Optional[Input]) -> None:
         self._stream = stream
         self._pieces = iter(()) if source is None else pieces(source)
         self._rest = b""
-        self._done = source is None
+        self.done = source is None
+        """Whether all was sent, or no more is taken."""
 
-    def feed(self) -> Optional[float]:
-        """Offer the next piece. How long to wait for output before the next call: `None` is for ever."""
-        if self._done:
-            return None
+    def feed(self) -> bool:
+        """Offer the next piece; whether some of it was taken."""
         try:
             if not self._rest:
                 self._rest = next(self._pieces, b"")
                 if not self._rest:
                     self._stream.close_stdin()
-                    self._done = True
-                    return None
+                    self.done = True
+                    return False
             taken = self._stream.offer(self._rest)
         except APIError:
             # It closed its input or ended: as with a pipe, what it wrote and how it ended is the answer.
-            self._done = True
-            return None
+            self.done = True
+            return False
         self._rest = self._rest[taken:]
-        return 0 if taken else RETRY_SECONDS
+        return taken > 0
 
 
 def run_to_end(stream: Stream, source: Optional[Input], captures: Captures) -> None:
@@ -187,7 +186,8 @@ def run_to_end(stream: Stream, source: Optional[Input], captures: Captures) -> N
     feeder = Feeder(stream, source)
     try:
         while True:
-            chunk = stream._step(feeder.feed())
+            taken = not feeder.done and feeder.feed()
+            chunk = stream._step(0 if taken else None, not feeder.done)
             if chunk is None:
                 return
             if isinstance(chunk, Chunk):

@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RETRY_SECONDS = 0.005
-"""How long a writer waits before it offers bytes again to a container that took none."""
-
-
 class Chunk(NamedTuple):
     """Bytes a container wrote."""
 
@@ -82,10 +78,10 @@ class Stream(Uncopyable, Iterator[Chunk]):
             if not isinstance(chunk, bool):
                 return chunk
 
-    def _step(self, timeout: Optional[float]) -> Chunk | None | bool:
-        """A chunk, `None` at the end, `False` when nothing came, `True` when it was a document."""
+    def _step(self, timeout: Optional[float], feeding: bool = False) -> Chunk | None | bool:
+        """A chunk, `None` at the end, `False` when nothing came (or input can be taken), `True` when it was a document."""
         try:
-            item = self._native.next(timeout)
+            item = self._native.next(timeout, feeding)
         except Cancelled:
             if self._native.closed:
                 return None
@@ -122,7 +118,7 @@ class Stream(Uncopyable, Iterator[Chunk]):
             taken = self._native.write(bytes(rest))
             rest = rest[taken:]
             if not taken:
-                _time.sleep(RETRY_SECONDS)
+                self._native.wait_writable()
 
     def offer(self, data: bytes) -> int:
         """Give it as much as it takes now; how much that was."""

@@ -432,8 +432,8 @@ class _Wanted(Stream):
         self._show = {"stdout": stdout, "stderr": stderr}
         self._captures = captures
 
-    def _step(self, timeout: Optional[float]) -> Any:
-        chunk = super()._step(timeout)
+    def _step(self, timeout: Optional[float], feeding: bool = False) -> Any:
+        chunk = super()._step(timeout, feeding)
         if chunk is None or isinstance(chunk, bool):
             return chunk
         if chunk.stream == "stderr":
