@@ -3,6 +3,15 @@
 from os import PathLike
 from typing import Final, Literal, final
 
+__all__ = [
+    "Canceller",
+    "NativeEngine",
+    "NativePending",
+    "NativeStream",
+    "__version__",
+    "operations",
+]
+
 __version__: Final[str]
 
 def operations() -> list[tuple[str, str, str, str]]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
 
 from .._kwargs import Command, CreateOptions, create_document
 from .._run import OUTPUT_LIMIT, Captures
-from .._streams import CancellableStream, Stream, data_of, demuxed
+from .._streams import CancellableStream, Stream, Uncopyable, data_of, demuxed
 from ..errors import BarqueError, ContainerError, NotFound, NotModified, NotSupported, Timeout
 from .images import Image
-from .resource import Collection, Model, filters_document
+from .resource import ContainerSnapshot, Moment, filters_document, signal_text
 
 if sys.version_info >= (3, 12):
     from typing import Self, Unpack
@@ -24,47 +23,27 @@ if TYPE_CHECKING:
     import builtins
 
     from .. import _types as t
+    from ..client import Client
 
-    Pair = tuple[Optional[bytes], Optional[bytes]]
+Pair = tuple[Optional[bytes], Optional[bytes]]
+"""Standard output and standard error."""
 
-Moment = Union[datetime, int, float, str]
-"""A `datetime` (without a zone: UTC), seconds since 1970, RFC 3339, or a duration ago such as `10m`."""
-
-
-class Container(Model):
+class Container(ContainerSnapshot):
     """A container.
 
     As a context manager it is stopped and removed at the end of the block.
     """
 
-    @property
-    def name(self) -> Optional[str]:
-        """Its name."""
-        name = self.attrs.get("Name") or next(iter(self.attrs.get("Names", ())), None)
-        return None if name is None else str(name).lstrip("/")
+    def __init__(self, attrs: dict[str, Any], client: Client) -> None:
+        self.attrs = attrs
+        self.client = client
+        """The client it came from."""
 
     @property
     def image(self) -> Optional[Image]:
         """Its image."""
         image = self.attrs.get("ImageID", self.attrs.get("Image"))
         return None if image is None else self.client.images.get(image)
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Its labels."""
-        config = self.attrs.get("Config", self.attrs)
-        return dict(config.get("Labels") or {})
-
-    @property
-    def status(self) -> str:
-        """`created`, `running`, `exited`, … when this object was made or reloaded."""
-        state = self.attrs["State"]
-        return str(state["Status"] if isinstance(state, dict) else state)
-
-    @property
-    def ports(self) -> dict[str, Any]:
-        """Its published ports."""
-        return dict(self.attrs.get("NetworkSettings", {}).get("Ports") or {})
 
     def reload(self) -> None:
         """Get the document again."""
@@ -85,8 +64,7 @@ class Container(Model):
 
     def kill(self, signal: Union[str, int, None] = None) -> None:
         """Send it a signal, SIGKILL if none is named."""
-        text = "" if signal is None else str(int(signal) if isinstance(signal, int) else signal)
-        self.client.api.container_kill({"Id": self.id, "Signal": text})
+        self.client.api.container_kill({"Id": self.id, "Signal": signal_text(signal)})
 
     def wait(
         self, timeout: Optional[float] = None, condition: Optional[str] = None
@@ -153,7 +131,7 @@ class Container(Model):
         until: Optional[Moment] = None,
     ) -> Union[bytes, CancellableStream[bytes]]:
         """What it has written. `stream`: as an iterator, which follows it to its end unless `follow` says no."""
-        request = self.logs_document(
+        request = self.logs_request(
             stdout, stderr, stream if follow is None else follow, timestamps, tail, since, until
         )
         output = self.client.api.container_logs(request)
@@ -161,28 +139,6 @@ class Container(Model):
             return CancellableStream(output, data_of)
         with output:
             return b"".join(chunk.data for chunk in output)
-
-    def logs_document(
-        self,
-        stdout: bool,
-        stderr: bool,
-        follow: bool,
-        timestamps: bool,
-        tail: Union[int, str],
-        since: Optional[Moment],
-        until: Optional[Moment],
-    ) -> t.ContainerLogs:
-        """The request of `logs`."""
-        return {
-            "Id": self.id,
-            "Follow": follow,
-            "Stdout": stdout,
-            "Stderr": stderr,
-            "Timestamps": timestamps,
-            "Tail": str(tail),
-            "Since": _moment(since),
-            "Until": _moment(until),
-        }
 
     @overload
     def attach(
@@ -236,7 +192,7 @@ class Container(Model):
         `stream`: as an iterator; `demux`: the outputs apart. For its input see `attach_stream`.
         """
         if logs:
-            request = self.logs_document(stdout, stderr, True, False, "all", None, None)
+            request = self.logs_request(stdout, stderr, True, False, "all", None, None)
             output = self.client.api.container_logs(request)
         else:
             output = self.attach_stream(stdin=False, stdout=stdout, stderr=stderr)
@@ -277,8 +233,12 @@ class Container(Model):
                 raise
 
 
-class ContainerCollection(Collection[Container]):
+class ContainerCollection(Uncopyable):
     """All containers."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        """The client it belongs to."""
 
     def create(
         self,
@@ -439,13 +399,3 @@ class _Wanted(Stream):
         if chunk.stream == "stderr":
             self._captures.take(chunk)
         return chunk if self._show[chunk.stream] else True
-
-
-def _moment(moment: Optional[Moment]) -> str:
-    if moment is None:
-        return ""
-    if isinstance(moment, datetime):
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return moment.isoformat()
-    return str(moment)

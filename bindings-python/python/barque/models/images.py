@@ -5,37 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from .._input import Data, opened
-from .resource import Collection, Model, filters_document
+from .._streams import Uncopyable
+from .resource import ImageSnapshot, filters_document, reference
 
 if TYPE_CHECKING:
     import builtins
 
     from .. import _types as t
+    from ..client import Client
 
 
-class Image(Model):
+class Image(ImageSnapshot):
     """An image."""
 
-    @property
-    def short_id(self) -> str:
-        """The first 12 digits of its id, with the algorithm in front."""
-        algorithm, colon, digits = self.id.rpartition(":")
-        return f"{algorithm}{colon}{digits[:12]}"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Its labels."""
-        config = self.attrs.get("Config", self.attrs)
-        return dict(config.get("Labels") or {})
-
-    @property
-    def tags(self) -> list[str]:
-        """Its names: `name:tag` each."""
-        return [tag for tag in self.attrs.get("RepoTags") or () if tag != "<none>:<none>"]
-
-    def __repr__(self) -> str:
-        tags = "', '".join(self.tags)
-        return f"<Image: '{tags}'>" if tags else f"<Image: {self.short_id}>"
+    def __init__(self, attrs: dict[str, Any], client: Client) -> None:
+        self.attrs = attrs
+        self.client = client
+        """The client it came from."""
 
     def reload(self) -> None:
         """Get the document again."""
@@ -47,7 +33,7 @@ class Image(Model):
 
     def tag(self, repository: str, tag: Optional[str] = None) -> bool:
         """Give it another name."""
-        self.client.api.image_tag({"Name": self.id, "Reference": _reference(repository, tag)})
+        self.client.api.image_tag({"Name": self.id, "Reference": reference(repository, tag)})
         return True
 
     def remove(self, force: bool = False, noprune: bool = False) -> list[t.ImageRemoved]:
@@ -55,8 +41,12 @@ class Image(Model):
         return self.client.images.remove(self.id, force, noprune)
 
 
-class ImageCollection(Collection[Image]):
+class ImageCollection(Uncopyable):
     """All images."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        """The client it belongs to."""
 
     def get(self, name: str) -> Image:
         """The image of that name, digest or id."""
@@ -96,7 +86,7 @@ class ImageCollection(Collection[Image]):
             created = self.client.api.image_import(
                 {
                     "Input": source,
-                    "Reference": _reference(repository, tag) if repository else "",
+                    "Reference": reference(repository, tag),
                     "Changes": [*(changes or ())],
                     "Message": message,
                     "Platform": platform,
@@ -110,7 +100,3 @@ class ImageCollection(Collection[Image]):
         """Remove a name, and the image when that was its last; what was untagged and deleted."""
         name = image.id if isinstance(image, Image) else image
         return self.client.api.image_remove({"Name": name, "Force": force, "NoPrune": noprune})
-
-
-def _reference(repository: str, tag: Optional[str]) -> str:
-    return f"{repository}:{tag}" if tag else repository

@@ -1,0 +1,268 @@
+"""Containers and images of asyncio: what needs the engine is awaited, what the document says is not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
+
+from .._input import Data, opened
+from .._kwargs import Command, CreateOptions, create_document
+from .._streams import Uncopyable
+from ..errors import BarqueError, NotFound, NotModified
+from ..models.images import Image
+from ..models.resource import (
+    ContainerSnapshot,
+    ImageSnapshot,
+    Moment,
+    filters_document,
+    reference,
+    signal_text,
+)
+from ._streams import AsyncStream
+
+if sys.version_info >= (3, 12):
+    from typing import Self, Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+if TYPE_CHECKING:
+    import builtins
+
+    from .. import _types as t
+    from ._client import AsyncClient
+
+
+class AsyncContainer(ContainerSnapshot):
+    """A container. With `async with` it is stopped and removed at the end of the block."""
+
+    def __init__(self, attrs: dict[str, Any], client: AsyncClient) -> None:
+        self.attrs = attrs
+        self.client = client
+        """The client it came from."""
+
+    async def reload(self) -> None:
+        """Get the document again."""
+        self.attrs = await self.client.api.call("container.inspect", {"Id": self.id})
+
+    async def start(self) -> None:
+        """Start it. If it runs, it is left so."""
+        with suppress(NotModified):
+            await self.client.api.call("container.start", {"Id": self.id})
+
+    async def stop(self, timeout: Optional[int] = None, signal: Optional[str] = None) -> None:
+        """Ask it to end, and kill it after `timeout` seconds (its own, else 10). If it doesn't run, it is left so."""
+        request = {"Id": self.id, "Timeout": timeout, "Signal": signal or ""}
+        with suppress(NotModified):
+            await self.client.api.call("container.stop", request)
+
+    async def kill(self, signal: Union[str, int, None] = None) -> None:
+        """Send it a signal, SIGKILL if none is named."""
+        request = {"Id": self.id, "Signal": signal_text(signal)}
+        await self.client.api.call("container.kill", request)
+
+    async def wait(self, condition: Optional[str] = None) -> t.ContainerExit:
+        """Wait until it has ended and say how. `asyncio.timeout` is its time limit; the container goes on."""
+        request = {"Id": self.id, "Condition": condition or ""}
+        async with await self.client.api.stream("container.wait", request) as stream:
+            return await stream.wait()
+
+    async def remove(self, v: bool = False, force: bool = False) -> None:
+        """Remove it; `v`: its anonymous volumes too; `force`: kill it first when it runs."""
+        await self.client.api.call(
+            "container.remove", {"Id": self.id, "Volumes": v, "Force": force}
+        )
+
+    async def resize(self, height: int, width: int) -> None:
+        """Set the size of its terminal."""
+        await self.client.api.call("container.resize", {"Id": self.id, "H": height, "W": width})
+
+    async def logs(
+        self,
+        stdout: bool = True,
+        stderr: bool = True,
+        follow: bool = False,
+        timestamps: bool = False,
+        tail: Union[int, str] = "all",
+        since: Optional[Moment] = None,
+        until: Optional[Moment] = None,
+    ) -> AsyncStream:
+        """What it has written, as a stream; `follow`: to its end. `b"".join([c.data async for c in await c.logs()])`."""
+        request = self.logs_request(stdout, stderr, follow, timestamps, tail, since, until)
+        return await self.client.api.stream("container.logs", request)
+
+    async def attach(
+        self, stdin: bool = False, stdout: bool = True, stderr: bool = True
+    ) -> AsyncStream:
+        """Attach to it while it runs: iterate for what it writes, `write` to its input, `exit` at the end."""
+        request = {"Id": self.id, "Stdin": stdin, "Stdout": stdout, "Stderr": stderr}
+        return await self.client.api.stream("container.attach", request)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        try:
+            with suppress(NotFound):
+                await self.stop()
+                await self.remove(force=True)
+        except BarqueError:
+            # What the block raised says more than that its container could not be removed after it.
+            if error is None:
+                raise
+
+
+class AsyncContainers(Uncopyable):
+    """All containers."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        """The client it belongs to."""
+
+    async def create(
+        self,
+        image: Union[str, Image, AsyncImage],
+        command: Command = None,
+        **options: Unpack[CreateOptions],
+    ) -> AsyncContainer:
+        """Create a container without starting it."""
+        document = create_document("create", image, command, options)
+        created = await self.client.api.call("container.create", document)
+        return await self.get(created["Id"])
+
+    async def run(
+        self,
+        image: Union[str, Image, AsyncImage],
+        command: Command = None,
+        **options: Unpack[CreateOptions],
+    ) -> AsyncContainer:
+        """Create and start a container that goes on. For one that is run to its end see `AsyncClient.run`."""
+        container = await self.create(image, command, **options)
+        try:
+            await container.start()
+        except BaseException:
+            with suppress(BarqueError):
+                await container.remove(force=True)
+            raise
+        return container
+
+    async def get(self, container_id: str) -> AsyncContainer:
+        """The container of that name or id."""
+        attrs = await self.client.api.call("container.inspect", {"Id": container_id})
+        return AsyncContainer(attrs, self.client)
+
+    async def list(
+        self,
+        all: bool = False,
+        filters: Optional[dict[str, Any]] = None,
+        limit: int = 0,
+    ) -> builtins.list[AsyncContainer]:
+        """The containers that run; `all`: the others too. Their documents are rows of the list until they are reloaded."""
+        rows = await self.client.api.call(
+            "container.list", {"All": all, "Limit": limit, "Filters": filters_document(filters)}
+        )
+        return [AsyncContainer(row, self.client) for row in rows]
+
+
+class AsyncImage(ImageSnapshot):
+    """An image."""
+
+    def __init__(self, attrs: dict[str, Any], client: AsyncClient) -> None:
+        self.attrs = attrs
+        self.client = client
+        """The client it came from."""
+
+    async def reload(self) -> None:
+        """Get the document again."""
+        self.attrs = await self.client.api.call("image.inspect", {"Name": self.id})
+
+    async def history(self) -> list[t.HistoryRow]:
+        """The instructions it was made by, newest first."""
+        rows = await self.client.api.call("image.history", {"Name": self.id})
+        return cast("list[t.HistoryRow]", rows)
+
+    async def tag(self, repository: str, tag: Optional[str] = None) -> bool:
+        """Give it another name."""
+        request = {"Name": self.id, "Reference": reference(repository, tag)}
+        await self.client.api.call("image.tag", request)
+        return True
+
+    async def remove(self, force: bool = False, noprune: bool = False) -> list[t.ImageRemoved]:
+        """Remove it with its names; what was untagged and deleted."""
+        return await self.client.images.remove(self.id, force, noprune)
+
+
+@asynccontextmanager
+async def _opened(data: Data) -> AsyncIterator[t.Input]:
+    """The same as `opened`, which may write a file, off the event loop."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        yield await loop.run_in_executor(None, stack.enter_context, opened(data))
+
+
+class AsyncImages(Uncopyable):
+    """All images."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        """The client it belongs to."""
+
+    async def get(self, name: str) -> AsyncImage:
+        """The image of that name, digest or id."""
+        attrs = await self.client.api.call("image.inspect", {"Name": name})
+        return AsyncImage(attrs, self.client)
+
+    async def list(
+        self, all: bool = False, filters: Optional[dict[str, Any]] = None
+    ) -> builtins.list[AsyncImage]:
+        """The images. Their documents are rows of the list until they are reloaded."""
+        request = {"All": all, "Filters": filters_document(filters)}
+        rows = await self.client.api.call("image.list", request)
+        return [AsyncImage(row, self.client) for row in rows]
+
+    async def load(self, data: Data) -> builtins.list[AsyncImage]:
+        """Load images from an archive of `docker save`, an OCI archive or an OCI layout directory."""
+        async with _opened(data) as source:
+            loaded = await self.client.api.call("image.load", {"Input": source})
+        return [await self.get(image["Id"]) for image in loaded["Images"]]
+
+    async def import_(
+        self,
+        data: Data,
+        repository: str = "",
+        tag: Optional[str] = None,
+        changes: Optional[builtins.list[str]] = None,
+        message: str = "",
+        platform: str = "",
+    ) -> AsyncImage:
+        """Make an image of one layer from a root file system: a tar archive or a directory."""
+        async with _opened(data) as source:
+            created = await self.client.api.call(
+                "image.import",
+                {
+                    "Input": source,
+                    "Reference": reference(repository, tag),
+                    "Changes": changes,
+                    "Message": message,
+                    "Platform": platform,
+                },
+            )
+        return await self.get(created["Id"])
+
+    async def remove(
+        self, image: Union[str, AsyncImage], force: bool = False, noprune: bool = False
+    ) -> builtins.list[t.ImageRemoved]:
+        """Remove a name, and the image when that was its last; what was untagged and deleted."""
+        name = image.id if isinstance(image, AsyncImage) else image
+        request = {"Name": name, "Force": force, "NoPrune": noprune}
+        return cast(
+            "builtins.list[t.ImageRemoved]", await self.client.api.call("image.remove", request)
+        )

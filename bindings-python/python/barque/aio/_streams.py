@@ -1,0 +1,151 @@
+"""Streams that the event loop watches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Optional, cast
+
+from .._barque import NativeStream
+from .._streams import Chunk, Uncopyable
+from ..errors import Cancelled
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+elif TYPE_CHECKING:
+    from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from .._types import ContainerExit
+
+BURST = 32
+"""How many items that are there already a reader takes before other tasks get a turn."""
+
+
+async def ready(
+    descriptor: int,
+    add: Callable[..., Any],
+    remove: Callable[[int], Any],
+) -> None:
+    """Wait for the event loop to say that a descriptor is ready."""
+    future = asyncio.get_running_loop().create_future()
+
+    def wake() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    add(descriptor, wake)
+    try:
+        await future
+    finally:
+        remove(descriptor)
+
+
+async def readable(descriptor: int) -> None:
+    """Wait until a descriptor can be read."""
+    loop = asyncio.get_running_loop()
+    await ready(descriptor, loop.add_reader, loop.remove_reader)
+
+
+async def writable(descriptor: int) -> None:
+    """Wait until a descriptor can be written."""
+    loop = asyncio.get_running_loop()
+    await ready(descriptor, loop.add_writer, loop.remove_writer)
+
+
+class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
+    """The output of a container, and its input where the stream was opened with it.
+
+    Iterate (`async for`) for `Chunk`s. Afterwards `exit` says how the container ended, if the stream saw it.
+    """
+
+    def __init__(self, native: NativeStream) -> None:
+        self._native = native
+        self._reading = False
+        self._burst = 0
+        self.exit: Optional[ContainerExit] = None
+        """How the container ended: the last document of a run, attach or wait."""
+
+    async def read(self) -> Optional[Chunk]:
+        """The next chunk; `None` when there will be no more. One task at a time."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream")
+        self._reading = True
+        try:
+            return await self._read()
+        finally:
+            self._reading = False
+
+    async def _read(self) -> Optional[Chunk]:
+        while True:
+            self._burst += 1
+            if self._burst % BURST == 0:
+                await asyncio.sleep(0)
+            try:
+                item = self._native.next(0)
+            except Cancelled:
+                if self._native.closed:
+                    return None
+                raise
+            if item is None:
+                return None
+            if item is False:
+                self._burst = 0
+                await readable(self._native.fileno())
+            elif isinstance(item, str):
+                self.exit = cast("ContainerExit", json.loads(item))
+            else:
+                output, data, at = item
+                return Chunk("stdout" if output == 1 else "stderr", data, at)
+
+    async def __anext__(self) -> Chunk:
+        chunk = await self.read()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    async def wait(self) -> ContainerExit:
+        """Read to the end, keep nothing, and say how the container ended."""
+        async for _ in self:
+            pass
+        if self.exit is None:
+            raise Cancelled("the stream was closed before the container ended")
+        return self.exit
+
+    async def write(self, data: bytes) -> None:
+        """Give the container's standard input all of `data`. Another task must read what it writes meanwhile."""
+        rest = bytes(data)
+        while rest:
+            taken = self._native.write(rest)
+            rest = rest[taken:]
+            if not taken:
+                descriptor = self._native.input_fileno()
+                if descriptor is not None:
+                    await writable(descriptor)
+
+    def close_stdin(self) -> None:
+        """End the container's standard input; its output goes on."""
+        self._native.write(b"")
+
+    def close(self) -> None:
+        """Let go of it. A run that is tied to its stream ends. Closing twice is no error."""
+        self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._native.closed
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
