@@ -1,0 +1,189 @@
+/** The engine: dockerode's `Docker`, in the process. */
+
+import type {
+  ContainerCreate,
+  ContainerList,
+  ContainerSummary,
+  DiskUsage,
+  ImageList,
+  ImageLoaded,
+  ImageSummary,
+  SystemInfo,
+  SystemVersion,
+} from './types.generated';
+import { Container } from './container';
+import { type Abortable, Engine } from './engine';
+import { errorOf } from './errors';
+import { Image, reference } from './image';
+import { type ImageSource, withInput } from './input';
+import { runRequest, type RunOptions, type RunResult, runToEnd } from './run';
+import type { OutputStream } from './streams';
+
+/** Where the engine is. */
+export interface BarqueOptions {
+  /** Where it keeps what it knows; else the environment's `BARQUE_ROOT`, else `/var/lib/barque`. */
+  root?: string;
+  /** Where it keeps what a reboot must clear; else `BARQUE_RUN`, else `/run/barque`. */
+  runDirectory?: string;
+}
+
+/** What to create: Docker's create document, with dockerode's `name` and `platform` beside it. */
+export interface CreateOptions extends ContainerCreate, Abortable {
+  /** The container's name; the same as `Name`. */
+  name?: string;
+  /** The same as `Platform`. */
+  platform?: string;
+}
+
+/** Conditions on a list, as an object or, as dockerode has it, its JSON. */
+export type Filters = Record<string, string | string[]> | string;
+
+/** An engine: a directory, opened. Nothing has to be installed or started. */
+export class Barque {
+  /** The operations by name, with documents. */
+  readonly engine: Engine;
+
+  /** The engine is opened by its first use; `Barque.open` opens it at once. */
+  constructor(options: BarqueOptions = {}) {
+    this.engine = new Engine(options.root, options.runDirectory);
+  }
+
+  /** Open an engine and say so when that fails. */
+  static async open(options: BarqueOptions = {}): Promise<Barque> {
+    const barque = new Barque(options);
+    await barque.engine.open();
+    return barque;
+  }
+
+  /** Create a container without starting it. */
+  async createContainer(options: CreateOptions): Promise<Container> {
+    const { name, platform, abortSignal, ...document } = options;
+    if (name !== undefined) document.Name = name;
+    if (platform !== undefined) document.Platform = platform;
+    const created = await this.engine.call('container.create', document, { abortSignal });
+    return new Container(this.engine, created.Id);
+  }
+
+  /** The container of that name or id. Asks nothing: it need not be there. */
+  getContainer(id: string): Container {
+    return new Container(this.engine, id);
+  }
+
+  /** The containers that run; `all`: the others too. */
+  listContainers(
+    options: { all?: boolean; limit?: number; size?: boolean; filters?: Filters } & Abortable = {},
+  ): Promise<ContainerSummary[]> {
+    const request: ContainerList = {
+      All: options.all ?? false,
+      Limit: options.limit ?? 0,
+      Size: options.size ?? false,
+      Filters: filters(options.filters),
+    };
+    return this.engine.call('container.list', request, options);
+  }
+
+  /**
+   * Run a container to its end: both outputs, the exit code and why it ended. A code other than 0 is a result, not an error.
+   *
+   * The container ends with the call, whatever ends the call (its `signal`, its `timeout`, this process), and is removed.
+   */
+  async run(image: string, command?: string | string[], options: RunOptions = {}): Promise<RunResult> {
+    const stream = await this.#begin(image, command, options);
+    return runToEnd(stream, options);
+  }
+
+  /** Run a container and talk to it: iterate for what it writes, `write` to its input. It ends when the stream is closed. */
+  spawn(
+    image: string,
+    command?: string | string[],
+    options: Omit<RunOptions, 'input' | 'stdout' | 'stderr' | 'limit'> & { stdin?: boolean } = {},
+  ): Promise<OutputStream> {
+    const { stdin, ...rest } = options;
+    return this.#begin(image, command, stdin ? { ...rest, input: '' } : rest);
+  }
+
+  #begin(image: string, command: string | string[] | undefined, options: RunOptions): Promise<OutputStream> {
+    if (typeof (options as { write?: unknown }).write === 'function' || Array.isArray(options)) {
+      const hint = 'dockerode passes streams here; give them as { stdout, stderr }';
+      return Promise.reject(errorOf('invalid_argument', 400, hint));
+    }
+    const abortSignal = options.signal ?? options.abortSignal;
+    let request;
+    try {
+      request = runRequest(image, command, options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    return this.engine.stream('container.run', request, { abortSignal });
+  }
+
+  /** Load images from an archive of `docker save`, an OCI archive or an OCI layout directory: a path, bytes or a stream. */
+  loadImage(source: ImageSource, options: Abortable = {}): Promise<ImageLoaded> {
+    return withInput(source, (Input) => this.engine.call('image.load', { Input }, options));
+  }
+
+  /** Make an image of one layer from a root file system: a tar archive (a path, bytes, a stream) or a directory's path. */
+  async importImage(
+    source: ImageSource,
+    options: { repo?: string; tag?: string; changes?: string[]; message?: string; platform?: string } & Abortable = {},
+  ): Promise<Image> {
+    const created = await withInput(source, (Input) =>
+      this.engine.call(
+        'image.import',
+        {
+          Input,
+          Reference: reference(options.repo ?? '', options.tag),
+          Changes: options.changes ?? [],
+          Message: options.message ?? '',
+          Platform: options.platform ?? '',
+        },
+        options,
+      ),
+    );
+    return new Image(this.engine, created.Id);
+  }
+
+  /** The images. */
+  listImages(options: { all?: boolean; filters?: Filters } & Abortable = {}): Promise<ImageSummary[]> {
+    const request: ImageList = { All: options.all ?? false, Filters: filters(options.filters) };
+    return this.engine.call('image.list', request, options);
+  }
+
+  /** The image of that name, digest or id. Asks nothing: it need not be there. */
+  getImage(name: string): Image {
+    return new Image(this.engine, name);
+  }
+
+  /** The engine and this host. */
+  info(options: Abortable = {}): Promise<SystemInfo> {
+    return this.engine.call('system.info', {}, options);
+  }
+
+  /** Versions. */
+  version(options: Abortable = {}): Promise<SystemVersion> {
+    return this.engine.call('system.version', {}, options);
+  }
+
+  /** What the engine keeps on disk. */
+  df(options: Abortable = {}): Promise<DiskUsage> {
+    return this.engine.call('system.df', {}, options);
+  }
+
+  /** `OK`, when the engine can be opened. */
+  async ping(): Promise<string> {
+    await this.engine.open();
+    return 'OK';
+  }
+
+  /** Let go of the engine. Containers go on. */
+  close(): void {
+    this.engine.close();
+  }
+}
+
+function filters(given: Filters | undefined): Record<string, string[]> {
+  const parsed = typeof given === 'string' ? (JSON.parse(given) as Exclude<Filters, string>) : given ?? {};
+  return Object.fromEntries(
+    Object.entries(parsed).map(([name, values]) => [name, Array.isArray(values) ? values.map(String) : [String(values)]]),
+  );
+}

@@ -1,0 +1,49 @@
+/** An image: dockerode's `Image`. A name and nothing else, so it is never out of date. */
+
+import type { HistoryRow, ImageInspect, ImageRemoved } from './types.generated';
+import type { Abortable, Engine } from './engine';
+
+/** An image. */
+export class Image {
+  /** The name, digest or id it was asked for by. */
+  readonly name: string;
+  readonly #engine: Engine;
+
+  /** @internal */
+  constructor(engine: Engine, name: string) {
+    this.#engine = engine;
+    this.name = name;
+  }
+
+  /** Its name, by dockerode's other word. */
+  get id(): string {
+    return this.name;
+  }
+
+  /** Everything about it. */
+  inspect(options: Abortable = {}): Promise<ImageInspect> {
+    return this.#engine.call('image.inspect', { Name: this.name }, options);
+  }
+
+  /** The instructions it was made by, newest first. */
+  history(options: Abortable = {}): Promise<HistoryRow[]> {
+    return this.#engine.call('image.history', { Name: this.name }, options);
+  }
+
+  /** Give it another name: `{ repo: 'registry/name', tag: 'v1' }`. */
+  async tag(options: { repo: string; tag?: string } & Abortable): Promise<void> {
+    const request = { Name: this.name, Reference: reference(options.repo, options.tag) };
+    await this.#engine.call('image.tag', request, options);
+  }
+
+  /** Remove the name, and the image when that was its last; what was untagged and deleted. */
+  remove(options: { force?: boolean; noprune?: boolean } & Abortable = {}): Promise<ImageRemoved[]> {
+    const request = { Name: this.name, Force: options.force ?? false, NoPrune: options.noprune ?? false };
+    return this.#engine.call('image.remove', request, options);
+  }
+}
+
+/** `repo` or `repo:tag`. */
+export function reference(repo: string, tag: string | undefined): string {
+  return repo && tag ? `${repo}:${tag}` : repo;
+}

@@ -1,0 +1,28 @@
+/**
+ * barque runs containers from inside your program. There is no daemon: open a directory, start a container.
+ *
+ *     import { Barque } from 'barque';
+ *     const { stdout } = await new Barque().run('hello', ['echo', 'ahoy']);
+ *
+ * The shapes are dockerode's, with promises only. The manual is `docs/node.md`.
+ */
+
+import { Barque } from './barque';
+import { native } from './native';
+
+export default Barque;
+export { Barque, type BarqueOptions, type CreateOptions, type Filters } from './barque';
+export { Container, type AttachOptions, type LogsOptions } from './container';
+export { type Abortable, Engine, type OperationName, type StreamName, type UnaryName } from './engine';
+export { AbortError, BarqueError, type ErrorDocument } from './errors';
+export { Image } from './image';
+export type { ImageSource } from './input';
+export type { RunInput, RunOptions, RunResult } from './run';
+export { type Chunk, demuxStream, type Output, OutputStream, type Wanted } from './streams';
+export * from './types.generated';
+
+/** barque's version. */
+export const version: string = native.version();
+
+/** Every operation of the engine: its name, request, answer and kind. */
+export const operations = native.operations;
