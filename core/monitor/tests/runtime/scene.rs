@@ -105,6 +105,18 @@ impl Scene {
         }
     }
 
+    /// The same layers with a writable directory of its own.
+    pub(crate) fn fresh_overlay(&self, name: &str) -> Overlay {
+        let text = |name: String| {
+            let path = self.place(&name);
+            fs::create_dir(&path).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let upper = text(format!("{name}-upper"));
+        let work = text(format!("{name}-work"));
+        Overlay { upper: Some(UpperWork { upper, work }), ..self.overlay() }
+    }
+
     pub(crate) fn base(&self) -> &Path {
         &self.base
     }
