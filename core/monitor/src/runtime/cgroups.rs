@@ -42,12 +42,13 @@ pub(crate) fn join(cgroups: &[Cgroup]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A mount of type `cgroup` or `cgroup2`: the container's own cgroups, always read-only unless asked for otherwise.
+/// A mount of type `cgroup` or `cgroup2`: the container's own cgroups.
 pub(crate) struct CgroupMount {
     /// The mount itself.
     pub(crate) tree: OwnedFd,
     /// With cgroup v1, the mounts of the hierarchies, by their directories in it.
     hierarchies: Vec<(String, OwnedFd)>,
+    flags: MountAttrFlags,
 }
 
 impl CgroupMount {
@@ -61,17 +62,21 @@ impl CgroupMount {
         host_view: bool,
         flags: MountAttrFlags,
     ) -> Result<CgroupMount, Failure> {
-        let read_only = Attributes::setting(flags | MountAttrFlags::MOUNT_ATTR_RDONLY);
+        if host_view && !flags.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
+            return Err(invalid("cgroups can be written to only in a cgroup namespace"));
+        }
         let subtree = |path: &str| {
             clone_tree(path, false)
-                .and_then(|tree| set_attributes(&tree, read_only, false).map(|()| tree))
+                .and_then(|tree| {
+                    set_attributes(&tree, Attributes::setting(flags), false).map(|()| tree)
+                })
                 .doing(|| format!("mount the cgroup {path}"))
         };
         match cgroups {
             [] => Err(unsupported("a cgroup mount in a container without cgroups")),
             [only] if only.name.is_empty() => {
                 let tree = subtree(if host_view { HOST } else { &only.path })?;
-                Ok(CgroupMount { tree, hierarchies: Vec::new() })
+                Ok(CgroupMount { tree, hierarchies: Vec::new(), flags })
             }
             many => {
                 let tree = directories(many, flags)?;
@@ -79,7 +84,7 @@ impl CgroupMount {
                     .iter()
                     .map(|cgroup| Ok((cgroup.name.clone(), subtree(&cgroup.path)?)))
                     .collect::<Result<_, Failure>>()?;
-                Ok(CgroupMount { tree, hierarchies })
+                Ok(CgroupMount { tree, hierarchies, flags })
             }
         }
     }
@@ -95,8 +100,8 @@ impl CgroupMount {
                 .and_then(|target| attach(hierarchy, target))
                 .doing(|| format!("mount the cgroup hierarchy {name}"))?;
         }
-        let read_only = Attributes::setting(MountAttrFlags::MOUNT_ATTR_RDONLY);
-        set_attributes(&self.tree, read_only, false).doing(|| "make the cgroup mount read-only")
+        set_attributes(&self.tree, Attributes::setting(self.flags), false)
+            .doing(|| "finish the cgroup mount")
     }
 }
 

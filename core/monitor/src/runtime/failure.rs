@@ -10,51 +10,35 @@ use crate::sys::mount::Refusal;
 
 /// The specification asks for something impossible.
 pub(crate) fn invalid(message: impl Into<String>) -> Failure {
-    Failure { class: FailureClass::Invalid, message: message.into(), errno: None }
+    Failure::invalid(message)
 }
 
 /// The kernel, this machine or barque cannot do it.
 pub(crate) fn unsupported(message: impl Into<String>) -> Failure {
-    Failure { class: FailureClass::Unsupported, message: message.into(), errno: None }
+    Failure::unsupported(message)
 }
 
 /// A system call failed while doing `step`.
 pub(crate) fn system(step: impl Display, errno: Errno) -> Failure {
-    classed(FailureClass::System, step, errno)
+    Failure::system(step, errno.raw_os_error())
 }
 
 /// The same, of another class.
 pub(crate) fn classed(class: FailureClass, step: impl Display, errno: Errno) -> Failure {
-    let message = format!("{step}: {}", describe(errno));
-    Failure { class, message, errno: Some(errno.raw_os_error()) }
+    Failure { class, ..system(step, errno) }
 }
 
 /// A file system could not be made while doing `step`.
 pub(crate) fn refused(step: impl Display, refusal: &Refusal) -> Failure {
-    // ENODEV is how fsopen(2) says that it does not know the type.
-    if refusal.errno == Errno::NODEV && refusal.reason.is_empty() {
-        let class = FailureClass::Unsupported;
-        return Failure {
-            class,
-            message: format!("{step}: this kernel does not have such a file system"),
-            errno: Some(Errno::NODEV.raw_os_error()),
-        };
-    }
-    let mut failure = system(step, refusal.errno);
+    let mut failure = system(&step, refusal.errno);
     if !refusal.reason.is_empty() {
         failure.message = format!("{} ({})", failure.message, refusal.reason);
+    } else if refusal.errno == Errno::NODEV {
+        // How fsopen(2) says that it does not know the type.
+        failure.class = FailureClass::Unsupported;
+        failure.message = format!("{step}: this kernel does not have such a file system");
     }
     failure
-}
-
-/// The system's words for an error number, without a capital and without the number.
-pub(crate) fn describe(errno: Errno) -> String {
-    let text = std::io::Error::from(errno).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 /// Says what was being done when something failed.

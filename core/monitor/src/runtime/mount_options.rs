@@ -35,6 +35,12 @@ impl<'a> MountOptions<'a> {
         self.attributes.set & u64::from(Flags::MOUNT_ATTR_RDONLY.bits()) != 0
     }
 
+    /// The mount is to be writable, explicitly.
+    pub(crate) fn writable(&self) -> bool {
+        let read_only = u64::from(Flags::MOUNT_ATTR_RDONLY.bits());
+        self.attributes.clear & read_only != 0 && !self.read_only()
+    }
+
     /// The mount gets events from the host's.
     pub(crate) fn has_peers(&self) -> bool {
         matches!(self.propagation, Some((libc::MS_SHARED | libc::MS_SLAVE, _)))
@@ -137,8 +143,11 @@ mod tests {
     fn of_contradicting_options_the_last_counts() {
         let options = strings(&["ro", "rw"]);
         assert!(!MountOptions::new(&options).read_only());
+        assert!(MountOptions::new(&options).writable());
         let options = strings(&["rw", "ro"]);
         assert!(MountOptions::new(&options).read_only());
+        assert!(!MountOptions::new(&options).writable());
+        assert!(!MountOptions::new(&[]).writable());
         let options = strings(&["noatime", "strictatime"]);
         let time = u64::from(Flags::MOUNT_ATTR_STRICTATIME.bits());
         assert_eq!(MountOptions::new(&options).attributes.set, time);

@@ -88,7 +88,9 @@ impl<'a> Mounts<'a> {
                     )));
                 }
                 "cgroup" | "cgroup2" => {
-                    let flags = flags(&options);
+                    let mut flags = flags(&options);
+                    // Read-only unless the opposite is said, which the specification does not ask to be said.
+                    flags.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !options.writable());
                     Content::Cgroups(CgroupMount::prepare(cgroups, host_view, flags)?)
                 }
                 _ => Content::Fresh(fresh(mount, &destination, &options)?),
@@ -300,7 +302,12 @@ fn fresh(mount: &Mount, destination: &str, options: &MountOptions<'_>) -> Result
         // One with a device behind it must not be written to by the kernel either (replaying a journal).
         filesystem.flag("ro").doing(doing)?;
     }
-    filesystem.mount(flags).doing(doing)
+    let tree = filesystem.mount(flags).doing(doing)?;
+    if let Some((propagation, _)) = options.propagation.filter(|_| options.has_peers()) {
+        let propagation = Attributes::propagating(propagation);
+        set_attributes(&tree, propagation, false).doing(doing)?;
+    }
+    Ok(tree)
 }
 
 fn is_virtual(kind: &str) -> bool {

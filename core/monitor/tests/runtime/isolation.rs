@@ -375,8 +375,14 @@ fn it_runs_in_its_cgroups_and_sees_only_them(base: &Base) {
     assert!(hidden >= plan.cgroups.len(), "{paths}");
     assert!(!paths.contains("barque"), "{paths}");
 
+    let writable = plan.with(|spec| spec.mounts.last_mut().unwrap().options[0] = "rw".into());
+    let output = writable.output();
+    assert!(output.contains("written\n"), "{output}");
+    let mut plan = writable.without_namespace(NamespaceKind::Cgroup);
+    assert!(plan.failure().message.contains("only in a cgroup namespace"));
+    plan.spec.mounts.last_mut().unwrap().options[0] = "ro".into();
+
     // Without a namespace the paths can be seen, but what is mounted is the same on cgroup v1.
-    let plan = plan.without_namespace(NamespaceKind::Cgroup);
     let output = plan.output();
     let inside = output.lines().filter(|line| line.ends_with(&name)).count();
     assert_eq!(inside, plan.cgroups.len(), "{output}");

@@ -94,7 +94,8 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         id: input.id.to_owned(),
         spec,
         rootfs: input.rootfs.clone(),
-        user: config.user.clone(),
+        // Docker looks nobody up as user 0, who may well have supplementary groups in the image.
+        user: if config.user.is_empty() { "0".to_owned() } else { config.user.clone() },
         group_add: host_config.group_add.clone(),
         init: host_config.init.unwrap_or(false),
         stdin: match (config.open_stdin, config.stdin_once) {
