@@ -104,6 +104,28 @@ pub(crate) fn probe_path(path: &str) -> Value {
     })
 }
 
+/// `device c|b MAJOR MINOR`: make the device node and open it. Says the error number of each step, 0 where it worked.
+pub(crate) fn device(arguments: &[String]) -> Result<u8, String> {
+    let kind =
+        if arguments.first().is_some_and(|k| k == "b") { libc::S_IFBLK } else { libc::S_IFCHR };
+    let number = libc::makedev(number(arguments, 1)?, number(arguments, 2)?);
+    let path = c"/tmp/device-of-testbox";
+    // SAFETY: a static path and numbers.
+    let made = unsafe { libc::mknod(path.as_ptr(), kind | 0o600, number) };
+    let made = if made == 0 { 0 } else { errno() };
+    let place = "/tmp/device-of-testbox";
+    let code = |opened: std::io::Result<fs::File>| {
+        opened.map_or_else(|error| error.raw_os_error().unwrap_or(-1), |_| 0)
+    };
+    let nonblocking =
+        |options: &mut OpenOptions| options.custom_flags(libc::O_NONBLOCK).open(place);
+    let read = code(nonblocking(OpenOptions::new().read(true)));
+    let write = code(nonblocking(OpenOptions::new().write(true)));
+    let _ = fs::remove_file(place);
+    say(&json!({"mknod": made, "read": read, "write": write}).to_string())?;
+    Ok(0)
+}
+
 /// `abstract-sockets`: the abstract Unix sockets that this network namespace shows, and which could be connected to.
 pub(crate) fn abstract_sockets(_arguments: &[String]) -> Result<u8, String> {
     let text = fs::read_to_string("/proc/net/unix").map_err(|e| e.to_string())?;

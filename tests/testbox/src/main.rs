@@ -31,6 +31,7 @@ const COMMANDS: &[Command] = &[
     ("list", io::list),
     ("stat", io::stat),
     ("mkdir", io::mkdir),
+    ("device", attack::device),
     ("exit", |a| a.first().and_then(|n| n.parse().ok()).ok_or_else(|| "exit NUMBER".to_owned())),
     ("sleep", io::sleep),
     ("trap", signals::trap),

@@ -1,0 +1,318 @@
+//! Many processes on one engine root: none fails for another's sake, and what they leave is whole (§3.7 of the reliability
+//! table, the pairs that exist).
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use barque_tests::sandbox::{Finished, collect};
+use barque_tests::{Sandbox, image, invariants, suite};
+
+suite!(
+    two_hundred_runs_at_once_all_succeed,
+    of_two_starts_one_starts,
+    start_and_remove_end_in_a_whole_state,
+    two_stops_both_succeed,
+    of_two_removes_one_removes_and_the_other_finds_nothing,
+    remove_and_start_end_in_a_whole_state,
+    forced_removal_ends_the_followers_of_a_log,
+    of_two_creates_of_one_name_one_wins,
+    two_loads_of_one_image_leave_one,
+    load_and_removal_of_one_image_end_in_a_whole_state,
+    tag_and_removal_end_in_a_whole_state,
+    create_and_removal_of_its_image_never_leave_a_container_without_one,
+    two_reconciliations_find_the_same,
+    an_engine_is_opened_for_the_first_time_by_many,
+);
+
+fn start<S: AsRef<std::ffi::OsStr>>(sandbox: &Sandbox, arguments: &[S]) -> Child {
+    let mut command = sandbox.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start barque")
+}
+
+/// Both at once; what each left.
+fn race<S: AsRef<std::ffi::OsStr>>(
+    sandbox: &Sandbox,
+    one: &[S],
+    other: &[S],
+) -> (Finished, Finished) {
+    let (one, other) = (start(sandbox, one), start(sandbox, other));
+    (collect(one), collect(other))
+}
+
+fn no_lock_error(done: &Finished) {
+    let told = done.stderr.to_lowercase();
+    assert!(!told.contains("locked") && !told.contains("busy"), "{}", done.stderr);
+    assert!(!told.contains("panicked"), "{}", done.stderr);
+}
+
+/// G-23.
+fn two_hundred_runs_at_once_all_succeed() {
+    let sandbox = Sandbox::with_testbox();
+    let begin = Instant::now();
+    let children: Vec<(u32, Child)> = (0..200)
+        .map(|n| {
+            let text = format!("number {n}");
+            (n, start(&sandbox, &["run", "--rm", "--network", "none", "testbox", "echo", &text]))
+        })
+        .collect();
+    for (n, child) in children {
+        let done = collect(child);
+        assert_eq!(done.code, 0, "run {n}: {}", done.stderr);
+        assert_eq!(done.stdout, format!("number {n}\n"));
+        no_lock_error(&done);
+    }
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(60), "200 runs took {took:?}");
+    assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "");
+    invariants::hold(&sandbox, "200 runs");
+}
+
+const ROUNDS: u32 = 12;
+
+fn sleeper(sandbox: &Sandbox) -> String {
+    sandbox.ok(&["create", "--network", "none", "testbox", "sleep", "forever"])
+}
+
+fn of_two_starts_one_starts() {
+    let sandbox = Sandbox::with_testbox();
+    for _ in 0..ROUNDS {
+        let id = sleeper(&sandbox);
+        let (one, other) = race(&sandbox, &["start", &id], &["start", &id]);
+        // docker's start of a running container is no error.
+        assert_eq!((one.code, other.code), (0, 0), "{} {}", one.stderr, other.stderr);
+        invariants::hold(&sandbox, "start and start");
+        sandbox.ok(&["rm", "--force", &id]);
+    }
+}
+
+fn start_and_remove_end_in_a_whole_state() {
+    let sandbox = Sandbox::with_testbox();
+    for _ in 0..ROUNDS {
+        let id = sleeper(&sandbox);
+        let (started, removed) = race(&sandbox, &["start", &id], &["rm", &id]);
+        no_lock_error(&started);
+        no_lock_error(&removed);
+        // Either it was removed first, or it runs and cannot be removed; never both.
+        let left = sandbox.ok(&["ps", "--all", "--quiet", "--no-trunc"]);
+        assert_eq!(removed.code == 0, left.is_empty(), "{} {}", started.stderr, removed.stderr);
+        assert!(started.code == 0 || removed.code == 0, "{} {}", started.stderr, removed.stderr);
+        invariants::hold(&sandbox, "start and rm");
+        sandbox.barque(&["rm", "--force", &id]);
+    }
+}
+
+fn two_stops_both_succeed() {
+    let sandbox = Sandbox::with_testbox();
+    for _ in 0..ROUNDS / 2 {
+        let id = sandbox.ok(&["run", "--detach", "--network", "none", "testbox", "trap", "TERM=4"]);
+        let stop = ["stop", "--time", "20", &id];
+        let (one, other) = race(&sandbox, &stop, &stop);
+        assert_eq!((one.code, other.code), (0, 0), "{} {}", one.stderr, other.stderr);
+        let state = &sandbox.inspect(&id)["State"];
+        // A TERM that arrives before the trap is set is process 1's to ignore: then SIGKILL would end it, after 20 s.
+        assert_eq!(state["ExitCode"], 4, "{state}");
+        sandbox.ok(&["rm", &id]);
+        invariants::hold(&sandbox, "stop and stop");
+    }
+}
+
+fn of_two_removes_one_removes_and_the_other_finds_nothing() {
+    let sandbox = Sandbox::with_testbox();
+    for round in 0..ROUNDS {
+        let id = sleeper(&sandbox);
+        if round % 2 == 0 {
+            sandbox.ok(&["start", &id]);
+        }
+        let remove = ["rm", "--force", &id];
+        let (one, other) = race(&sandbox, &remove, &remove);
+        assert!(one.code == 0 || other.code == 0, "{} {}", one.stderr, other.stderr);
+        for done in [&one, &other] {
+            no_lock_error(done);
+            let told = &done.stderr;
+            assert!(
+                done.code == 0 || told.contains("No such container") || told.contains("removal"),
+                "{told}"
+            );
+        }
+        assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "");
+        invariants::hold(&sandbox, "rm and rm");
+    }
+}
+
+fn remove_and_start_end_in_a_whole_state() {
+    let sandbox = Sandbox::with_testbox();
+    for _ in 0..ROUNDS {
+        let id = sleeper(&sandbox);
+        let (removed, started) = race(&sandbox, &["rm", "--force", &id], &["start", &id]);
+        no_lock_error(&removed);
+        no_lock_error(&started);
+        assert_eq!(removed.code, 0, "{}", removed.stderr);
+        assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "", "{}", started.stderr);
+        invariants::hold(&sandbox, "rm --force and start");
+    }
+}
+
+fn forced_removal_ends_the_followers_of_a_log() {
+    let sandbox = Sandbox::with_testbox();
+    let id = sandbox.ok(&[
+        "run",
+        "--detach",
+        "--network",
+        "none",
+        "testbox",
+        "echo",
+        "x",
+        ",",
+        "sleep",
+        "forever",
+    ]);
+    let followers: Vec<Child> =
+        (0..8).map(|_| start(&sandbox, &["logs", "--follow", &id])).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    sandbox.ok(&["rm", "--force", &id]);
+    for follower in followers {
+        assert_eq!(collect(follower).stdout, "x\n");
+    }
+    invariants::hold(&sandbox, "rm --force and logs --follow");
+}
+
+fn of_two_creates_of_one_name_one_wins() {
+    let sandbox = Sandbox::with_testbox();
+    for _ in 0..ROUNDS {
+        let create = ["create", "--name", "same", "--network", "none", "testbox"];
+        let (one, other) = race(&sandbox, &create, &create);
+        assert_eq!(u32::from(one.code == 0) + u32::from(other.code == 0), 1, "{one:?} {other:?}");
+        no_lock_error(&one);
+        no_lock_error(&other);
+        sandbox.ok(&["rm", "same"]);
+        invariants::hold(&sandbox, "create and create");
+    }
+}
+
+fn archive(sandbox: &Sandbox) -> String {
+    let path = sandbox.work().join("raced.tar");
+    let data = vec![b'r'; 3 << 20];
+    let layer = image::Layer::new().file("raced", 0o644, &data).finish();
+    image::Image::new("raced").layer(layer).write_docker_archive(&path);
+    path.to_string_lossy().into_owned()
+}
+
+fn two_loads_of_one_image_leave_one() {
+    let sandbox = Sandbox::new();
+    let path = archive(&sandbox);
+    for _ in 0..ROUNDS / 2 {
+        let load = ["load", "--input", &path];
+        let (one, other) = race(&sandbox, &load, &load);
+        assert_eq!((one.code, other.code), (0, 0), "{} {}", one.stderr, other.stderr);
+        let listed = sandbox.ok(&["images", "--quiet", "--filter", "reference=raced"]);
+        assert_eq!(listed.lines().count(), 1);
+        invariants::hold(&sandbox, "load and load");
+        sandbox.ok(&["rmi", "raced"]);
+        invariants::hold(&sandbox, "rmi");
+    }
+}
+
+fn load_and_removal_of_one_image_end_in_a_whole_state() {
+    let sandbox = Sandbox::new();
+    let path = archive(&sandbox);
+    for _ in 0..ROUNDS {
+        sandbox.ok(&["load", "--quiet", "--input", &path]);
+        let (loaded, removed) =
+            race(&sandbox, &["load", "--input", &path], &["rmi", "--force", "raced"]);
+        assert_eq!(loaded.code, 0, "{}", loaded.stderr);
+        no_lock_error(&removed);
+        invariants::hold(&sandbox, "load and rmi");
+        // What is left is an image that works, or none.
+        if sandbox.barque(&["inspect", "--type", "image", "raced"]).code == 0 {
+            sandbox.ok(&["create", "--name", "uses", "--network", "none", "raced", "x"]);
+            sandbox.ok(&["rm", "uses"]);
+        }
+        sandbox.barque(&["rmi", "--force", "raced"]);
+    }
+    invariants::hold(&sandbox, "loads and removals");
+}
+
+fn tag_and_removal_end_in_a_whole_state() {
+    let sandbox = Sandbox::new();
+    let path = archive(&sandbox);
+    for _ in 0..ROUNDS {
+        sandbox.ok(&["load", "--quiet", "--input", &path]);
+        let (tagged, removed) = race(&sandbox, &["tag", "raced", "other"], &["rmi", "raced"]);
+        no_lock_error(&tagged);
+        no_lock_error(&removed);
+        let left = sandbox.barque(&["inspect", "--type", "image", "other"]).code == 0;
+        assert_eq!(tagged.code == 0, left, "{} {}", tagged.stderr, removed.stderr);
+        invariants::hold(&sandbox, "tag and rmi");
+        sandbox.barque(&["rmi", "--force", "other"]);
+        sandbox.barque(&["rmi", "--force", "raced"]);
+    }
+}
+
+fn create_and_removal_of_its_image_never_leave_a_container_without_one() {
+    let sandbox = Sandbox::new();
+    let path = archive(&sandbox);
+    for _ in 0..ROUNDS {
+        sandbox.ok(&["load", "--quiet", "--input", &path]);
+        let (created, removed) = race(
+            &sandbox,
+            &["create", "--name", "c", "--network", "none", "raced", "x"],
+            &["rmi", "raced"],
+        );
+        assert_eq!(
+            u32::from(created.code == 0) + u32::from(removed.code == 0),
+            1,
+            "{} {}",
+            created.stderr,
+            removed.stderr
+        );
+        invariants::hold(&sandbox, "create and rmi");
+        sandbox.barque(&["rm", "c"]);
+        sandbox.barque(&["rmi", "--force", "raced"]);
+    }
+}
+
+fn two_reconciliations_find_the_same() {
+    let sandbox = Sandbox::with_testbox();
+    for _ in 0..4 {
+        let ids: Vec<String> = (0..3)
+            .map(|_| {
+                sandbox.ok(&["run", "--detach", "--network", "none", "testbox", "sleep", "forever"])
+            })
+            .collect();
+        for id in &ids {
+            kill_monitor(&sandbox, id);
+        }
+        let (one, other) = race(&sandbox, &["ps", "--all"], &["ps", "--all"]);
+        assert_eq!((one.code, other.code), (0, 0), "{} {}", one.stderr, other.stderr);
+        for id in &ids {
+            let state = &sandbox.inspect(id)["State"];
+            assert_eq!(state["Running"], false, "{state}");
+            assert_ne!(state["ExitCode"], 0, "{state}");
+        }
+        invariants::hold(&sandbox, "two reconciliations");
+        sandbox.ok(&[vec!["rm"], ids.iter().map(String::as_str).collect()].concat());
+    }
+}
+
+fn kill_monitor(sandbox: &Sandbox, id: &str) {
+    let path = sandbox.root().join("containers").join(id).join("state.json");
+    let text = std::fs::read_to_string(Path::new(&path)).expect("read state.json");
+    let state: serde_json::Value = serde_json::from_str(&text).expect("state.json is JSON");
+    let pid = state["monitor_pid"].as_i64().expect("a pid") as i32;
+    assert!(pid > 1, "{state}");
+    // SAFETY: the monitor is a process of this test's container in this suite's pid namespace.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+}
+
+fn an_engine_is_opened_for_the_first_time_by_many() {
+    for _ in 0..5 {
+        let sandbox = Sandbox::new();
+        let children: Vec<Child> = (0..12).map(|_| start(&sandbox, &["ps"])).collect();
+        for child in children {
+            let done = collect(child);
+            assert_eq!(done.code, 0, "{}", done.stderr);
+        }
+        invariants::hold(&sandbox, "a first opening by many");
+    }
+}
