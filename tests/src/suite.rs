@@ -44,6 +44,11 @@ pub fn skip(reason: impl Into<String>) -> ! {
     panic::panic_any(Skipped(reason.into()))
 }
 
+/// Print a line among the results: a count that a reader should see.
+pub fn note(text: &str) {
+    print(&format!("note: {text}\n"));
+}
+
 /// `suite!(first_test, second_test)`: the `main` of a test program.
 #[macro_export]
 macro_rules! suite {

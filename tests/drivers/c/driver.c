@@ -58,7 +58,7 @@ static int open_fields(struct fields *fields, const char *request) {
 
 static char *text_field(struct fields *fields, const char *name) {
   char *text = NULL;
-  if (barque_doc_type(fields->doc, name) != BARQUE_TYPE_STRING) return NULL;
+  if (barque_doc_type(fields->doc, name) != BARQUE_TYPE_STR) return NULL;
   if (barque_doc_get_str(fields->doc, name, &text, NULL) == BARQUE_OK) fields->left--;
   return text;
 }
@@ -137,7 +137,7 @@ static void call(const char *operation, const char *request) {
     flags |= flag_field(&fields, "NoPrune", BARQUE_IMAGE_REMOVE_NO_PRUNE);
     if (fields.left == 0) BY(barque_image_remove(engine, name, flags, NULL, &out, &err));
   }
-  if (IS("image.load") && fields.left == 1 && barque_doc_type(fields.doc, "Input.Path") == BARQUE_TYPE_STRING) {
+  if (IS("image.load") && fields.left == 1 && barque_doc_type(fields.doc, "Input.Path") == BARQUE_TYPE_STR) {
     barque_doc_get_str(fields.doc, "Input.Path", &path, NULL);
     BY(barque_image_load(engine, path, NULL, &out, &err));
   }

@@ -1,0 +1,198 @@
+//! The library is a guest: a C program in every odd state a host may be in runs containers and is afterwards what it was
+//! (`tests/embedding/host.c` takes the pictures). Seen from outside too: nothing printed, no process left, no fork without an
+//! exec, and the engine whole.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use barque_tests::sandbox::{Finished, finish};
+use barque_tests::suite::Suite;
+use barque_tests::{Sandbox, faces, invariants, programs};
+
+const MODES: &[&str] = &[
+    "plain",
+    "sigchld-ignored",
+    "sigchld-reaped",
+    "sigpipe-default",
+    "sigpipe-ignored",
+    "inherited-descriptors",
+    "umask-0777",
+    "umask-0",
+    "standard-descriptors-closed",
+    "working-directory-deleted",
+    "signals-blocked",
+    "alarm-storm",
+    "few-descriptors",
+    "strange-environment",
+    "standard-output-nonblocking",
+    "fork-after-open",
+];
+
+fn main() -> std::process::ExitCode {
+    let mut suite = Suite::default();
+    for mode in MODES {
+        suite.add(format!("a host is what it was: {mode}"), move || a_host_is_what_it_was(mode));
+    }
+    suite.add("no fork without an exec", no_fork_without_an_exec);
+    suite.add("every descriptor is close-on-exec", every_descriptor_is_close_on_exec);
+    suite.add("a host that dies leaves a tied container's end and nothing else", a_host_that_dies);
+    suite.add("a panic stops at the boundary", a_panic_stops_at_the_boundary);
+    suite.run()
+}
+
+fn host() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let sources = [Path::new("tests/embedding/host.c")];
+    PROGRAM.get_or_init(|| faces::compile_c("host", &sources, &[])).clone()
+}
+
+fn run(sandbox: &Sandbox, mut command: Command, mode: &str) -> (Finished, String) {
+    let report = sandbox.work().join("report");
+    command.arg(mode).arg(&report).arg(sandbox.root()).arg(sandbox.run());
+    let done = finish(command, b"");
+    (done, std::fs::read_to_string(&report).unwrap_or_default())
+}
+
+fn a_host_is_what_it_was(mode: &str) {
+    let sandbox = Sandbox::with_testbox();
+    let (done, report) = run(&sandbox, sandbox.command_of(&host(), &[""; 0]), mode);
+    assert_eq!(report, "", "{mode}");
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""), "{mode}");
+    sandbox.ok(&["ps"]);
+    invariants::hold(&sandbox, mode);
+}
+
+/// Seen by strace: every child that the host makes (a thread is none) executes a program.
+fn no_fork_without_an_exec() {
+    let sandbox = Sandbox::with_testbox();
+    let trace = sandbox.work().join("trace");
+    let mut command = sandbox.command_of(
+        &programs::tool("strace"),
+        &["-f", "-qq", "-e", "trace=process", "-e", "signal=none", "-o"],
+    );
+    command.arg(&trace).arg(host());
+    let (done, report) = run(&sandbox, command, "plain");
+    assert_eq!((done.code, report.as_str()), (0, ""), "{}", done.stderr);
+    let text = std::fs::read_to_string(&trace).expect("read the trace");
+    let first = text.split_whitespace().next().expect("a pid").to_owned();
+    let mut threads = BTreeSet::from([first]);
+    let mut children = Vec::new();
+    let mut executed = BTreeSet::new();
+    for line in text.lines() {
+        let Some((pid, call)) = line.split_once(' ') else { continue };
+        let call = call.trim_start();
+        if call.contains("execve(") || call.contains("execveat(") {
+            executed.insert(pid.to_owned());
+        }
+        let made = ["clone", "fork", "vfork"].iter().any(|name| call.contains(name));
+        let Some((_, child)) = call.rsplit_once("= ").filter(|_| made) else { continue };
+        let child = child.split_whitespace().next().unwrap_or_default().to_owned();
+        if child.parse::<u32>().is_err() || !threads.contains(pid) {
+            continue;
+        }
+        // A resumed call's flags stand on its first line.
+        if call.contains("CLONE_THREAD")
+            || (call.contains("resumed") && !call.contains("vfork")) && is_thread(&text, pid)
+        {
+            threads.insert(child);
+        } else {
+            children.push(child);
+        }
+    }
+    assert!(!children.is_empty(), "the host made no child: {}", text.len());
+    for child in children {
+        assert!(executed.contains(&child), "{child} was forked and executed nothing");
+    }
+}
+
+/// Whether the unfinished clone of this pid is that of a thread.
+fn is_thread(text: &str, pid: &str) -> bool {
+    text.lines().any(|line| {
+        line.starts_with(&format!("{pid} "))
+            && line.contains("CLONE_THREAD")
+            && line.contains("unfinished")
+    })
+}
+
+/// An engine and a stream are open in this process: what it would hand on to a child must not be theirs.
+fn every_descriptor_is_close_on_exec() {
+    let sandbox = Sandbox::with_testbox();
+    let open = || -> BTreeSet<i32> {
+        std::fs::read_dir("/proc/self/fd")
+            .expect("list descriptors")
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+            .collect()
+    };
+    let before = open();
+    let engine = sandbox.engine();
+    let request = barque::api::ContainerRun {
+        create: barque::api::ContainerCreate {
+            image: "testbox".into(),
+            cmd: Some(vec!["sleep".into(), "0.5".into()]),
+            host_config: barque::api::HostConfig {
+                network_mode: "none".into(),
+                auto_remove: true,
+                ..Default::default()
+            },
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let mut stream = engine.containers().run(&request).expect("run");
+    for fd in open().difference(&before) {
+        // SAFETY: a query; a descriptor that was closed meanwhile answers -1.
+        let flags = unsafe { libc::fcntl(*fd, libc::F_GETFD) };
+        assert!(
+            flags < 0 || flags & libc::FD_CLOEXEC != 0,
+            "descriptor {fd} is inherited by children"
+        );
+    }
+    stream.collect(1 << 20).expect("the run ends");
+}
+
+fn a_host_that_dies() {
+    let sandbox = Sandbox::with_testbox();
+    let mut face = faces::open("c", &sandbox);
+    let request = |name: &str, tied: bool| {
+        serde_json::json!({"Tied": tied, "Create": {"Name": name, "Image": "testbox", "Cmd": ["sleep", "forever"],
+            "HostConfig": {"NetworkMode": "none"}}})
+        .to_string()
+    };
+    face.begin("tied", "container.run", &request("tied", true)).expect("a tied run");
+    face.begin("free", "container.run", &request("free", false)).expect("a free run");
+    // The driver is told to close, which frees the streams: the tied one's container ends, the other goes on.
+    drop(face);
+    barque_tests::sandbox::wait_until(
+        "the tied container ends",
+        std::time::Duration::from_secs(5),
+        || sandbox.inspect("tied")["State"]["Running"] == false,
+    );
+    assert_eq!(sandbox.inspect("tied")["State"]["ExitReason"], "owner-gone");
+    assert_eq!(sandbox.inspect("free")["State"]["Running"], true);
+    sandbox.ok(&["rm", "--force", "tied", "free"]);
+    invariants::hold(&sandbox, "a host that went");
+}
+
+/// The library with failpoints is told to panic in the middle of a run.
+fn a_panic_stops_at_the_boundary() {
+    let library = programs::need(
+        "the C library with failpoints",
+        programs::build_directory().join("failpoints/libbarque.so"),
+    );
+    let sandbox = Sandbox::with_testbox();
+    for place in ["create-planned", "container-created"] {
+        let mut command = sandbox.command_of(&host(), &[""; 0]);
+        command
+            .env("LD_LIBRARY_PATH", library.parent().expect("a directory"))
+            .env("BARQUE_FAILPOINTS", format!("{place}=panic"));
+        let (done, report) = run(&sandbox, command, "plain");
+        assert_eq!(done.code, 0, "{place}: {done:?}");
+        assert!(report.contains("run: ") && report.contains("panic"), "{place}: {report}");
+        assert!(!report.contains("descriptors became"), "{place}: {report}");
+    }
+    sandbox.ok(&["ps", "--all"]);
+    invariants::hold(&sandbox, "a panic");
+}

@@ -1,0 +1,277 @@
+//! A disk that is full, read-only or not ours, and a process out of descriptors.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use barque_tests::sandbox::finish;
+use barque_tests::suite::Suite;
+use barque_tests::{Sandbox, image, invariants, programs};
+
+use super::operations::is_clean;
+
+pub(crate) fn add(suite: &mut Suite) {
+    suite.add("load on a full disk says so and changes nothing", load_on_a_full_disk);
+    suite.add("run on a full disk says so, and removal works", run_on_a_full_disk);
+    suite.add("a full disk without inodes", without_inodes);
+    suite.add("a read-only root is named", a_read_only_root);
+    suite.add("without permission the directory is named", without_permission);
+    suite.add("with few descriptors everything works or says so", few_descriptors);
+    suite.add("with little address space nothing dies", little_memory);
+    suite.add("a file of limited size", limited_file_size);
+}
+
+/// A file system of its own for a sandbox, unmounted with it.
+struct Small {
+    place: PathBuf,
+}
+
+impl Small {
+    fn new(name: &str, options: &str) -> Small {
+        let place = programs::build_directory().join("sandboxes").join(name);
+        std::fs::create_dir_all(&place).expect("make a mount point");
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&place)
+            .output();
+        assert!(done.expect("run mount").status.success(), "mount {}", place.display());
+        Small { place }
+    }
+
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&self.place).output();
+        assert!(done.expect("run mount").status.success(), "remount with {options}");
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.place).output();
+        let _ = std::fs::remove_dir(&self.place);
+    }
+}
+
+/// An archive of an image of so many bytes, outside the small disk.
+fn archive(bytes: usize) -> PathBuf {
+    let path = PathBuf::from("/tmp/large.tar");
+    let mut seed = 1u32;
+    let data: Vec<u8> = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 24) as u8
+    })
+    .take(bytes)
+    .collect();
+    let layer = image::Layer::new().file("data", 0o644, &data).finish();
+    image::Image::new("large").layer(layer).write_docker_archive(&path);
+    path
+}
+
+fn load_on_a_full_disk() {
+    let small = Small::new("full", "size=12m");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    let path = archive(20 << 20);
+    let done = sandbox.barque(&["load", "--input", &path.to_string_lossy()]);
+    assert_ne!(done.code, 0);
+    is_clean(&done, "a full disk");
+    assert!(done.stderr.to_lowercase().contains("no space left"), "{}", done.stderr);
+    invariants::hold(&sandbox, "a full disk");
+    assert_eq!(sandbox.ok(&["images", "--quiet", "--filter", "reference=large"]), "");
+    // What was written of it is gone at once.
+    assert_eq!(
+        sandbox.barque(&["run", "--rm", "--network", "none", "testbox", "exit", "4"]).code,
+        4
+    );
+    small.remount("size=100m");
+    sandbox.ok(&["load", "--input", &path.to_string_lossy()]);
+    invariants::hold(&sandbox, "the same load with space");
+    std::fs::remove_file(path).expect("remove the archive");
+}
+
+fn fill(place: &Path) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(place.join("ballast")).expect("create ballast");
+    while file.write(&[1; 4096]).is_ok_and(|n| n > 0) {}
+}
+
+fn run_on_a_full_disk() {
+    let small = Small::new("filled", "size=16m");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    sandbox.ok(&["create", "--name", "old", "--network", "none", "testbox", "exit", "5"]);
+    sandbox.ok(&[
+        "run",
+        "--detach",
+        "--name",
+        "busy",
+        "--network",
+        "none",
+        "testbox",
+        "sleep",
+        "forever",
+    ]);
+    fill(&small.place);
+    for arguments in [
+        &["run", "--rm", "--network", "none", "testbox", "exit", "0"][..],
+        &["create", "--network", "none", "testbox"],
+        &["start", "old"],
+    ] {
+        let done = sandbox.barque(arguments);
+        is_clean(&done, "a full disk");
+        if done.code != 0 && done.code != 5 {
+            assert!(
+                done.stderr.to_lowercase().contains("no space left"),
+                "{arguments:?}: {}",
+                done.stderr
+            );
+        }
+    }
+    // What frees space must work without any.
+    let done = sandbox.barque(&["rm", "--force", "busy"]);
+    assert_eq!(done.code, 0, "rm on a full disk: {}", done.stderr);
+    std::fs::remove_file(small.place.join("ballast")).expect("remove the ballast");
+    sandbox.ok(&["ps", "--all"]);
+    invariants::hold(&sandbox, "a full disk");
+    assert_eq!(
+        sandbox.barque(&["run", "--rm", "--network", "none", "testbox", "exit", "6"]).code,
+        6
+    );
+}
+
+fn without_inodes() {
+    let small = Small::new("inodes", "size=64m,nr_inodes=60");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    for n in 0..60 {
+        if std::fs::write(small.place.join(format!("ballast-{n}")), "").is_err() {
+            break;
+        }
+    }
+    let done = sandbox.barque(&["run", "--network", "none", "testbox", "exit", "0"]);
+    is_clean(&done, "no inodes");
+    assert_ne!(done.code, 0);
+    for n in 0..60 {
+        let _ = std::fs::remove_file(small.place.join(format!("ballast-{n}")));
+    }
+    sandbox.ok(&["ps", "--all"]);
+    invariants::hold(&sandbox, "no inodes");
+    assert_eq!(
+        sandbox.barque(&["run", "--rm", "--network", "none", "testbox", "exit", "6"]).code,
+        6
+    );
+}
+
+fn a_read_only_root() {
+    let small = Small::new("read-only", "size=32m");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    small.remount("ro");
+    for arguments in [
+        &["run", "--rm", "--network", "none", "testbox", "exit", "0"][..],
+        &["tag", "testbox", "x"],
+        &["rmi", "testbox"],
+    ] {
+        let done = sandbox.barque(arguments);
+        assert_ne!(done.code, 0, "{arguments:?}");
+        is_clean(&done, "a read-only root");
+        let told = done.stderr.to_lowercase();
+        assert!(
+            told.contains("read-only") || told.contains("readonly"),
+            "{arguments:?}: {}",
+            done.stderr
+        );
+    }
+    small.remount("rw");
+    invariants::hold(&sandbox, "a read-only root");
+    assert_eq!(
+        sandbox.barque(&["run", "--rm", "--network", "none", "testbox", "exit", "6"]).code,
+        6
+    );
+}
+
+fn without_permission() {
+    let sandbox = Sandbox::with_testbox();
+    // The program itself must be reachable for another user: a copy where everybody may look.
+    let program = Path::new("/tmp/barque");
+    std::fs::copy(programs::barque(), program).expect("copy the command");
+    for root in [sandbox.root(), PathBuf::from("/proc/nothing"), PathBuf::from("/dev/null/x")] {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"])
+            .arg(program)
+            .args(["run", "--rm", "--network", "none", "testbox", "exit", "0"])
+            .env("BARQUE_ROOT", &root)
+            .env("BARQUE_RUN", "/tmp/run-of-nobody")
+            .current_dir("/");
+        let done = finish(command, b"");
+        assert!(done.code == 125 || done.code == 1, "{done:?}");
+        is_clean(&done, "no permission");
+        let named =
+            sandbox.root().parent().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+        let told = &done.stderr;
+        assert!(told.contains(&*root.to_string_lossy()) || told.contains(&named), "{told}");
+    }
+    std::fs::remove_file(program).expect("remove the copy");
+    let _ = std::fs::remove_dir_all("/tmp/run-of-nobody");
+    invariants::hold(&sandbox, "a stranger");
+}
+
+fn limited(sandbox: &Sandbox, limit: &str) -> barque_tests::sandbox::Finished {
+    let mut command = sandbox.command_of(Path::new("bash"), &["-c"]);
+    command.arg(format!("{limit}; exec \"$@\"")).arg("bash").arg(programs::barque()).args([
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "testbox",
+        "exit",
+        "9",
+    ]);
+    finish(command, b"")
+}
+
+fn few_descriptors() {
+    let sandbox = Sandbox::with_testbox();
+    let mut worked = 0;
+    for limit in (4..64).step_by(2) {
+        let done = limited(&sandbox, &format!("ulimit -n {limit}"));
+        is_clean(&done, &format!("{limit} descriptors"));
+        if done.code == 9 {
+            worked += 1;
+        } else {
+            assert!(limit < 40, "{limit} descriptors are too few: {}", done.stderr);
+        }
+        sandbox.ok(&["ps", "--all"]);
+        invariants::hold(&sandbox, &format!("{limit} descriptors"));
+    }
+    assert!(worked > 10);
+    assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "");
+}
+
+fn little_memory() {
+    let sandbox = Sandbox::with_testbox();
+    for kib in [20_000, 40_000, 60_000, 100_000, 200_000] {
+        let done = limited(&sandbox, &format!("ulimit -v {kib}"));
+        // An allocation that fails ends a Rust program by abort: the store must be whole all the same.
+        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+        sandbox.ok(&["ps", "--all"]);
+        invariants::hold(&sandbox, &format!("{kib} KiB"));
+    }
+}
+
+fn limited_file_size() {
+    let sandbox = Sandbox::with_testbox();
+    let path = archive(2 << 20);
+    let mut command = sandbox.command_of(Path::new("bash"), &["-c"]);
+    command
+        .arg("trap '' XFSZ; ulimit -f 1000; exec \"$@\"")
+        .arg("bash")
+        .arg(programs::barque())
+        .args(["load", "--input"])
+        .arg(&path);
+    let done = finish(command, b"");
+    is_clean(&done, "a file size limit");
+    sandbox.ok(&["ps", "--all"]);
+    invariants::hold(&sandbox, "a file size limit");
+    std::fs::remove_file(path).expect("remove the archive");
+}

@@ -1,0 +1,24 @@
+//! Everything that can go wrong under an operation, made to go wrong: the caller or the monitor is killed at every failpoint and
+//! at sampled system calls, calls fail, the disk is full, broken, read-only or tampered with, descriptors run out.
+//!
+//! After each fault the promise is the same: the next command finds a whole store ([`barque_tests::invariants`]), the operation
+//! either did not happen or did, and done again it succeeds.
+
+mod disk;
+mod failpoints;
+mod monitor;
+mod operations;
+mod syscalls;
+mod tampering;
+
+use barque_tests::suite::Suite;
+
+fn main() -> std::process::ExitCode {
+    let mut suite = Suite::default();
+    failpoints::add(&mut suite);
+    syscalls::add(&mut suite);
+    monitor::add(&mut suite);
+    disk::add(&mut suite);
+    tampering::add(&mut suite);
+    suite.run()
+}

@@ -1,0 +1,281 @@
+//! The operations that the sweeps interrupt, with what each needs beforehand and what must be so afterwards.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use barque_tests::image::{Image, Layer};
+use barque_tests::sandbox::{Finished, finish, wait_until};
+use barque_tests::{Sandbox, invariants};
+
+/// An operation.
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    /// What is there before.
+    prepare: fn(&Sandbox),
+    /// The command.
+    pub(crate) arguments: fn(&Sandbox) -> Vec<String>,
+    /// What must be so when it was interrupted and the next command has run.
+    settled: fn(&Sandbox),
+    /// Whether it may be done again after it was interrupted: its object exists then or does not.
+    done_already: &'static [&'static str],
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn layered(sandbox: &Sandbox) -> String {
+    let path = sandbox.work().join("layered.tar");
+    if !path.exists() {
+        let file = |name: &str| Layer::new().file(name, 0o644, &[b'f'; 200_000]).finish();
+        Image::new("layered").layer(file("one")).layer(file("two")).write_docker_archive(&path);
+    }
+    path.to_string_lossy().into_owned()
+}
+
+fn testbox(sandbox: &Sandbox) {
+    sandbox.load_testbox();
+}
+
+fn created(sandbox: &Sandbox) {
+    testbox(sandbox);
+    sandbox.ok(&["create", "--name", "c", "--network", "none", "testbox", "sleep", "forever"]);
+}
+
+fn running(sandbox: &Sandbox) {
+    created(sandbox);
+    sandbox.ok(&["start", "c"]);
+}
+
+fn nothing(_: &Sandbox) {}
+
+/// An image that the store lists must be whole: a container of it can be made.
+fn image_is_whole(sandbox: &Sandbox) {
+    for name in ["layered", "made"] {
+        if sandbox.barque(&["inspect", "--type", "image", name]).code == 0 {
+            sandbox.ok(&["create", "--name", "probe", "--network", "none", name, "x"]);
+            sandbox.ok(&["rm", "probe"]);
+        }
+    }
+}
+
+/// A run that ends by itself with 3 has ended with 3, or with a code that says that it is not known, or is gone.
+fn code_is_real_or_unknown(sandbox: &Sandbox) {
+    wait_until("nothing runs any more", Duration::from_secs(10), || {
+        sandbox.ok(&["ps", "--quiet"]).is_empty()
+    });
+    let found = sandbox.barque(&["inspect", "--type", "container", "r"]);
+    if found.code == 0 {
+        let state = &sandbox.inspect("r")["State"];
+        let (status, code) = (&state["Status"], &state["ExitCode"]);
+        let is_true = (status == "exited"
+            && (code == 3 || code == 125 || code == 137 || code == 127))
+            || (status == "created" && code != 3);
+        assert!(is_true, "{state}");
+    }
+}
+
+fn auto_removed(sandbox: &Sandbox) {
+    wait_until("nothing is left of an auto-removed run", Duration::from_secs(10), || {
+        sandbox.ok(&["ps", "--all", "--quiet"]).is_empty()
+    });
+}
+
+fn truth_about_c(sandbox: &Sandbox) {
+    let found = sandbox.barque(&["inspect", "--type", "container", "c"]);
+    if found.code == 0 {
+        let state = &sandbox.inspect("c")["State"];
+        let exited_well = state["Status"] == "exited" && state["ExitCode"] == 0;
+        // It never ends by itself: no exit code 0.
+        assert!(!exited_well, "{state}");
+    }
+}
+
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "load",
+        prepare: nothing,
+        arguments: |s| vec!["load".into(), "--input".into(), layered(s)],
+        settled: image_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "import",
+        prepare: nothing,
+        arguments: |s| {
+            let tar = s.work().join("rootfs.tar");
+            let layer = Layer::new().file("a", 0o644, &[b'a'; 100_000]).directory("d", 0o755);
+            std::fs::write(&tar, layer.finish()).expect("write a tar");
+            vec!["import".into(), tar.to_string_lossy().into_owned(), "made:1".into()]
+        },
+        settled: image_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "tag",
+        prepare: testbox,
+        arguments: |_| words(&["tag", "testbox", "other"]),
+        settled: nothing,
+        done_already: &[],
+    },
+    Operation {
+        name: "rmi",
+        prepare: |s| {
+            let path = layered(s);
+            s.ok(&["load", "--quiet", "--input", &path]);
+        },
+        arguments: |_| words(&["rmi", "layered"]),
+        settled: image_is_whole,
+        done_already: &["No such image"],
+    },
+    Operation {
+        name: "create",
+        prepare: testbox,
+        arguments: |_| {
+            words(&["create", "--name", "r", "--network", "none", "testbox", "exit", "3"])
+        },
+        settled: code_is_real_or_unknown,
+        done_already: &["already in use"],
+    },
+    Operation {
+        name: "start",
+        prepare: created,
+        arguments: |_| words(&["start", "c"]),
+        settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
+        name: "run",
+        prepare: testbox,
+        arguments: |_| {
+            words(&[
+                "run",
+                "--name",
+                "r",
+                "--network",
+                "none",
+                "testbox",
+                "echo",
+                "x",
+                ",",
+                "exit",
+                "3",
+            ])
+        },
+        settled: code_is_real_or_unknown,
+        done_already: &["already in use"],
+    },
+    Operation {
+        name: "run --rm",
+        prepare: testbox,
+        arguments: |_| {
+            words(&["run", "--rm", "--network", "none", "testbox", "echo", "x", ",", "exit", "3"])
+        },
+        settled: auto_removed,
+        done_already: &[],
+    },
+    Operation {
+        name: "run --detach",
+        prepare: testbox,
+        arguments: |_| {
+            words(&[
+                "run",
+                "--detach",
+                "--name",
+                "c",
+                "--network",
+                "none",
+                "testbox",
+                "sleep",
+                "forever",
+            ])
+        },
+        settled: truth_about_c,
+        done_already: &["already in use"],
+    },
+    Operation {
+        name: "stop",
+        prepare: running,
+        arguments: |_| words(&["stop", "--time", "0", "c"]),
+        settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
+        name: "rm",
+        prepare: created,
+        arguments: |_| words(&["rm", "c"]),
+        settled: truth_about_c,
+        done_already: &["No such container"],
+    },
+    Operation {
+        name: "rm --force",
+        prepare: running,
+        arguments: |_| words(&["rm", "--force", "c"]),
+        settled: truth_about_c,
+        done_already: &["No such container"],
+    },
+];
+
+impl Operation {
+    /// A sandbox in which it can be done.
+    pub(crate) fn sandbox(&self) -> Sandbox {
+        let sandbox = Sandbox::new();
+        (self.prepare)(&sandbox);
+        sandbox
+    }
+
+    /// The command of `program`, wrapped by nothing.
+    pub(crate) fn command(&self, sandbox: &Sandbox, program: &Path) -> Command {
+        sandbox.command_of(program, &(self.arguments)(sandbox))
+    }
+
+    /// The promise, after a fault: the next command settles everything, and again it succeeds.
+    #[track_caller]
+    pub(crate) fn recovers(&self, sandbox: &Sandbox, fault: &str) {
+        let what = format!("{} and {fault}", self.name);
+        let begin = std::time::Instant::now();
+        let next = sandbox.barque(&["ps", "--all"]);
+        assert_eq!(next.code, 0, "after {what}: ps says {}", next.stderr);
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "after {what}: ps took {:?}",
+            begin.elapsed()
+        );
+        settle(sandbox, &what);
+        (self.settled)(sandbox);
+        invariants::hold(sandbox, &what);
+        let again = finish(self.command(sandbox, &barque_tests::programs::barque()), b"");
+        let well = again.code == 0
+            || (self.name.starts_with("run") && again.code == 3)
+            || self.done_already.iter().any(|words| again.stderr.contains(words));
+        assert!(well, "after {what}: done again it gives {again:?}");
+        settle(sandbox, &what);
+        (self.settled)(sandbox);
+        invariants::hold(sandbox, &format!("{what} and the same again"));
+        let ids = sandbox.ok(&["ps", "--all", "--quiet"]);
+        for id in ids.lines() {
+            sandbox.ok(&["rm", "--force", id]);
+        }
+        invariants::hold(sandbox, &format!("{what} and removal of all"));
+    }
+}
+
+/// What was under way in a monitor may go on for a moment; then the checker must find nothing.
+fn settle(sandbox: &Sandbox, _what: &str) {
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    while !invariants::violations(sandbox).is_empty() && std::time::Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+        sandbox.barque(&["ps", "--all"]);
+    }
+}
+
+/// A failure with words, of the command itself: no panic, and not silently successful.
+#[track_caller]
+pub(crate) fn is_clean(done: &Finished, what: &str) {
+    assert!(!done.stderr.contains("panicked"), "{what}: {}", done.stderr);
+    assert!(
+        done.code == 0 || !done.stderr.trim().is_empty() || done.code == 3,
+        "{what}: failed without a word: {done:?}"
+    );
+}

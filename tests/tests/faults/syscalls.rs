@@ -1,0 +1,98 @@
+//! The black-box sample: the release program under strace, which kills the process that makes the n-th call of a kind, or lets
+//! that call fail. It reaches places that nobody thought of putting a failpoint at, in the caller and in the monitor alike.
+
+use std::time::Duration;
+
+use barque_tests::programs;
+use barque_tests::sandbox::finish;
+use barque_tests::suite::Suite;
+
+use super::operations::{OPERATIONS, Operation, is_clean};
+
+/// Calls by which an operation goes from one state to another, and at which of them it is killed.
+const KILLED: &[(&str, &[u32])] = &[
+    ("renameat,renameat2,rename", &[1, 2, 3]),
+    ("fsync,fdatasync", &[1, 2, 3]),
+    ("mkdirat,mkdir", &[1, 2, 4, 7]),
+    ("unlinkat,unlink,rmdir", &[1, 3]),
+    ("pwrite64", &[1, 4, 9]),
+    ("clone,clone3,vfork", &[1, 2]),
+    ("execve,execveat", &[1, 2]),
+    ("move_mount", &[1, 3]),
+    ("pivot_root", &[1]),
+    ("sendto,sendmsg,write", &[1, 3, 6, 12]),
+    ("setsid,setresuid,setgroups", &[1, 2]),
+    ("seccomp,prctl", &[1, 4]),
+];
+
+/// Calls that fail once, and how.
+const FAILED: &[(&str, &str, &[u32])] = &[
+    ("fsync,fdatasync", "EIO", &[1, 2]),
+    ("renameat,renameat2,rename", "EIO", &[1, 2]),
+    ("pwrite64", "ENOSPC", &[1, 5]),
+    ("mkdirat,mkdir", "ENOSPC", &[1, 3, 6]),
+    ("openat", "EMFILE", &[25, 40, 60]),
+    ("pipe2", "EMFILE", &[1, 2]),
+    ("socketpair,socket", "EMFILE", &[1]),
+    ("epoll_create1,eventfd2", "EMFILE", &[1, 2]),
+    ("clone,clone3,vfork", "EAGAIN", &[1, 2]),
+    ("fsopen,fsmount,open_tree", "ENOMEM", &[1, 3]),
+    ("move_mount", "ENOSPC", &[1, 2]),
+    ("pivot_root", "EINVAL", &[1]),
+    ("unshare", "ENOSPC", &[1]),
+    ("execve", "ETXTBSY", &[2]),
+    ("ftruncate", "EIO", &[1]),
+];
+
+pub(crate) fn add(suite: &mut Suite) {
+    for operation in OPERATIONS
+        .iter()
+        .filter(|o| ["load", "run", "run --detach", "rm --force"].contains(&o.name))
+    {
+        for (calls, whens) in KILLED {
+            let first = calls.split(',').next().unwrap_or(calls);
+            suite.add_patient(
+                format!("{}: killed at {first}", operation.name),
+                Duration::from_secs(180),
+                move || {
+                    for when in *whens {
+                        strike(operation, calls, &format!("signal=KILL:when={when}"));
+                    }
+                },
+            );
+        }
+        for (calls, error, whens) in FAILED {
+            let first = calls.split(',').next().unwrap_or(calls);
+            suite.add_patient(
+                format!("{}: {error} from {first}", operation.name),
+                Duration::from_secs(180),
+                move || {
+                    for when in *whens {
+                        strike(operation, calls, &format!("error={error}:when={when}"));
+                    }
+                },
+            );
+        }
+    }
+}
+
+fn strike(operation: &Operation, calls: &str, injection: &str) {
+    let sandbox = operation.sandbox();
+    let trace = sandbox.work().join("trace");
+    let inject = format!("inject={calls}:{injection}");
+    let mut command =
+        sandbox.command_of(&programs::tool("strace"), &["-f", "-qq", "-e", "signal=none", "-e"]);
+    command
+        .arg(format!("trace={calls}"))
+        .arg("-e")
+        .arg(&inject)
+        .arg("-o")
+        .arg(&trace)
+        .arg(programs::barque())
+        .args((operation.arguments)(&sandbox));
+    let done = finish(command, b"");
+    if !injection.starts_with("signal") {
+        is_clean(&done, &inject);
+    }
+    operation.recovers(&sandbox, &inject);
+}
