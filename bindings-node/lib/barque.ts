@@ -87,7 +87,15 @@ export class Barque {
    *
    * The container ends with the call, whatever ends the call (its `signal`, its `timeout`, this process), and is removed.
    */
-  async run(image: string, command?: string | string[], options: RunOptions = {}): Promise<RunResult> {
+  run(image: string, command?: string | string[], options?: RunOptions): Promise<RunResult>;
+  /** The same with the image's own command. */
+  run(image: string, options: RunOptions): Promise<RunResult>;
+  async run(
+    image: string,
+    command?: string | string[] | RunOptions,
+    options: RunOptions = {},
+  ): Promise<RunResult> {
+    if (typeof command === 'object' && !Array.isArray(command)) return this.run(image, undefined, command);
     const stream = await this.#begin(image, command, options);
     return runToEnd(stream, options);
   }
