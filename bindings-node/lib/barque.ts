@@ -12,7 +12,7 @@ import type {
   SystemVersion,
 } from './types.generated';
 import { Container } from './container';
-import { type Abortable, Engine } from './engine';
+import { type Abortable, Api } from './api';
 import { errorOf } from './errors';
 import { Image, reference } from './image';
 import { type ImageSource, withInput } from './input';
@@ -41,17 +41,17 @@ export type Filters = Record<string, string | string[]> | string;
 /** An engine: a directory, opened. Nothing has to be installed or started. */
 export class Barque {
   /** The operations by name, with documents. */
-  readonly engine: Engine;
+  readonly api: Api;
 
   /** The engine is opened by its first use; `Barque.open` opens it at once. */
   constructor(options: BarqueOptions = {}) {
-    this.engine = new Engine(options.root, options.runDirectory);
+    this.api = new Api(options.root, options.runDirectory);
   }
 
   /** Open an engine and say so when that fails. */
   static async open(options: BarqueOptions = {}): Promise<Barque> {
     const barque = new Barque(options);
-    await barque.engine.open();
+    await barque.api.open();
     return barque;
   }
 
@@ -60,13 +60,13 @@ export class Barque {
     const { name, platform, abortSignal, ...document } = options;
     if (name !== undefined) document.Name = name;
     if (platform !== undefined) document.Platform = platform;
-    const created = await this.engine.call('container.create', document, { abortSignal });
-    return new Container(this.engine, created.Id);
+    const created = await this.api.call('container.create', document, { abortSignal });
+    return new Container(this.api, created.Id);
   }
 
   /** The container of that name or id. Asks nothing: it need not be there. */
   getContainer(id: string): Container {
-    return new Container(this.engine, id);
+    return new Container(this.api, id);
   }
 
   /** The containers that run; `all`: the others too. */
@@ -79,7 +79,7 @@ export class Barque {
       Size: options.size ?? false,
       Filters: filters(options.filters),
     };
-    return this.engine.call('container.list', request, options);
+    return this.api.call('container.list', request, options);
   }
 
   /**
@@ -122,12 +122,12 @@ export class Barque {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    return this.engine.stream('container.run', request, { abortSignal });
+    return this.api.stream('container.run', request, { abortSignal });
   }
 
   /** Load images from an archive of `docker save`, an OCI archive or an OCI layout directory: a path, bytes or a stream. */
   loadImage(source: ImageSource, options: Abortable = {}): Promise<ImageLoaded> {
-    return withInput(source, (Input) => this.engine.call('image.load', { Input }, options));
+    return withInput(source, (Input) => this.api.call('image.load', { Input }, options));
   }
 
   /** Make an image of one layer from a root file system: a tar archive (a path, bytes, a stream) or a directory's path. */
@@ -136,7 +136,7 @@ export class Barque {
     options: { repo?: string; tag?: string; changes?: string[]; message?: string; platform?: string } & Abortable = {},
   ): Promise<Image> {
     const created = await withInput(source, (Input) =>
-      this.engine.call(
+      this.api.call(
         'image.import',
         {
           Input,
@@ -148,44 +148,44 @@ export class Barque {
         options,
       ),
     );
-    return new Image(this.engine, created.Id);
+    return new Image(this.api, created.Id);
   }
 
   /** The images. */
   listImages(options: { all?: boolean; filters?: Filters } & Abortable = {}): Promise<ImageSummary[]> {
     const request: ImageList = { All: options.all ?? false, Filters: filters(options.filters) };
-    return this.engine.call('image.list', request, options);
+    return this.api.call('image.list', request, options);
   }
 
   /** The image of that name, digest or id. Asks nothing: it need not be there. */
   getImage(name: string): Image {
-    return new Image(this.engine, name);
+    return new Image(this.api, name);
   }
 
   /** The engine and this host. */
   info(options: Abortable = {}): Promise<SystemInfo> {
-    return this.engine.call('system.info', {}, options);
+    return this.api.call('system.info', {}, options);
   }
 
   /** Versions. */
   version(options: Abortable = {}): Promise<SystemVersion> {
-    return this.engine.call('system.version', {}, options);
+    return this.api.call('system.version', {}, options);
   }
 
   /** What the engine keeps on disk. */
   df(options: Abortable = {}): Promise<DiskUsage> {
-    return this.engine.call('system.df', {}, options);
+    return this.api.call('system.df', {}, options);
   }
 
   /** `OK`, when the engine can be opened. */
   async ping(): Promise<string> {
-    await this.engine.open();
+    await this.api.open();
     return 'OK';
   }
 
   /** Let go of the engine. Containers go on. */
   close(): void {
-    this.engine.close();
+    this.api.close();
   }
 }
 

@@ -7,7 +7,7 @@ import type {
   ContainerLogs,
 } from './types.generated';
 import { BarqueError } from './errors';
-import type { Abortable, Engine } from './engine';
+import type { Abortable, Api } from './api';
 import type { OutputStream } from './streams';
 
 /** What to read of a log. */
@@ -42,40 +42,40 @@ export interface AttachOptions extends Abortable {
 export class Container {
   /** Its id, or the name it was asked for by. */
   readonly id: string;
-  readonly #engine: Engine;
+  readonly #api: Api;
 
   /** @internal */
-  constructor(engine: Engine, id: string) {
-    this.#engine = engine;
+  constructor(api: Api, id: string) {
+    this.#api = api;
     this.id = id;
   }
 
   /** Everything about it. */
   inspect(options: Abortable = {}): Promise<ContainerInspect> {
-    return this.#engine.call('container.inspect', { Id: this.id }, options);
+    return this.#api.call('container.inspect', { Id: this.id }, options);
   }
 
   /** Start it. If it runs, it is left so. */
   async start(options: Abortable = {}): Promise<void> {
-    await unlessSoAlready(this.#engine.call('container.start', { Id: this.id }, options));
+    await unlessSoAlready(this.#api.call('container.start', { Id: this.id }, options));
   }
 
   /** Ask it to end with a signal, and kill it after `t` seconds (its own, else 10). If it doesn't run, it is left so. */
   async stop(options: { t?: number; signal?: string } & Abortable = {}): Promise<void> {
     const request = { Id: this.id, Timeout: options.t ?? null, Signal: options.signal ?? '' };
-    await unlessSoAlready(this.#engine.call('container.stop', request, options));
+    await unlessSoAlready(this.#api.call('container.stop', request, options));
   }
 
   /** Send it a signal, SIGKILL if none is named. */
   async kill(options: ({ signal?: string | number } & Abortable) | string = {}): Promise<void> {
     const { signal, ...rest } = typeof options === 'string' ? { signal: options } : options;
-    await this.#engine.call('container.kill', { Id: this.id, Signal: String(signal ?? '') }, rest);
+    await this.#api.call('container.kill', { Id: this.id, Signal: String(signal ?? '') }, rest);
   }
 
   /** Wait until it has ended (`next-exit`, `removed`: see `docs/documents.md`) and say how. Aborting leaves it as it is. */
   async wait(options: { condition?: string } & Abortable = {}): Promise<ContainerExit> {
     const request = { Id: this.id, Condition: options.condition ?? '' };
-    const stream = await this.#engine.stream('container.wait', request, options);
+    const stream = await this.#api.stream('container.wait', request, options);
     try {
       return await stream.wait();
     } finally {
@@ -86,12 +86,12 @@ export class Container {
   /** Remove it; `force`: kill it first when it runs; `v`: its anonymous volumes too. */
   async remove(options: { force?: boolean; v?: boolean } & Abortable = {}): Promise<void> {
     const request = { Id: this.id, Force: options.force ?? false, Volumes: options.v ?? false };
-    await this.#engine.call('container.remove', request, options);
+    await this.#api.call('container.remove', request, options);
   }
 
   /** Set the size of its terminal: `h` rows, `w` columns. */
   async resize(options: { h: number; w: number } & Abortable): Promise<void> {
-    await this.#engine.call('container.resize', { Id: this.id, H: options.h, W: options.w }, options);
+    await this.#api.call('container.resize', { Id: this.id, H: options.h, W: options.w }, options);
   }
 
   /** What it has written: its bytes, or with `follow` a stream that ends with it. */
@@ -108,7 +108,7 @@ export class Container {
       Timestamps: options.timestamps ?? false,
       Tail: String(options.tail ?? ''),
     };
-    const stream = await this.#engine.stream('container.logs', request, options);
+    const stream = await this.#api.stream('container.logs', request, options);
     if (options.follow) return stream;
     const pieces: Buffer[] = [];
     for await (const { data } of stream) pieces.push(data);
@@ -123,7 +123,7 @@ export class Container {
       Stdout: options.stdout ?? true,
       Stderr: options.stderr ?? true,
     };
-    return this.#engine.stream('container.attach', request, options);
+    return this.#api.stream('container.attach', request, options);
   }
 }
 

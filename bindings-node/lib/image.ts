@@ -1,17 +1,17 @@
 /** An image: dockerode's `Image`. A name and nothing else, so it is never out of date. */
 
 import type { HistoryRow, ImageInspect, ImageRemoved } from './types.generated';
-import type { Abortable, Engine } from './engine';
+import type { Abortable, Api } from './api';
 
 /** An image. */
 export class Image {
   /** The name, digest or id it was asked for by. */
   readonly name: string;
-  readonly #engine: Engine;
+  readonly #api: Api;
 
   /** @internal */
-  constructor(engine: Engine, name: string) {
-    this.#engine = engine;
+  constructor(api: Api, name: string) {
+    this.#api = api;
     this.name = name;
   }
 
@@ -22,24 +22,24 @@ export class Image {
 
   /** Everything about it. */
   inspect(options: Abortable = {}): Promise<ImageInspect> {
-    return this.#engine.call('image.inspect', { Name: this.name }, options);
+    return this.#api.call('image.inspect', { Name: this.name }, options);
   }
 
   /** The instructions it was made by, newest first. */
   history(options: Abortable = {}): Promise<HistoryRow[]> {
-    return this.#engine.call('image.history', { Name: this.name }, options);
+    return this.#api.call('image.history', { Name: this.name }, options);
   }
 
   /** Give it another name: `{ repo: 'registry/name', tag: 'v1' }`. */
   async tag(options: { repo: string; tag?: string } & Abortable): Promise<void> {
     const request = { Name: this.name, Reference: reference(options.repo, options.tag) };
-    await this.#engine.call('image.tag', request, options);
+    await this.#api.call('image.tag', request, options);
   }
 
   /** Remove the name, and the image when that was its last; what was untagged and deleted. */
   remove(options: { force?: boolean; noprune?: boolean } & Abortable = {}): Promise<ImageRemoved[]> {
     const request = { Name: this.name, Force: options.force ?? false, NoPrune: options.noprune ?? false };
-    return this.#engine.call('image.remove', request, options);
+    return this.#api.call('image.remove', request, options);
   }
 }
 

@@ -13,7 +13,7 @@ import { native } from './native';
 export default Barque;
 export { Barque, type BarqueOptions, type CreateOptions, type Filters } from './barque';
 export { Container, type AttachOptions, type LogsOptions } from './container';
-export { type Abortable, Engine, type OperationName, type StreamName, type UnaryName } from './engine';
+export { type Abortable, Api, type OperationName, type StreamName, type UnaryName } from './api';
 export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Image } from './image';
 export type { ImageSource } from './input';

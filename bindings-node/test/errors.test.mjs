@@ -5,7 +5,7 @@ import { BarqueError, operations, version } from 'barque';
 import { barque } from './engine.mjs';
 
 test('an error says what it is about and has dockerode’s names', async () => {
-  const error = await barque.engine.call('container.paint', {}).then(assert.fail, (error) => error);
+  const error = await barque.api.call('container.paint', {}).then(assert.fail, (error) => error);
   assert(error instanceof BarqueError && error instanceof Error);
   assert.equal(error.name, 'BarqueError');
   assert.equal(error.code, 'NOT_FOUND');
@@ -83,10 +83,10 @@ test('a label named __proto__ is a label and changes no prototype', async () => 
 
 test('wrong types of operation and request are rejections and not throws', async () => {
   for (const wrong of [undefined, null, 7, {}, Symbol('x')]) {
-    await assert.rejects(async () => barque.engine.call(wrong, {}));
+    await assert.rejects(async () => barque.api.call(wrong, {}));
   }
-  await assert.rejects(barque.engine.call('container.logs', {}), { code: 'INVALID_ARGUMENT' });
-  await assert.rejects(barque.engine.stream('system.info', {}), { code: 'INVALID_ARGUMENT' });
+  await assert.rejects(barque.api.call('container.logs', {}), { code: 'INVALID_ARGUMENT' });
+  await assert.rejects(barque.api.stream('system.info', {}), { code: 'INVALID_ARGUMENT' });
 });
 
 test('a stream where dockerode has one is told where to go', async () => {

@@ -55,7 +55,7 @@ test('an uncaught rejection of a call ends the process as any other', () => {
 test('eight workers load it, call it and are terminated in between', async () => {
   const program = `const { parentPort, workerData } = require('node:worker_threads'); const { Barque } = require('barque');
     const b = new Barque(workerData); let n = 0;
-    (async () => { for (;;) { await b.engine.call('container.paint', {}).catch(() => n++); if (n === 20) parentPort.postMessage('ok'); } })();`;
+    (async () => { for (;;) { await b.api.call('container.paint', {}).catch(() => n++); if (n === 20) parentPort.postMessage('ok'); } })();`;
   const workers = Array.from({ length: 8 }, () => new Worker(program, { eval: true, workerData: place }));
   await Promise.all(workers.map((worker) => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))));
   await Promise.all(workers.map((worker) => worker.terminate()));
@@ -82,7 +82,7 @@ test('the types hold under tsc --strict for both module systems', () => {
 
 test('libuv’s pool is free while the engine works', () => {
   const program = `const { Barque } = require('barque'); const fs = require('fs/promises'); const b = new Barque(${JSON.stringify(place)});
-    let pending = 500; for (let i = 0; i < 500; i++) b.engine.call('container.paint', {}).catch(() => pending--);
+    let pending = 500; for (let i = 0; i < 500; i++) b.api.call('container.paint', {}).catch(() => pending--);
     const begin = Date.now(); fs.readFile('/etc/passwd').then(() => console.log(Date.now() - begin < 1000))`;
   const { stdout, status } = spawnSync(process.execPath, ['-e', program], {
     cwd: here, encoding: 'utf8', timeout: 30_000, env: { ...process.env, UV_THREADPOOL_SIZE: '1' },

@@ -22,7 +22,7 @@ export async function uses(): Promise<void> {
   for await (const { stream, data } of followed) process[stream].write(data);
   await demuxStream(await container.attach(), process.stdout, process.stderr);
   const { StatusCode } = await container.wait();
-  const rows = await barque.engine.call('container.list', { All: true });
+  const rows = await barque.api.call('container.list', { All: true });
   const id: string | undefined = rows[0]?.Id;
   try {
     await container.stop({ t: 1 });
@@ -36,9 +36,9 @@ export async function uses(): Promise<void> {
   // @ts-expect-error a number for a list
   await barque.run('hello', 3);
   // @ts-expect-error no such operation
-  await barque.engine.call('container.paint', {});
+  await barque.api.call('container.paint', {});
   // @ts-expect-error a stream's operation answers with no document
-  await barque.engine.call('container.logs', {});
+  await barque.api.call('container.logs', {});
   // @ts-expect-error a buffer, since it does not follow
   for await (const chunk of await container.logs()) console.log(chunk.stream);
 }

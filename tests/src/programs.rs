@@ -89,7 +89,7 @@ pub fn python() -> PathBuf {
 /// The directory of the Node package, built.
 pub fn node_package() -> PathBuf {
     let package = workspace().join("bindings-node");
-    let built = std::fs::read_dir(&package).into_iter().flatten().flatten();
+    let built = std::fs::read_dir(package.join("dist")).into_iter().flatten().flatten();
     let addon =
         built.map(|entry| entry.path()).find(|p| p.extension().is_some_and(|e| e == "node"));
     if addon.is_none() {

@@ -81,7 +81,7 @@ fn every_operation_has_its_node_method() {
     let script = "import(process.argv[1]).then(async (m) => { \
         const names = m.operations(); \
         for (const n of names) console.log(n.name, n.kind, typeof m.Api.prototype[n.name.replace(/\\.(.)/, (_, c) => c.toUpperCase())]); })";
-    let entry = package.join("index.js");
+    let entry = package.join("dist/esm.mjs");
     let done = Command::new(programs::tool("node"))
         .args(["--input-type=module", "-e", script])
         .arg(&entry)

@@ -1,5 +1,6 @@
-/** Operations by name, documents as objects: what every class here is made of. */
+/** The operations one to one, documents as objects: what every class here is made of (`docs/operations.md`). */
 
+import type * as t from './types.generated';
 import type { Operations } from './types.generated';
 import { AbortError, BarqueError, errorOf, fromNative } from './errors';
 import { native, type NativeCanceller, type NativeEngine } from './native';
@@ -23,7 +24,7 @@ export interface Abortable {
 }
 
 /** The operations of an engine. */
-export class Engine {
+export class Api {
   readonly #root: string | undefined;
   readonly #run: string | undefined;
   #opened: Promise<NativeEngine> | undefined;
@@ -68,6 +69,116 @@ export class Engine {
       engine.stream(name, text, canceller),
     );
     return new OutputStream(stream, abortSignal);
+  }
+
+  /** Attach to a running container. */
+  containerAttach(request: t.ContainerAttach, options?: Abortable): Promise<OutputStream> {
+    return this.stream('container.attach', request, options);
+  }
+
+  /** Create a container. */
+  containerCreate(request: t.ContainerCreate, options?: Abortable): Promise<t.ContainerCreated> {
+    return this.call('container.create', request, options);
+  }
+
+  /** Everything about a container. */
+  containerInspect(request: t.ContainerRef, options?: Abortable): Promise<t.ContainerInspect> {
+    return this.call('container.inspect', request, options);
+  }
+
+  /** Send a container a signal. */
+  containerKill(request: t.ContainerKill, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.kill', request, options);
+  }
+
+  /** List containers. */
+  containerList(request: t.ContainerList = {}, options?: Abortable): Promise<t.ContainerSummary[]> {
+    return this.call('container.list', request, options);
+  }
+
+  /** Read a container's log. */
+  containerLogs(request: t.ContainerLogs, options?: Abortable): Promise<OutputStream> {
+    return this.stream('container.logs', request, options);
+  }
+
+  /** Remove a container. */
+  containerRemove(request: t.ContainerRemove, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.remove', request, options);
+  }
+
+  /** Set the size of a container's terminal. */
+  containerResize(request: t.ContainerResize, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.resize', request, options);
+  }
+
+  /** Create and start a container and follow it to its end. */
+  containerRun(request: t.ContainerRun, options?: Abortable): Promise<OutputStream> {
+    return this.stream('container.run', request, options);
+  }
+
+  /** Start a container. */
+  containerStart(request: t.ContainerStart, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.start', request, options);
+  }
+
+  /** Stop a container. */
+  containerStop(request: t.ContainerStop, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.stop', request, options);
+  }
+
+  /** Wait for a container: a stream of one document, its `exit`. */
+  containerWait(request: t.ContainerWait, options?: Abortable): Promise<OutputStream> {
+    return this.stream('container.wait', request, options);
+  }
+
+  /** The instructions an image was made by, newest first. */
+  imageHistory(request: t.ImageRef, options?: Abortable): Promise<t.HistoryRow[]> {
+    return this.call('image.history', request, options);
+  }
+
+  /** Make an image of one layer from a root file system. */
+  imageImport(request: t.ImageImport, options?: Abortable): Promise<t.ImageCreated> {
+    return this.call('image.import', request, options);
+  }
+
+  /** Everything about an image. */
+  imageInspect(request: t.ImageRef, options?: Abortable): Promise<t.ImageInspect> {
+    return this.call('image.inspect', request, options);
+  }
+
+  /** List images. */
+  imageList(request: t.ImageList = {}, options?: Abortable): Promise<t.ImageSummary[]> {
+    return this.call('image.list', request, options);
+  }
+
+  /** Load images from an archive or layout. */
+  imageLoad(request: t.ImageLoad, options?: Abortable): Promise<t.ImageLoaded> {
+    return this.call('image.load', request, options);
+  }
+
+  /** Remove a name, or an image. */
+  imageRemove(request: t.ImageRemove, options?: Abortable): Promise<t.ImageRemoved[]> {
+    return this.call('image.remove', request, options);
+  }
+
+  /** Give an image another name. */
+  imageTag(request: t.ImageTag, options?: Abortable): Promise<t.Nothing> {
+    return this.call('image.tag', request, options);
+  }
+
+  /** What the engine keeps on disk. */
+  systemDf(request: t.Nothing = {}, options?: Abortable): Promise<t.DiskUsage> {
+    return this.call('system.df', request, options);
+  }
+
+  /** The engine and this host. */
+  systemInfo(request: t.Nothing = {}, options?: Abortable): Promise<t.SystemInfo> {
+    return this.call('system.info', request, options);
+  }
+
+  /** Versions. */
+  systemVersion(request: t.Nothing = {}, options?: Abortable): Promise<t.SystemVersion> {
+    return this.call('system.version', request, options);
   }
 
   /** Let go of the engine. Containers go on. */
