@@ -17,6 +17,7 @@ use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use init::kill_everything_else;
 pub(crate) use leaks::cgroups_named;
 pub use leaks::register_instance;
 
@@ -42,6 +43,18 @@ struct Skipped(String);
 /// End this test here, not as passed nor failed: it cannot run for this reason.
 pub fn skip(reason: impl Into<String>) -> ! {
     panic::panic_any(Skipped(reason.into()))
+}
+
+/// Run something that is no suite in the same namespaces; its exit code.
+pub fn in_namespaces(body: impl FnOnce() -> std::process::ExitCode) -> std::process::ExitCode {
+    match init::enter() {
+        Ok(init::Place::Outside(code)) => code,
+        Ok(init::Place::Inside) => body(),
+        Err(why) => {
+            print(&format!("{why}\n"));
+            std::process::ExitCode::FAILURE
+        }
+    }
 }
 
 /// Print a line among the results: a count that a reader should see.

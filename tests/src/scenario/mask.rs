@@ -33,6 +33,8 @@ fn walk(value: &Value, root: &str, ids: &mut BTreeMap<String, usize>) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
+            // An error's number is C's; Node has the kind's name instead.
+            .filter(|(name, _)| !(*name == "code" && fields.contains_key("kind")))
             .map(|(name, value)| {
                 let value = if OF_THE_MOMENT.contains(&name.as_str()) {
                     Value::from(kind(value))

@@ -110,7 +110,7 @@ fn code(status: i32) -> i32 {
 }
 
 /// Kill all processes of the namespace but process 1 and this one.
-pub(super) fn kill_everything_else() {
+pub fn kill_everything_else() {
     // SAFETY: in this namespace all processes but its init and the caller are the tests' own.
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
