@@ -18,3 +18,5 @@ pub mod runtime;
 pub mod seccomp;
 pub mod state;
 mod sys;
+pub mod tar;
+pub mod unpack;

@@ -6,12 +6,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use barque_monitor::{applet, monitor};
+use barque_monitor::{applet, monitor, unpack};
 
 /// A role and its entry, which gets the arguments after the role's name.
 type Role = (&'static str, fn(&[OsString]) -> ExitCode);
 
-const ROLES: [Role; 1] = [("monitor", |_| monitor::main())];
+const ROLES: [Role; 2] = [("monitor", |_| monitor::main()), ("unpack", unpack::main)];
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

@@ -343,16 +343,19 @@ pub enum FailureClass {
 
 /// Options of the unpack jail, one JSON document as its second argument (`barque-monitor unpack JSON`).
 ///
-/// Descriptor 0 is the layer as a plain tar stream, 3 the directory to fill (empty), 4 where the [`Unpacked`] or
-/// [`Failure`] document is written.
+/// Descriptor 0 is the layer as a plain tar stream, 3 the directory to fill (empty), 4 where the [`UnpackResult`] document
+/// is written. Descriptor 5 may be open: it is kept as it is, so that a lock on it is held for as long as the jail lives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unpack {
     /// Most bytes that all files of the layer may hold together.
     pub max_bytes: u64,
     /// Most entries.
     pub max_entries: u64,
-    /// `.wh.` names are whiteouts (an image layer), not plain files (`import`, archives).
+    /// `.wh.` names are whiteouts (an image layer), not plain files (archives for `cp`).
     pub whiteouts: bool,
+    /// The archive must end as archives should: nothing else would tell that it was cut short between two entries.
+    #[serde(default)]
+    pub end_marker: bool,
 }
 
 /// What the unpack jail reports at the end.
@@ -378,6 +381,14 @@ pub struct Unpacked {
     /// Entries that were left out and why, at most 100: what a user should be told (device nodes without the right to
     /// make them and so on).
     pub warnings: Vec<String>,
+    /// The layer hides everything below it: its root is opaque. overlayfs does not look at a mark on a layer's root, so
+    /// whoever mounts must leave out the layers below.
+    #[serde(default)]
+    pub opaque: bool,
+    /// Directories that had to be made and have no entry of their own, each path in hexadecimal digits (it may hold any
+    /// byte), parents first. Their owner, mode and times are those of the layer below, if that has them.
+    #[serde(default)]
+    pub implied: Vec<String>,
     /// Room for later counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub more: BTreeMap<String, u64>,

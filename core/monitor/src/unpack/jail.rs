@@ -1,0 +1,200 @@
+//! The jail: what the process gives up before it reads the first byte.
+//!
+//! The unpacker reads hostile bytes with the right to make any file of any owner. So that a mistake in it reaches nothing,
+//! its root is the directory that it fills: nothing else has a name in its mount namespace, its network namespace is
+//! empty, it has seven capabilities, it cannot start a program, and the kernel answers only the calls it needs.
+
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, mount_move,
+    move_mount, open_tree, unmount,
+};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, chroot, fchdir, pivot_root, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, umask,
+};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, UnshareFlags, set_capabilities, set_no_new_privs,
+};
+
+use super::failure::{Result, invalid, system};
+use crate::seccomp::{Action, Filter, Rule, Seccomp};
+
+/// The highest descriptor that is kept.
+const LAST: i32 = 5;
+
+/// Address space. What is needed at most is a PAX header, a sparse map, a buffer and the paths of implied directories.
+const MEMORY: u64 = 256 << 20;
+
+/// Every call of a layer's unpacking, of the allocator, and of an orderly end (a panic's message included).
+const CALLS: &[&str] = &[
+    "brk",
+    "chdir",
+    "clock_gettime",
+    "close",
+    "exit",
+    "exit_group",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "fcntl",
+    "fgetxattr",
+    "fremovexattr",
+    "fsetxattr",
+    "fstat",
+    "fstatfs",
+    "ftruncate",
+    "futex",
+    "getdents64",
+    "getpid",
+    "getrandom",
+    "gettid",
+    "linkat",
+    "lseek",
+    "madvise",
+    "mkdirat",
+    "mknodat",
+    "mmap",
+    "mprotect",
+    "mremap",
+    "munmap",
+    "newfstatat",
+    "openat",
+    "openat2",
+    "pwrite64",
+    "read",
+    "restart_syscall",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sigaltstack",
+    "statx",
+    "symlinkat",
+    "tgkill",
+    "unlinkat",
+    "utimensat",
+    "write",
+    "writev",
+];
+
+/// Enter it. Afterwards the root directory is the one behind `target`.
+pub(super) fn enter(target: BorrowedFd<'_>) -> Result<()> {
+    let failed = |what: &'static str| move |errno| system(what, errno);
+    // Whoever started this waits for it; without them there is nobody to use the layer.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("prctl"))?;
+    close_others().map_err(failed("close descriptors"))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed("prctl"))?;
+    umask(Mode::empty());
+    change_root(target)?;
+    limit().map_err(failed("set a resource limit"))?;
+    drop_capabilities().map_err(failed("drop capabilities"))?;
+    set_no_new_privs(true).map_err(failed("set no_new_privs"))?;
+    filter()
+}
+
+fn close_others() -> rustix::io::Result<()> {
+    // SAFETY: nothing in this process has a descriptor above LAST: it has only just begun.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, LAST + 1, u32::MAX, 0) };
+    if result == 0 {
+        return Ok(());
+    }
+    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+}
+
+/// Make `target` the root of a mount namespace in which there is nothing else.
+fn change_root(target: BorrowedFd<'_>) -> Result<()> {
+    let failed = |what: &'static str| move |errno| system(what, errno);
+    // The copy must be made before the namespace: afterwards the mount behind the descriptor is another namespace's.
+    let tree = open_tree(
+        target,
+        c"",
+        OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH,
+    )
+    .map_err(failed("open_tree"))?;
+    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
+    // SAFETY: single-threaded; no descriptor table is unshared.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }.map_err(failed("unshare"))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change(c"/", private).map_err(failed("make mounts private"))?;
+    move_mount(&tree, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .map_err(failed("move_mount"))?;
+    fchdir(&tree).map_err(failed("fchdir"))?;
+    match pivot_root(c".", c".") {
+        // The old root lies on top of the new one now (pivot_root(2), "pivot_root(".", ".")").
+        Ok(()) => unmount(c".", UnmountFlags::DETACH).map_err(failed("unmount the old root"))?,
+        // The old root is the initial ramfs, which cannot be moved.
+        Err(Errno::INVAL) => {
+            mount_move(c".", c"/").map_err(failed("move the root"))?;
+            chroot(c".").map_err(failed("chroot"))?;
+        }
+        Err(errno) => return Err(system("pivot_root", errno)),
+    }
+    rustix::process::chdir(c"/").map_err(failed("chdir"))
+}
+
+/// The directory to fill, from inside.
+pub(super) fn root() -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, c"/", flags, Mode::empty()).map_err(|errno| system("open the root", errno))
+}
+
+fn limit() -> rustix::io::Result<()> {
+    let limits = [(Resource::As, MEMORY), (Resource::Core, 0), (Resource::Nofile, 32)];
+    for (resource, limit) in limits {
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
+    Ok(())
+}
+
+fn drop_capabilities() -> rustix::io::Result<()> {
+    let needed = CapabilitySet::CHOWN
+        | CapabilitySet::DAC_OVERRIDE
+        | CapabilitySet::FOWNER
+        | CapabilitySet::FSETID
+        | CapabilitySet::MKNOD
+        | CapabilitySet::SETFCAP
+        // For attributes of the trusted class (xattr(7)): what marks an opaque directory.
+        | CapabilitySet::SYS_ADMIN;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: needed,
+            permitted: needed,
+            inheritable: CapabilitySet::empty(),
+        },
+    )
+}
+
+fn filter() -> Result<()> {
+    let document = Seccomp {
+        default_action: Action::KillProcess,
+        syscalls: vec![Rule {
+            names: CALLS.iter().map(|name| (*name).to_owned()).collect(),
+            action: Action::Allow,
+            ..Rule::default()
+        }],
+        ..Seccomp::default()
+    };
+    let filter = Filter::compile(&document).map_err(|error| invalid(error.to_string()))?;
+    filter.install().map_err(|error| invalid(format!("install the system call filter: {error}")))
+}
+
+/// Take over one of the descriptors that this program was started with.
+pub(super) fn inherited(number: i32) -> Result<OwnedFd> {
+    // SAFETY: called once for each number, by the one thread there is. fcntl says whether it is open at all.
+    let fd = unsafe {
+        if libc::fcntl(number, libc::F_GETFD) < 0 {
+            return Err(invalid(format!("descriptor {number} is not open")));
+        }
+        OwnedFd::from_raw_fd(number)
+    };
+    rustix::io::fcntl_setfd(fd.as_fd(), rustix::io::FdFlags::CLOEXEC)
+        .map_err(|errno| system("fcntl", errno))?;
+    Ok(fd)
+}
