@@ -4,13 +4,14 @@
 //! nothing: its container dies by PR_SET_PDEATHSIG, and whoever opens the engine next finds a state that says
 //! "running" under a lock that nobody holds.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use super::directories::Directories;
 use super::{process, record, timestamp};
 use crate::cgroup::Cgroup;
 use crate::state::{EXIT_UNKNOWN, Reason, RunState, Status};
@@ -19,7 +20,7 @@ use crate::state::{EXIT_UNKNOWN, Reason, RunState, Status};
 pub(super) struct Emergency {
     pub(super) pidfd: OwnedFd,
     pub(super) cgroup: String,
-    pub(super) directory: BorrowedFd<'static>,
+    pub(super) directories: Directories,
     pub(super) state: RunState,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn disarm() {
 /// Kill the container and write down that the monitor has failed, and why.
 pub(super) fn end(why: &str) {
     // Not lock(): a panic may have come from within arm().
-    let Some(Emergency { pidfd, cgroup, directory, mut state }) =
+    let Some(Emergency { pidfd, cgroup, directories, mut state }) =
         EMERGENCY.try_lock().ok().and_then(|mut armed| armed.take())
     else {
         return;
@@ -58,17 +59,18 @@ pub(super) fn end(why: &str) {
     if let Ok(Some(cgroup)) = &cgroup {
         let _ = cgroup.kill();
     }
-    let _ = waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&pidfd)), WaitIdOptions::EXITED);
+    let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
     state.status = Status::Exited;
     state.pid = 0;
     state.finished_at = timestamp::now();
     state.exit_code = EXIT_UNKNOWN;
     state.reason = Reason::MonitorDied;
     state.error = why.to_owned();
-    let _ = record::write(directory, &state, true);
+    let _ = record::write(directories.container, &state, true);
     if let Ok(Some(cgroup)) = &cgroup {
         let _ = cgroup.remove(Duration::from_secs(2));
     }
+    directories.remove_run();
 }
 
 fn describe(panic: &PanicHookInfo<'_>) -> String {

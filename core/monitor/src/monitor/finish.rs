@@ -11,7 +11,7 @@ use super::clients::{Clients, Requests};
 use super::ending::Ending;
 use super::poller::{Poller, Ready, Source};
 use super::supervisor::Supervisor;
-use super::{emergency, record, removal, timestamp};
+use super::{emergency, record, timestamp};
 use crate::failpoint::failpoint;
 use crate::protocol::Event;
 use crate::state::Status;
@@ -39,7 +39,8 @@ impl Supervisor {
             });
         }
         self.settle_state(ending);
-        if let Err(errno) = record::write(self.directory, &self.state, !self.terms.auto_remove)
+        if let Err(errno) =
+            record::write(self.directories.container, &self.state, !self.terms.auto_remove)
             && self.state.error.is_empty()
         {
             // Those who listen are told at least.
@@ -101,11 +102,10 @@ impl Supervisor {
         }
         let _ = failpoint("cgroup-removed");
         if self.terms.auto_remove {
-            let _ = removal::empty(self.directory);
-            removal::itself(self.directory, &self.id);
+            self.directories.remove_container();
             let _ = failpoint("dir-removed");
         }
-        self.listener.close();
+        self.directories.remove_run();
     }
 
     /// Those who asked or connected while we were busy with the end.

@@ -4,49 +4,56 @@
 //! holds the container on a tether: end of file means that it died before it could record what it was making, and then
 //! nobody would ever look for it.
 
-use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, ioctl_fionbio};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::client::Interests;
 use super::clients::Clients;
+use super::directories::Directories;
 use super::doorway::{Doorway, Heard};
 use super::emergency::{self, Emergency};
 use super::ending::{Asked, Memory};
 use super::listener::Listener;
 use super::log::Log;
-use super::output::Output;
 use super::poller::Poller;
 use super::process::{self, Given};
-use super::stdin::Stdin;
-use super::supervisor::{Supervisor, Terms};
-use super::{record, timestamp};
+use super::record;
+use super::streams::{clone, streams};
+use super::supervisor::{SETTLE, Supervisor, Terms};
 use crate::cgroup::Cgroup;
 use crate::failpoint::failpoint;
 use crate::oci::{NamespaceKind, Resources, Spec};
 use crate::protocol::{self, Event, Failure, FailureClass, Launch, LogDriver};
-use crate::runtime::{self, Container, Options, Stdio};
-use crate::state::{Reason, RunState, Status};
+use crate::runtime::{self, Container, Options};
+use crate::state::RunState;
 
 /// How long what was made for nothing may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was made so far. Dropping it removes it all.
-struct Made {
+struct Made<'a> {
+    /// The run directory was made by the caller, for us to remove.
+    directories: &'a Directories,
     cgroup: Option<Cgroup>,
     listener: Option<Listener>,
-    /// Dropped first: that kills the process.
     container: Option<Container>,
+    /// The container's command runs, so the runtime does not end it any more.
+    started: bool,
 }
 
-impl Drop for Made {
+impl Drop for Made<'_> {
     fn drop(&mut self) {
-        self.container = None;
-        self.listener = None;
+        if let Some(container) = self.container.take()
+            && self.started
+        {
+            // A process that is dead already is what we want.
+            let _ = process::send_signal(&container.pidfd, libc::SIGKILL);
+            let _ = waitid(WaitId::PidFd(container.pidfd.as_fd()), WaitIdOptions::EXITED);
+        }
         if let Some(cgroup) = self.cgroup.take()
             && cgroup.remove(Duration::ZERO).is_err()
         {
@@ -54,11 +61,12 @@ impl Drop for Made {
             let _ = cgroup.kill();
             let _ = cgroup.remove(PATIENCE);
         }
+        self.directories.remove_run();
     }
 }
 
-/// Launch a container; `None` when there is none, and whoever could be told has been.
-pub(super) fn launch(given: Given) -> Option<Supervisor> {
+/// Launch a container. When there is none in the end, whoever could be told has been, and the process ends here.
+pub(super) fn launch(given: Given) -> Supervisor {
     let Given { launch: socket, container_dir, run_dir } = given;
     let doorway = Doorway(socket);
     let launch = match doorway.launch() {
@@ -66,36 +74,42 @@ pub(super) fn launch(given: Given) -> Option<Supervisor> {
         Heard::Nonsense(why) => {
             let failure = Failure::invalid(format!("launch document: {why}"));
             doorway.tell(&Event::Failed { failure });
-            return None;
+            process::leave()
         }
-        Heard::Gone => return None,
+        Heard::Gone => process::leave(),
     };
-    let mut made = Made { cgroup: None, listener: None, container: None };
+    let directories = match Directories::new(container_dir, run_dir, &launch.id) {
+        Ok(directories) => directories,
+        Err(failure) => {
+            doorway.tell(&Event::Failed { failure });
+            process::leave()
+        }
+    };
+    let mut made = Made {
+        directories: &directories,
+        cgroup: None,
+        listener: None,
+        container: None,
+        started: false,
+    };
     let result = read(&launch).and_then(|spec| {
-        make(&mut made, &launch, &spec, run_dir)?;
+        make(&mut made, &launch, &spec)?;
         start(&mut made, &launch, &doorway)?;
-        Ok(spec)
-    });
-    let result = result.and_then(|spec| {
-        let state = running(&launch, made.container.as_ref());
-        record::write(container_dir, &state, false)
-            .map_err(|errno| Failure::system("write the state", errno.raw_os_error()))?;
+        let state = settle(&made, &launch, &spec)?;
         Ok((spec, state))
     });
     match result {
-        Ok((spec, state)) => {
-            let _ = failpoint("state-written");
-            supervise(made, &launch, &spec, state, doorway, container_dir)
-        }
+        Ok((spec, state)) => supervise(made, &launch, &spec, state, doorway),
         Err(failure) => {
+            emergency::disarm();
             drop(made);
             if failure.class != FailureClass::Abandoned {
-                let state = failed(&launch, &failure);
+                let state = record::failed(&launch, &failure);
                 // The caller is told, whatever the disk says.
-                let _ = record::write(container_dir, &state, !launch.auto_remove);
+                let _ = record::write(directories.container, &state, !launch.auto_remove);
                 doorway.tell(&Event::Failed { failure });
             }
-            None
+            process::leave()
         }
     }
 }
@@ -123,12 +137,7 @@ fn passed(point: &str) -> Result<(), Failure> {
     })
 }
 
-fn make(
-    made: &mut Made,
-    launch: &Launch,
-    spec: &Spec,
-    run_dir: std::os::fd::BorrowedFd<'static>,
-) -> Result<(), Failure> {
+fn make(made: &mut Made<'_>, launch: &Launch, spec: &Spec) -> Result<(), Failure> {
     let none = Resources::default();
     let resources = spec.linux.resources.as_ref().unwrap_or(&none);
     let cgroup = made.cgroup.insert(Cgroup::create(&spec.linux.cgroups_path, resources)?);
@@ -147,14 +156,14 @@ fn make(
         auto_start: launch.auto_start,
     })?;
     // While the container's process sets itself up.
-    let listener = Listener::bind(run_dir, &launch.id)
+    let listener = Listener::bind(made.directories.run)
         .map_err(|errno| Failure::system("make the control socket", errno.raw_os_error()))?;
     made.listener = Some(listener);
     made.container = Some(setup.finish()?);
     passed("created")
 }
 
-fn start(made: &mut Made, launch: &Launch, doorway: &Doorway) -> Result<(), Failure> {
+fn start(made: &mut Made<'_>, launch: &Launch, doorway: &Doorway) -> Result<(), Failure> {
     let Some(container) = &mut made.container else { return Ok(()) };
     if !launch.auto_start {
         if !doorway.tell(&Event::Created { pid: container.pid }) {
@@ -163,7 +172,25 @@ fn start(made: &mut Made, launch: &Launch, doorway: &Doorway) -> Result<(), Fail
         wait_for_permission(container, doorway)?;
     }
     container.start()?;
+    made.started = true;
     passed("started")
+}
+
+/// The command runs: from now on a failure of ours must not leave it to itself, and others can see it.
+fn settle(made: &Made<'_>, launch: &Launch, spec: &Spec) -> Result<RunState, Failure> {
+    let failed = |what: &str, errno: Errno| Failure::system(what, errno.raw_os_error());
+    let Some(container) = &made.container else { return Err(abandoned()) };
+    let state = record::running(launch, container.pid);
+    emergency::arm(Emergency {
+        pidfd: clone(&container.pidfd).map_err(|e| failed("watch the container", e))?,
+        cgroup: spec.linux.cgroups_path.clone(),
+        directories: made.directories.clone(),
+        state: state.clone(),
+    });
+    record::write(made.directories.container, &state, false)
+        .map_err(|e| failed("write the state", e))?;
+    passed("state-written")?;
+    Ok(state)
 }
 
 fn wait_for_permission(container: &Container, doorway: &Doorway) -> Result<(), Failure> {
@@ -205,87 +232,42 @@ fn joins_pids_of_another(spec: &Spec) -> bool {
     spec.linux.namespaces.iter().any(|n| n.kind == NamespaceKind::Pid && n.path.is_some())
 }
 
-fn running(launch: &Launch, container: Option<&Container>) -> RunState {
-    let pid = container.map_or(0, |c| c.pid);
-    RunState {
-        status: Status::Running,
-        pid,
-        pid_start_time: start_time(pid).unwrap_or(0),
-        monitor_pid: std::process::id().cast_signed(),
-        boot_id: launch.boot_id.clone(),
-        started_at: timestamp::now(),
-        finished_at: 0,
-        exit_code: 0,
-        reason: Reason::None,
-        oom_killed: false,
-        error: String::new(),
-    }
-}
-
-/// Field 22 of `/proc/PID/stat`. The name before it may hold anything, a closing parenthesis too.
-fn start_time(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
-}
-
-fn failed(launch: &Launch, failure: &Failure) -> RunState {
-    let now = timestamp::now();
-    RunState {
-        status: Status::Exited,
-        pid: 0,
-        started_at: now,
-        finished_at: now,
-        // Docker's exit codes of a container that could not be started.
-        exit_code: match failure.class {
-            FailureClass::CommandNotFound => 127,
-            FailureClass::CommandNotExecutable => 126,
-            _ => 128,
-        },
-        reason: Reason::StartFailed,
-        error: failure.message.clone(),
-        ..running(launch, None)
-    }
-}
-
 /// From here on the container runs, and only its end or ours ends it.
 fn supervise(
-    mut made: Made,
+    mut made: Made<'_>,
     launch: &Launch,
     spec: &Spec,
     state: RunState,
     doorway: Doorway,
-    directory: std::os::fd::BorrowedFd<'static>,
-) -> Option<Supervisor> {
-    let (mut container, cgroup, listener) =
-        (made.container.take()?, made.cgroup.take()?, made.listener.take()?);
-    drop(made);
+) -> Supervisor {
     let shares_pids = !has_pids_of_its_own(spec);
-    let take = |container: &mut Container| -> Result<_, Errno> {
-        emergency::arm(Emergency {
-            pidfd: clone(&container.pidfd)?,
-            cgroup: spec.linux.cgroups_path.clone(),
-            directory,
-            state: state.clone(),
-        });
+    let fail = |why: &str| -> ! {
+        emergency::end(&format!("set up the monitor: {why}"));
+        process::leave()
+    };
+    let (Some(mut container), Some(cgroup), Some(listener)) =
+        (made.container.take(), made.cgroup.take(), made.listener.take())
+    else {
+        fail("nothing was made")
+    };
+    let mut take = || -> Result<_, Errno> {
         let signals = process::take_signals(shares_pids && !joins_pids_of_another(spec))?;
-        let (output, stdin, terminal) = streams(container.stdio.take(), launch.stdin)?;
-        Ok((Poller::new()?, signals, output, stdin, terminal))
+        let streams = streams(container.stdio.take(), launch.stdin)?;
+        Ok((Poller::new()?, signals, streams))
     };
-    let (poller, signals, output, stdin, terminal) = match take(&mut container) {
+    let (poller, signals, (output, stdin, terminal)) = match take() {
         Ok(taken) => taken,
-        Err(errno) => {
-            let what = format!("set up the monitor: {}", protocol::describe(errno.raw_os_error()));
-            emergency::end(&what);
-            return None;
-        }
+        Err(errno) => fail(&protocol::describe(errno.raw_os_error())),
     };
+    let directories = made.directories.clone();
+    // What it held is the supervisor's now.
+    std::mem::forget(made);
     let log = match launch.log.driver {
-        LogDriver::JsonFile => Some(Log::new(directory, &launch.log)),
+        LogDriver::JsonFile => Some(Log::new(directories.container, &launch.log)),
         LogDriver::None => None,
     };
     let pid = container.pid;
     let mut supervisor = Supervisor {
-        id: launch.id.clone(),
         poller,
         container,
         cgroup,
@@ -298,7 +280,7 @@ fn supervise(
             stdin_once: launch.stdin == protocol::Stdin::Once,
             shares_pids,
         },
-        directory,
+        directories,
         terminal,
         output,
         stdin,
@@ -307,6 +289,7 @@ fn supervise(
         launch: None,
         listener,
         listen_again: None,
+        settle_at: Some(Instant::now() + SETTLE),
         signals,
         memory: Memory::new(None),
         asked: Asked::default(),
@@ -321,33 +304,5 @@ fn supervise(
         exit: true,
     };
     supervisor.take_in_caller(doorway.0, interests, &Event::Started { pid });
-    Some(supervisor)
-}
-
-type Streams = (Output, Stdin, Option<OwnedFd>);
-
-fn streams(stdio: Option<Stdio>, stdin: protocol::Stdin) -> Result<Streams, Errno> {
-    let wanted = stdin != protocol::Stdin::Null;
-    match stdio {
-        Some(Stdio::Pipes { stdin, stdout, stderr }) => {
-            let stdin = stdin.filter(|_| wanted);
-            for fd in [Some(&stdout), Some(&stderr), stdin.as_ref()].into_iter().flatten() {
-                ioctl_fionbio(fd, true)?;
-            }
-            Ok((Output::new(stdout, Some(stderr), None), Stdin::new(stdin, false), None))
-        }
-        Some(Stdio::Terminal(master)) => {
-            ioctl_fionbio(&master, true)?;
-            let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-            let keep_open = ioctl_tiocgptpeer(&master, peer)?;
-            let input = if wanted { Some(clone(&master)?) } else { None };
-            let output = Output::new(clone(&master)?, None, Some(keep_open));
-            Ok((output, Stdin::new(input, true), Some(master)))
-        }
-        None => Err(Errno::BADF),
-    }
-}
-
-fn clone(fd: &impl AsFd) -> Result<OwnedFd, Errno> {
-    fd.as_fd().try_clone_to_owned().map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::MFILE))
+    supervisor
 }

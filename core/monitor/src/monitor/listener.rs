@@ -19,9 +19,6 @@ use crate::protocol::CONTROL_SOCKET;
 /// The listening socket.
 pub(super) struct Listener {
     socket: OwnedFd,
-    directory: BorrowedFd<'static>,
-    /// The directory's name.
-    name: String,
 }
 
 /// What came of looking for a connection.
@@ -36,8 +33,8 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    /// Listen in the run directory of the container `name`.
-    pub(super) fn bind(directory: BorrowedFd<'static>, name: &str) -> Result<Listener, Errno> {
+    /// Listen in a run directory. What a dead monitor has left there goes.
+    pub(super) fn bind(directory: BorrowedFd<'_>) -> Result<Listener, Errno> {
         match unlinkat(directory, CONTROL_SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno),
@@ -49,7 +46,7 @@ impl Listener {
         let path = format!("/proc/self/fd/{}/{CONTROL_SOCKET}", directory.as_raw_fd());
         bind(&socket, &SocketAddrUnix::new(path)?)?;
         listen(&socket, 128)?;
-        Ok(Listener { socket, directory, name: name.to_owned() })
+        Ok(Listener { socket })
     }
 
     pub(super) fn accept(&self) -> Accepted {
@@ -70,24 +67,8 @@ impl Listener {
     }
 }
 
-impl Listener {
-    /// Nobody else can connect from now on; those who have, have. The directory goes too: one that is left is how others
-    /// know that a monitor has not come this far.
-    pub(super) fn close(&self) {
-        // A run directory that somebody has removed with all in it is as good.
-        let _ = unlinkat(self.directory, CONTROL_SOCKET, AtFlags::empty());
-        super::removal::itself(self.directory, &self.name);
-    }
-}
-
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.close();
     }
 }

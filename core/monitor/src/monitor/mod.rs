@@ -7,6 +7,7 @@
 
 mod client;
 mod clients;
+mod directories;
 mod doorway;
 mod emergency;
 mod ending;
@@ -21,6 +22,7 @@ mod record;
 mod removal;
 mod request;
 mod stdin;
+mod streams;
 mod supervisor;
 mod timestamp;
 
@@ -29,9 +31,7 @@ use std::process::ExitCode;
 /// The role `monitor`. The process that the library started returns at once (in [`process::detach`]).
 pub fn main() -> ExitCode {
     let Ok(given) = process::detach() else { return ExitCode::FAILURE };
-    let Some(mut supervisor) = launch::launch(given) else { return ExitCode::SUCCESS };
-    process::trim_memory();
-    supervisor.watch_memory();
+    let mut supervisor = launch::launch(given);
     match supervisor.run() {
         Ok(ending) => supervisor.finish(ending),
         Err(errno) => {
@@ -39,7 +39,5 @@ pub fn main() -> ExitCode {
             emergency::end(&format!("the monitor failed: {why}"));
         }
     }
-    // The kernel is quicker at taking everything back, and the connections close when it does.
-    // SAFETY: nothing that has to be written is buffered.
-    unsafe { libc::_exit(0) }
+    process::leave()
 }

@@ -146,10 +146,43 @@ pub(super) fn adopt_orphans() {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
 }
 
-/// Give memory that is free back to the kernel: what was needed for the start is not needed again.
-pub(super) fn trim_memory() {
+/// Give back to the kernel what was needed for the start and is not for waiting: free memory, and our own code.
+///
+/// The code's pages stay in the page cache and come back when they are run; until then they count for nobody. That is only
+/// right for segments that cannot be written: in the others a page may differ from the file.
+pub(super) fn settle_down() {
     // SAFETY: malloc_trim may be called at any time.
     unsafe { libc::malloc_trim(0) };
+    // SAFETY: the kernel has mapped our program headers, and says where and how many they are (getauxval(3)).
+    let (page, headers) = unsafe {
+        let first = libc::getauxval(libc::AT_PHDR) as *const libc::Elf64_Phdr;
+        let count = libc::getauxval(libc::AT_PHNUM) as usize;
+        let headers = if first.is_null() { &[] } else { std::slice::from_raw_parts(first, count) };
+        (libc::getauxval(libc::AT_PAGESZ) as usize, headers)
+    };
+    // A program that can be loaded anywhere has a header that says where the headers should have been.
+    let meant = headers.iter().find(|h| h.p_type == libc::PT_PHDR).map(|h| h.p_vaddr as usize);
+    let moved = meant.map_or(0, |meant| (headers.as_ptr() as usize).wrapping_sub(meant));
+    for header in headers {
+        if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+            continue;
+        }
+        let start = moved.wrapping_add(header.p_vaddr as usize);
+        let (from, to) = (start & !(page - 1), start + header.p_memsz as usize);
+        // SAFETY: a segment of our own that nobody can have written to, so the file has all of it.
+        unsafe { libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_DONTNEED) };
+    }
+}
+
+/// End the process: the lock first and the connections last, so that whoever waits for the end of a connection finds the
+/// lock free.
+pub(super) fn leave() -> ! {
+    // SAFETY: nothing else uses the lock's descriptor. Nothing that has to be written is buffered, and the kernel is
+    // quicker at taking everything back than we are.
+    unsafe {
+        libc::close(fd::LOCK);
+        libc::_exit(0)
+    }
 }
 
 fn last_errno() -> Errno {

@@ -1,15 +1,18 @@
-//! Writes `state.json`, always as a whole: a new file is renamed over the old one.
+//! Makes and writes `state.json`, always as a whole: a new file is renamed over the old one.
 //!
 //! The state at the end is durable before anybody is told of it (write, fsync, rename, fsync of the directory). On a full
 //! disk there may be no room for a new file, and that is when the state matters most. So the file is padded to a
 //! fixed length: the old one can then be overwritten in place, which needs no room.
 
+use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, fsync, openat, renameat};
 use rustix::io::{Errno, pwrite};
 
-use crate::state::{FILE, RunState};
+use super::timestamp;
+use crate::protocol::{Failure, FailureClass, Launch};
+use crate::state::{FILE, Reason, RunState, Status};
 
 const NEW: &str = "state.json.new";
 
@@ -18,6 +21,49 @@ const LENGTH: usize = 2048;
 
 /// The longest error text that is kept: the document stays well below [`LENGTH`], even if every byte has to be escaped.
 const ERROR_MAX: usize = 200;
+
+/// The state of a container whose command runs now.
+pub(super) fn running(launch: &Launch, pid: i32) -> RunState {
+    RunState {
+        status: Status::Running,
+        pid,
+        pid_start_time: start_time(pid).unwrap_or(0),
+        monitor_pid: std::process::id().cast_signed(),
+        boot_id: launch.boot_id.clone(),
+        started_at: timestamp::now(),
+        finished_at: 0,
+        exit_code: 0,
+        reason: Reason::None,
+        oom_killed: false,
+        error: String::new(),
+    }
+}
+
+/// Field 22 of `/proc/PID/stat`. The name before it may hold anything, a closing parenthesis too.
+fn start_time(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// The state of a container that could not be started.
+pub(super) fn failed(launch: &Launch, failure: &Failure) -> RunState {
+    let now = timestamp::now();
+    RunState {
+        status: Status::Exited,
+        pid: 0,
+        started_at: now,
+        finished_at: now,
+        // Docker's exit codes of a container that could not be started.
+        exit_code: match failure.class {
+            FailureClass::CommandNotFound => 127,
+            FailureClass::CommandNotExecutable => 126,
+            _ => 128,
+        },
+        reason: Reason::StartFailed,
+        error: failure.message.clone(),
+        ..running(launch, 0)
+    }
+}
 
 /// Write the state to the container's directory.
 pub(super) fn write(
@@ -81,7 +127,6 @@ fn write_at_start(file: &OwnedFd, document: &[u8]) -> Result<(), Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Reason, Status};
 
     fn state(error: &str) -> RunState {
         RunState {

@@ -35,12 +35,6 @@ pub(super) fn empty(directory: BorrowedFd<'_>) -> Result<(), Errno> {
     }
 }
 
-/// Remove an open directory that is empty, by its name: the name that it has by itself, `.`, cannot be removed (rmdir(2)).
-/// One that cannot be removed is found by whoever opens the engine next.
-pub(super) fn itself(directory: BorrowedFd<'_>, name: &str) {
-    let _ = unlinkat(directory, format!("../{name}"), AtFlags::REMOVEDIR);
-}
-
 const READ: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 struct Pass {

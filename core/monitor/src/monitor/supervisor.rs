@@ -1,6 +1,6 @@
 //! The loop of a running container: one thread, one epoll, and no memory taken while nothing but output happens.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
@@ -9,6 +9,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::client::{Interests, Received};
 use super::clients::{Clients, MOST, Requests};
+use super::directories::Directories;
 use super::ending::{Asked, Ending, Memory, Stop};
 use super::listener::{Accepted, Listener};
 use super::log::Log;
@@ -28,6 +29,10 @@ const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 /// What a monitor is told to do by SIGTERM, which a machine that shuts down sends to everybody.
 const TERM_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a container has to run before the monitor makes itself comfortable: one that ends at once should not have to
+/// wait for that.
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
+
 /// How this container is looked after.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
@@ -42,14 +47,11 @@ pub(super) struct Terms {
 
 /// A monitor while its container runs.
 pub(super) struct Supervisor {
-    /// The container's id, which is the name of its directories.
-    pub(super) id: String,
     pub(super) poller: Poller,
     pub(super) container: Container,
     pub(super) cgroup: Cgroup,
     pub(super) terms: Terms,
-    /// The container's directory.
-    pub(super) directory: BorrowedFd<'static>,
+    pub(super) directories: Directories,
     pub(super) terminal: Option<OwnedFd>,
     pub(super) output: Output,
     pub(super) stdin: Stdin,
@@ -59,6 +61,7 @@ pub(super) struct Supervisor {
     pub(super) launch: Option<(u32, u32)>,
     pub(super) listener: Listener,
     pub(super) listen_again: Option<Instant>,
+    pub(super) settle_at: Option<Instant>,
     pub(super) signals: OwnedFd,
     pub(super) memory: Memory,
     pub(super) asked: Asked,
@@ -101,13 +104,15 @@ impl Supervisor {
         }
     }
 
-    /// Watch for lack of memory too. It is not needed for a container that ends at once.
-    pub(super) fn watch_memory(&mut self) {
+    /// The container is one that stays: need no more than for waiting, and watch for lack of memory.
+    fn settle_down(&mut self) {
+        self.settle_at = None;
         self.memory = Memory::new(self.cgroup.watch_oom());
         if let Some(watch) = self.memory.watch() {
             // Without, the count at the end has to do.
             let _ = self.poller.watch(watch, Source::Memory, EventFlags::IN);
         }
+        process::settle_down();
     }
 
     fn handle(&mut self, ready: Ready) -> Result<(), Errno> {
@@ -134,7 +139,8 @@ impl Supervisor {
             _ => None,
         };
         let limit = self.terms.limit.filter(|_| !self.asked.timed_out);
-        [stop, limit, self.clients.deadline(), self.memory.deadline(), self.listen_again]
+        let (clients, memory) = (self.clients.deadline(), self.memory.deadline());
+        [stop, limit, clients, memory, self.listen_again, self.settle_at]
             .into_iter()
             .flatten()
             .min()
@@ -159,6 +165,9 @@ impl Supervisor {
         if due(self.memory.deadline()) && self.memory.look(&self.cgroup) {
             self.state.oom_killed = true;
             self.write_state();
+        }
+        if due(self.settle_at) {
+            self.settle_down();
         }
         if due(self.listen_again) {
             self.listen_again = None;
@@ -328,6 +337,6 @@ impl Supervisor {
 
     fn write_state(&self) {
         // It is written again at the end, and that one is what counts.
-        let _ = record::write(self.directory, &self.state, false);
+        let _ = record::write(self.directories.container, &self.state, false);
     }
 }

@@ -1,0 +1,52 @@
+//! A container's two directories: its own, below the engine root, and its run directory, which holds the control socket.
+//!
+//! Both are named by the container's id in a directory that the engine keeps. A run directory that is still there under a lock
+//! that nobody holds is how others know that a monitor has not come to its end, so it goes last.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{AtFlags, unlinkat};
+
+use super::removal;
+use crate::protocol::{CONTROL_SOCKET, Failure};
+
+/// The directories of one container.
+#[derive(Clone)]
+pub(super) struct Directories {
+    pub(super) container: BorrowedFd<'static>,
+    pub(super) run: BorrowedFd<'static>,
+    id: String,
+}
+
+impl Directories {
+    pub(super) fn new(
+        container: BorrowedFd<'static>,
+        run: BorrowedFd<'static>,
+        id: &str,
+    ) -> Result<Directories, Failure> {
+        if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(Failure::invalid(format!("not a container id: {id:?}")));
+        }
+        Ok(Directories { container, run, id: id.to_owned() })
+    }
+
+    /// Remove the container's own directory and all that is in it. What cannot be removed, whoever opens the engine next
+    /// finds and removes.
+    pub(super) fn remove_container(&self) {
+        if removal::empty(self.container).is_ok() {
+            self.remove_by_name(self.container);
+        }
+    }
+
+    /// Remove the run directory. Nobody can connect from then on.
+    pub(super) fn remove_run(&self) {
+        // One that somebody has removed with all in it is as good.
+        let _ = unlinkat(self.run, CONTROL_SOCKET, AtFlags::empty());
+        self.remove_by_name(self.run);
+    }
+
+    /// An open directory cannot be removed by the name that it has by itself, `.` (rmdir(2)).
+    fn remove_by_name(&self, directory: BorrowedFd<'_>) {
+        let _ = unlinkat(directory, format!("../{}", self.id), AtFlags::REMOVEDIR);
+    }
+}
