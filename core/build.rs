@@ -12,6 +12,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 fn main() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let workspace = here.parent().ok_or("core stands in no workspace")?;
@@ -36,6 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     std::fs::copy(&built, &carried).map_err(|e| format!("copy {}: {e}", built.display()))?;
     println!("cargo:rustc-env=BARQUE_MONITOR_BIN={}", carried.display());
+    let digest = Sha256::digest(std::fs::read(&carried)?);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo:rustc-env=BARQUE_MONITOR_SHA256={digest}");
     Ok(())
 }
 

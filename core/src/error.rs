@@ -84,13 +84,7 @@ impl Error {
     /// remedies of their own.
     pub fn system(what: impl fmt::Display, errno: std::io::Error) -> Error {
         let number = errno.raw_os_error();
-        let kind = match number {
-            Some(libc::EACCES | libc::EPERM) => ErrorKind::PermissionDenied,
-            Some(libc::ENOSPC | libc::EDQUOT | libc::EMFILE | libc::ENFILE | libc::ENOMEM) => {
-                ErrorKind::ResourceExhausted
-            }
-            _ => ErrorKind::System,
-        };
+        let kind = number.map_or(ErrorKind::System, ErrorKind::of_errno);
         let mut error = Error::new(kind, format!("{what}: {}", describe(&errno)));
         error.0.errno = number;
         error

@@ -95,6 +95,11 @@ impl Layout {
         self.run.join("locks").join(id)
     }
 
+    /// Says in which boot everything was looked at (`reconcile.rs`).
+    pub(crate) fn boot(&self) -> PathBuf {
+        self.run.join("boot")
+    }
+
     /// A container's cgroup, below the root of every hierarchy.
     pub(crate) fn cgroup(&self, id: &str) -> String {
         format!("/barque/{}/{id}", self.instance)

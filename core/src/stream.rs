@@ -129,25 +129,40 @@ impl Canceller {
     /// # Errors
     /// [`ErrorKind::Cancelled`].
     pub fn wait_readable(&self, fd: BorrowedFd<'_>, deadline: Deadline) -> Result<bool> {
+        Ok(!self.wait_for(fd, PollFlags::IN, deadline)?.is_empty())
+    }
+
+    /// Wait until `fd` is ready for one of `wanted`; nothing when the deadline passes first.
+    pub(crate) fn wait_for(
+        &self,
+        fd: BorrowedFd<'_>,
+        wanted: PollFlags,
+        deadline: Deadline,
+    ) -> Result<PollFlags> {
         loop {
             self.check()?;
-            let mut fds = [
-                PollFd::from_borrowed_fd(fd, PollFlags::IN),
-                PollFd::new(&self.0.fd, PollFlags::IN),
-            ];
+            let mut fds =
+                [PollFd::from_borrowed_fd(fd, wanted), PollFd::new(&self.0.fd, PollFlags::IN)];
             let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
             match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) => return Ok(false),
+                Ok(0) => return Ok(PollFlags::empty()),
                 Ok(_) if fds[0].revents().is_empty() => {
                     // Written to by someone who has only the descriptor: a signal handler, which may call write(2) and not
                     // much else (signal-safety(7)).
                     self.0.cancelled.store(true, Ordering::Release);
                 }
-                Ok(_) => return Ok(true),
+                Ok(_) => return Ok(fds[0].revents()),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::system("poll", errno.into())),
             }
         }
+    }
+
+    /// Let time pass, unless this is cancelled.
+    pub(crate) fn sleep(&self, duration: Duration) -> Result<()> {
+        // The descriptor of the canceller itself: when it is readable, `wait_for` finds it so and fails.
+        let deadline = Deadline::after(duration);
+        self.wait_for(self.0.fd.as_fd(), PollFlags::empty(), deadline).map(drop)
     }
 }
 

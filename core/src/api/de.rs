@@ -87,7 +87,9 @@ pub(super) fn words<'de, D: Deserializer<'de>>(
 pub(super) fn some_words<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<Vec<String>>, D::Error> {
-    words(deserializer).map(Some)
+    #[derive(Deserialize)]
+    struct Words(#[serde(deserialize_with = "words")] Vec<String>);
+    Ok(Option::<Words>::deserialize(deserializer)?.map(|words| words.0))
 }
 
 /// `["K=V"]`, or `{"K": "V"}` as docker-py's users write it; a `null` value passes nothing.

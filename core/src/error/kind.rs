@@ -81,6 +81,17 @@ impl ErrorKind {
         }
     }
 
+    /// The kind of a system call's error number: those that have a remedy of their own have a kind of their own.
+    pub(crate) const fn of_errno(errno: i32) -> ErrorKind {
+        match errno {
+            libc::EACCES | libc::EPERM => ErrorKind::PermissionDenied,
+            libc::ENOSPC | libc::EDQUOT | libc::EMFILE | libc::ENFILE | libc::ENOMEM => {
+                ErrorKind::ResourceExhausted
+            }
+            _ => ErrorKind::System,
+        }
+    }
+
     /// Its stable name: `not_found`. JavaScript's `code` is the same in capitals.
     pub const fn name(self) -> &'static str {
         self.row().0

@@ -6,10 +6,13 @@
 
 mod intent;
 
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -34,31 +37,38 @@ pub(crate) enum Durability {
 
 /// The open database.
 pub(crate) struct Store {
-    connection: Mutex<Connection>,
-    /// The process that opened it. SQLite's POSIX locks are not inherited by a fork, and a child that closes its copy of the
-    /// descriptor drops the parent's (`man 2 fcntl`): so a forked child must not touch the connection.
+    path: PathBuf,
+    writer: Arc<Mutex<Writer>>,
+    /// A second connection, opened when a thread wants to read while another waits to write: in WAL mode a reader waits for
+    /// nobody, but a connection is used by one thread at a time.
+    reader: Arc<Mutex<Option<Connection>>>,
+    /// The process that opened it. A child forked from it shares neither the locks nor the memory that SQLite believes it has
+    /// (https://sqlite.org/howtocorrupt.html, 2.6), so it must not so much as close the connections.
     pid: u32,
+}
+
+struct Writer {
+    connection: Connection,
+    /// What `PRAGMA synchronous` was last set to.
+    durability: Option<Durability>,
 }
 
 impl Store {
     /// Open the database at `path`, making it where there is none.
     pub(crate) fn open(path: &Path) -> Result<Store> {
         let named = |error| failed(format!("open {}", path.display()), error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(named)?;
-        connection.busy_timeout(PATIENCE).map_err(named)?;
-        connection
-            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .map_err(named)?;
-        connection.pragma_update(None, "foreign_keys", true).map_err(named)?;
+        let mut connection = connect(path).map_err(named)?;
         let version: i32 =
             connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(named)?;
         if version != SCHEMA_VERSION {
             migrate(&mut connection, path)?;
         }
-        Ok(Store { connection: Mutex::new(connection), pid: std::process::id() })
+        Ok(Store {
+            path: path.to_owned(),
+            writer: Arc::new(Mutex::new(Writer { connection, durability: None })),
+            reader: Arc::default(),
+            pid: std::process::id(),
+        })
     }
 
     /// Fail in a process that forked from the one that opened the engine.
@@ -79,8 +89,20 @@ impl Store {
         body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
         self.check_process()?;
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        body(&connection).map_err(|error| failed("read the database", error))
+        let wrong = |error| failed("read the database", error);
+        match self.writer.try_lock() {
+            Ok(writer) => return body(&writer.connection).map_err(wrong),
+            Err(TryLockError::Poisoned(writer)) => {
+                return body(&writer.into_inner().connection).map_err(wrong);
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match &mut *reader {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.path).map_err(wrong)?),
+        };
+        body(connection).map_err(wrong)
     }
 
     /// Change the record, all or nothing. `body` must do nothing but SQL.
@@ -90,24 +112,52 @@ impl Store {
         body: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         self.check_process()?;
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let level = match durability {
-            Durability::Full => "FULL",
-            Durability::Crash => "NORMAL",
-        };
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let wrong = |error| failed("write the database", error);
-        connection.pragma_update(None, "synchronous", level).map_err(wrong)?;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrong)?;
+        if writer.durability != Some(durability) {
+            let level = match durability {
+                Durability::Full => "FULL",
+                Durability::Crash => "NORMAL",
+            };
+            writer.connection.pragma_update(None, "synchronous", level).map_err(wrong)?;
+            writer.durability = Some(durability);
+        }
+        let transaction = writer
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(wrong)?;
         let value = body(&transaction)?;
         transaction.commit().map_err(wrong)?;
         Ok(value)
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.check_process().is_err() {
+            // A count that never reaches zero keeps the connections from being closed in this child.
+            std::mem::forget((Arc::clone(&self.writer), Arc::clone(&self.reader)));
+        }
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    Ok(connection)
+}
+
 /// Bring an empty or older database to the present schema.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let named = |error| failed(format!("prepare {}", path.display()), error);
+    // Requests hold secrets. SQLite gives its other files the mode of this one.
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))
+        .map_err(|error| Error::system(format!("chmod {}", path.display()), error))?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(named)?;

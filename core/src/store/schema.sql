@@ -86,3 +86,6 @@ CREATE TABLE containers (
     owner_boot_id    TEXT
 ) WITHOUT ROWID;
 CREATE INDEX containers_by_image ON containers (image_id);
+-- Those that reconciling must look at: at most the ones that run, while all others are never read.
+CREATE INDEX containers_unsettled ON containers (id)
+    WHERE removing OR auto_remove OR owner_pid IS NOT NULL;

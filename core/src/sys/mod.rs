@@ -1,1 +1,10 @@
 //! Thin safe wrappers around the system calls the engine needs, one file a family. The only place in core with `unsafe`.
+
+pub(crate) mod clock;
+pub(crate) mod directory;
+pub(crate) mod environment;
+pub(crate) mod file;
+pub(crate) mod lock;
+pub(crate) mod mount;
+pub(crate) mod socket;
+pub(crate) mod spawn;
