@@ -1,18 +1,21 @@
 //! The engine: a root directory, opened.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rustix::fs::{Mode, mkdir};
+use rustix::fs::Mode;
 
 use crate::api::operations::{Kind, Operation};
 use crate::api::{DiskUsage, SystemInfo, SystemVersion};
 use crate::container::Containers;
+use crate::container::plan::ThisHost;
 use crate::error::{Error, Result};
 use crate::image::Images;
 use crate::layout::Layout;
-use crate::store::Store;
+use crate::store::{Owner, Store};
 use crate::stream::{Canceller, Stream};
+use crate::{monitor_image, reconcile, sys};
 
 /// Where an engine keeps what it knows.
 #[derive(Clone, Debug, Default)]
@@ -42,34 +45,43 @@ pub struct Engine {
     canceller: Canceller,
 }
 
-pub(crate) struct Shared {
-    pub(crate) layout: Layout,
-    pub(crate) store: Store,
+struct Shared {
+    layout: Layout,
+    store: Store,
+    this_process: Owner,
+    /// What planning asks about this machine, gathered when the first container is planned.
+    host: OnceLock<ThisHost>,
+    /// The monitor program, opened when the first container is started.
+    monitor: Mutex<Option<Arc<OwnedFd>>>,
 }
 
 impl Engine {
     /// Open an engine: the given root, else the environment's `BARQUE_ROOT`, else `/var/lib/barque`.
     ///
+    /// What other processes left half done is finished or undone first.
+    ///
     /// # Errors
     /// When the root cannot be made or read, or was written by a newer barque.
     pub fn open(options: EngineOptions) -> Result<Engine> {
-        let root = options
-            .root
-            .or_else(|| {
-                std::env::var_os("BARQUE_ROOT").filter(|v| !v.is_empty()).map(PathBuf::from)
-            })
-            .unwrap_or_else(|| PathBuf::from("/var/lib/barque"));
-        let run = options
-            .run
-            .or_else(|| std::env::var_os("BARQUE_RUN").filter(|v| !v.is_empty()).map(PathBuf::from))
-            .unwrap_or_else(|| PathBuf::from("/run/barque"));
+        let given = |path: Option<PathBuf>, variable, default: &str| {
+            path.or_else(|| sys::environment::trusted(variable).map(PathBuf::from))
+                .unwrap_or_else(|| PathBuf::from(default))
+        };
+        let root = given(options.root, "BARQUE_ROOT", "/var/lib/barque");
+        let run = given(options.run, "BARQUE_RUN", "/run/barque");
         make_private(&root)?;
         make_private(&run)?;
         let layout = Layout::of(&root, &run)?;
         make_private(layout.run())?;
-        let store = Store::open(&layout.database())?;
-        let engine =
-            Engine { shared: Arc::new(Shared { layout, store }), canceller: Canceller::new()? };
+        let shared = Shared {
+            store: Store::open(&layout.database())?,
+            layout,
+            this_process: Owner::this()?,
+            host: OnceLock::new(),
+            monitor: Mutex::new(None),
+        };
+        let engine = Engine { shared: Arc::new(shared), canceller: Canceller::new()? };
+        reconcile::run(&engine)?;
         Ok(engine)
     }
 
@@ -147,20 +159,49 @@ impl Engine {
     pub(crate) fn canceller(&self) -> &Canceller {
         &self.canceller
     }
+
+    /// The same engine for work that must be done even though the caller has cancelled what it belongs to.
+    pub(crate) fn uncancelled(&self) -> Result<Engine> {
+        Ok(self.with_canceller(&Canceller::new()?))
+    }
+
+    /// Who opened the engine: the owner of what is begun through it.
+    pub(crate) fn this_process(&self) -> &Owner {
+        &self.shared.this_process
+    }
+
+    /// The boot this is.
+    pub(crate) fn boot_id(&self) -> &str {
+        &self.shared.this_process.boot_id
+    }
+
+    /// This machine.
+    pub(crate) fn host(&self) -> &ThisHost {
+        self.shared.host.get_or_init(ThisHost::new)
+    }
+
+    /// The program that runs containers and unpacks layers, ready to be executed.
+    pub(crate) fn monitor_program(&self) -> Result<Arc<OwnedFd>> {
+        let mut program = self.shared.monitor.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = &*program {
+            return Ok(Arc::clone(program));
+        }
+        let opened = Arc::new(monitor_image::open(self.layout())?);
+        *program = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
 }
 
 /// Make a directory that only its owner can enter, and its parents as they come (CVE-2021-41091: local users must not reach
 /// setuid programs in layers).
-fn make_private(path: &std::path::Path) -> Result<()> {
-    let failed = |error: std::io::Error| Error::system(format!("make {}", path.display()), error);
-    match mkdir(path, Mode::RWXU) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(rustix::io::Errno::NOENT) => {
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).map_err(failed)?;
-            }
-            mkdir(path, Mode::RWXU).map_err(|errno| failed(errno.into()))
-        }
-        Err(errno) => Err(failed(errno.into())),
+fn make_private(path: &Path) -> Result<()> {
+    match sys::directory::make(path, Mode::RWXU) {
+        Err(error) if error.errno() == Some(libc::ENOENT) => {}
+        made => return made,
     }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(|error| Error::system(format!("make {}", parent.display()), error))?;
+    }
+    sys::directory::make(path, Mode::RWXU)
 }

@@ -1,11 +1,47 @@
-//! Containers: one verb a file.
+//! Containers: one verb a file, and the nouns they share.
+//!
+//! `create` commits one row ([`record`]) and makes nothing else. `start` makes what the row stands for and hands it to a
+//! monitor ([`launch`]), which keeps it from then on; all other verbs read the record and the state the monitor wrote
+//! ([`state`]), or talk to it ([`connection`]).
+
+mod attach;
+mod connection;
+mod create;
+mod failure;
+mod filter;
+mod init_layer;
+mod inspect;
+mod kill;
+mod launch;
+mod list;
+mod lock;
+mod log;
+mod logs;
+mod monitor;
+mod name;
+mod record;
+mod remove;
+mod resize;
+mod run;
+mod session;
+mod settle;
+mod start;
+mod state;
+mod status;
+mod stop;
+mod wait;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) mod plan;
 
 use crate::Engine;
-use crate::api::*;
-use crate::error::{Error, Result};
-use crate::stream::Stream;
+use crate::error::{Error, ErrorKind, Result};
+
+pub(crate) use lock::Look;
+pub(crate) use record::Record;
+pub(crate) use settle::settle_if_free;
 
 /// The containers of an engine.
 #[derive(Clone, Copy)]
@@ -13,48 +49,33 @@ pub struct Containers<'a> {
     engine: &'a Engine,
 }
 
-macro_rules! verbs {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
-        impl<'a> Containers<'a> {
-            pub(crate) fn new(engine: &'a Engine) -> Containers<'a> {
-                Containers { engine }
-            }
-            $($(#[$doc])*
-            ///
-            /// # Errors
-            /// See `docs/errors.md`.
-            pub fn $name(&self, $($arg: $type),*) -> Result<$result> {
-                $(let _ = $arg;)*
-                let _ = self.engine;
-                Err(Error::unsupported(stringify!($name)))
-            })*
-        }
-    };
-}
+impl<'a> Containers<'a> {
+    pub(crate) fn new(engine: &'a Engine) -> Containers<'a> {
+        Containers { engine }
+    }
 
-verbs! {
-    /// Attach to a running container.
-    attach(request: &ContainerAttach) -> Stream;
-    /// Create.
-    create(request: &ContainerCreate) -> ContainerCreated;
-    /// Inspect.
-    inspect(id: &str) -> ContainerInspect;
-    /// Kill.
-    kill(request: &ContainerKill) -> ();
-    /// List.
-    list(request: &ContainerList) -> Vec<ContainerSummary>;
-    /// Read the log.
-    logs(request: &ContainerLogs) -> Stream;
-    /// Remove.
-    remove(request: &ContainerRemove) -> ();
-    /// Set the terminal's size.
-    resize(request: &ContainerResize) -> ();
-    /// Create, start and follow to the end.
-    run(request: &ContainerRun) -> Stream;
-    /// Start.
-    start(request: &ContainerStart) -> ();
-    /// Stop.
-    stop(request: &ContainerStop) -> ();
-    /// Wait for the end: a stream of one document.
-    wait(request: &ContainerWait) -> Stream;
+    /// The record of the container that `text` names.
+    fn find(&self, text: &str) -> Result<Record> {
+        let found = self.engine.store().read(|connection| {
+            Ok(match Record::resolve(connection, text)? {
+                Ok(id) => Record::find(connection, &id)?.ok_or(record::Unresolved::None),
+                Err(unresolved) => Err(unresolved),
+            })
+        })?;
+        found.map_err(|unresolved| match unresolved {
+            record::Unresolved::None => Error::not_found("container", text),
+            record::Unresolved::Ambiguous(candidates) => {
+                let candidates: Vec<&str> = candidates.iter().map(|id| &id[..12]).collect();
+                Error::new(
+                    ErrorKind::InvalidArgument,
+                    format!(
+                        "Multiple IDs found with provided prefix: {text} ({})",
+                        candidates.join(", ")
+                    ),
+                )
+                .with_reason("ambiguous_id")
+                .about("container", text)
+            }
+        })
+    }
 }

@@ -20,6 +20,7 @@ mod this_host;
 mod unsupported;
 
 pub(crate) use host::Host;
+pub(crate) use namespaces::DEFAULT_NETWORK;
 pub(crate) use this_host::ThisHost;
 
 use barque_monitor::oci;

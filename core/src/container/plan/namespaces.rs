@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// What an empty network mode, or `default`, stands for. Docker's default is `bridge`, and so will be ours when there are
 /// networks.
-pub(super) const DEFAULT_NETWORK: &str = "none";
+pub(crate) const DEFAULT_NETWORK: &str = "none";
 
 /// The modes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,135 @@
+//! `create`: one row of the database, and nothing else.
+
+use super::Containers;
+use super::plan::Plan;
+use super::record::Record;
+use super::settle::settle_if_free;
+use super::{launch, name};
+use crate::Engine;
+use crate::api::{ContainerCreate, ContainerCreated};
+use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::failpoint;
+use crate::store::{Durability, Owner};
+use crate::sys;
+
+impl Containers<'_> {
+    /// Create a container. It is checked as if it were to be started; nothing but its record is made.
+    ///
+    /// # Errors
+    /// See `docs/errors.md`.
+    pub fn create(&self, request: &ContainerCreate) -> Result<ContainerCreated> {
+        let (record, plan) = create(self.engine, request, None)?;
+        Ok(ContainerCreated { id: record.id, warnings: plan.warnings })
+    }
+}
+
+/// Create a container that, while it was never started, goes with its owner.
+pub(super) fn create(
+    engine: &Engine,
+    request: &ContainerCreate,
+    owner: Option<Owner>,
+) -> Result<(Record, Plan)> {
+    let given = match request.name.as_str() {
+        "" => None,
+        given => Some(name::check(given)?),
+    };
+    if request.image.is_empty() {
+        return Err(Error::invalid("no image was given").about("field", "Image"));
+    }
+    let image = engine.images().resolve(&request.image)?;
+    check_platform(&request.platform, &image)?;
+    let mut random = [0; 36];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
+    let (random_id, rest) = random.split_at(32);
+    let id: String = random_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let plan = launch::plan(engine, &id, request, &image)?;
+    let mut record = Record {
+        id,
+        name: String::new(),
+        image_id: image.id,
+        created: sys::clock::now(),
+        document: request.clone(),
+        config: plan.config.clone(),
+        auto_remove: request.host_config.auto_remove,
+        removing: false,
+        owner,
+    };
+    // A container that goes with its run does not outlive a reboot: its record need not either.
+    let durability = if record.auto_remove { Durability::Crash } else { Durability::Full };
+    failpoint("create-checked")?;
+    let mut attempts = 0..100;
+    let mut settled = false;
+    loop {
+        record.name = match given {
+            Some(name) => name.to_owned(),
+            None => match attempts.next() {
+                Some(attempt) => name::made_up([rest[0], rest[1], rest[2], rest[3]], attempt),
+                None => record.id[..12].to_owned(),
+            },
+        };
+        if engine.store().write(durability, |t| record.insert(t))?.is_some() {
+            break;
+        }
+        let Some(name) = given else { continue };
+        let holder = engine.store().read(|connection| Record::id_of_name(connection, name))?;
+        match holder {
+            // Gone meanwhile.
+            None => {}
+            // It may be one that has ended and was to go with its end.
+            Some(holder) if !settled => {
+                settle_if_free(engine, &holder)?;
+                settled = true;
+            }
+            Some(holder) => return Err(name_taken(name, &holder)),
+        }
+    }
+    failpoint("create-committed")?;
+    Ok((record, plan))
+}
+
+fn name_taken(name: &str, holder: &str) -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        format!(
+            "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
+             You have to remove (or rename) that container to be able to reuse that name."
+        ),
+    )
+    .with_reason("name_in_use")
+    .about("container", name)
+}
+
+/// `os/architecture[/variant]`, as far as it was asked for.
+fn check_platform(wanted: &str, image: &crate::image::ImageHandle) -> Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let parts: Vec<&str> = wanted.split('/').collect();
+    let (os, architecture, variant) = match parts.as_slice() {
+        [os] => (*os, "", ""),
+        [os, architecture] => (*os, *architecture, ""),
+        [os, architecture, variant] => (*os, *architecture, *variant),
+        _ => {
+            return Err(Error::invalid(format!("\"{wanted}\": not os/architecture[/variant]"))
+                .about("field", "Platform"));
+        }
+    };
+    let config = &image.config;
+    let same = |wanted: &str, has: &str| wanted.is_empty() || wanted == has;
+    if same(os, &config.os)
+        && same(architecture, &config.architecture)
+        && same(variant, &config.variant)
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::NotFound,
+        format!(
+            "image with reference {} was found but does not match the specified platform: wanted {wanted}, actual: {}/{}",
+            image.reference, config.os, config.architecture
+        ),
+    )
+    .with_reason("platform_mismatch")
+    .about("image", image.reference.as_str()))
+}

@@ -1,0 +1,188 @@
+//! The filters of a list: values of one name are alternatives, names must all hold.
+
+use std::collections::BTreeMap;
+
+use super::Containers;
+use super::record::Record;
+use super::state::Standing;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Which containers a list has.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    ids: Vec<String>,
+    names: Vec<String>,
+    /// Every one must hold: a label with this name, and this value where there is one.
+    labels: Vec<(String, Option<String>)>,
+    statuses: Vec<String>,
+    exited: Vec<i32>,
+    networks: Vec<String>,
+    /// Ids of images, and the names that were given for them.
+    ancestors: Option<Vec<String>>,
+    before: Option<i64>,
+    since: Option<i64>,
+}
+
+const STATUSES: [&str; 7] =
+    ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+
+impl Filter {
+    /// Read what was asked for. Names of containers and images are looked up.
+    pub(super) fn parse(
+        containers: &Containers<'_>,
+        filters: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Filter> {
+        let mut filter = Filter::default();
+        for (name, values) in filters {
+            let invalid = |value: &str| Error::invalid(format!("invalid filter '{name}={value}'"));
+            match name.as_str() {
+                "id" => filter.ids.clone_from(values),
+                "name" => filter.names.clone_from(values),
+                "network" => filter.networks.clone_from(values),
+                "label" => {
+                    filter.labels = values
+                        .iter()
+                        .map(|value| match value.split_once('=') {
+                            Some((label, value)) => (label.to_owned(), Some(value.to_owned())),
+                            None => (value.clone(), None),
+                        })
+                        .collect();
+                }
+                "status" => {
+                    if let Some(value) = values.iter().find(|v| !STATUSES.contains(&v.as_str())) {
+                        return Err(invalid(value));
+                    }
+                    filter.statuses.clone_from(values);
+                }
+                "exited" => {
+                    filter.exited = values
+                        .iter()
+                        .map(|value| value.parse().map_err(|_| invalid(value)))
+                        .collect::<Result<_>>()?;
+                }
+                "ancestor" => filter.ancestors = Some(ancestors(containers, values)?),
+                "before" => {
+                    for value in values {
+                        let created = containers.find(value)?.created;
+                        filter.before = Some(filter.before.map_or(created, |b| b.min(created)));
+                    }
+                }
+                "since" => {
+                    for value in values {
+                        let created = containers.find(value)?.created;
+                        filter.since = Some(filter.since.map_or(created, |s| s.max(created)));
+                    }
+                }
+                _ => {
+                    return Err(Error::invalid(format!("invalid filter '{name}'"))
+                        .about("field", format!("Filters.{name}")));
+                }
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether the filters speak about containers that don't run: then these are listed too, as docker does.
+    pub(super) fn implies_all(&self) -> bool {
+        !self.statuses.is_empty()
+            || !self.exited.is_empty()
+            || self.before.is_some()
+            || self.since.is_some()
+    }
+
+    /// Whether the container is listed, as far as the record says.
+    pub(super) fn admits_record(&self, record: &Record) -> bool {
+        let ids = self.ids.is_empty() || self.ids.iter().any(|id| record.id.starts_with(id));
+        let names =
+            self.names.is_empty() || self.names.iter().any(|n| name_matches(n, &record.name));
+        let labels = self.labels.iter().all(|(label, value)| {
+            record
+                .config
+                .labels
+                .get(label)
+                .is_some_and(|actual| value.as_ref().is_none_or(|value| value == actual))
+        });
+        let networks = self.networks.is_empty()
+            || self.networks.contains(&record.document.host_config.network_mode);
+        let ancestors = self.ancestors.as_ref().is_none_or(|images| {
+            images.contains(&record.image_id) || images.contains(&record.config.image)
+        });
+        ids && names
+            && labels
+            && networks
+            && ancestors
+            && self.before.is_none_or(|before| record.created < before)
+            && self.since.is_none_or(|since| record.created > since)
+    }
+
+    /// Whether it is, as far as its state says.
+    pub(super) fn admits_state(&self, standing: &Standing, removing: bool) -> bool {
+        let status = self.statuses.is_empty()
+            || self.statuses.iter().any(|status| status == standing.status(removing));
+        let exited = self.exited.is_empty()
+            || standing.ended().is_some_and(|run| self.exited.contains(&run.exit_code));
+        status && exited
+    }
+}
+
+/// Docker takes a regular expression. What people write is a part of the name, or the whole of it between `^` and `$`, with or
+/// without the slash.
+fn name_matches(pattern: &str, name: &str) -> bool {
+    let (start, pattern) = match pattern.strip_prefix('^') {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let (end, pattern) = match pattern.strip_suffix('$') {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let (start, pattern) = match pattern.strip_prefix('/') {
+        Some(rest) => (true, rest),
+        None => (start, pattern),
+    };
+    match (start, end) {
+        (true, true) => name == pattern,
+        (true, false) => name.starts_with(pattern),
+        (false, true) => name.ends_with(pattern),
+        (false, false) => name.contains(pattern),
+    }
+}
+
+/// Names stand for the images that have them now; a container whose image lost the name since is found by the name it was
+/// created with.
+fn ancestors(containers: &Containers<'_>, values: &[String]) -> Result<Vec<String>> {
+    let mut images = values.to_vec();
+    for value in values {
+        match containers.engine.images().resolve(value) {
+            Ok(image) => images.push(image.id),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_matches;
+
+    #[test]
+    fn names_match_in_part_or_whole_with_or_without_the_slash() {
+        for (pattern, matches) in [
+            ("web", true),
+            ("eb", true),
+            ("^web", true),
+            ("^eb", false),
+            ("^/web-1$", true),
+            ("^web-1$", true),
+            ("/web-1", true),
+            ("/eb", false),
+            ("web$", false),
+            ("1$", true),
+            ("", true),
+            ("^$", false),
+        ] {
+            assert_eq!(name_matches(pattern, "web-1"), matches, "{pattern}");
+        }
+    }
+}

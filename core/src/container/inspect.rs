@@ -1,0 +1,116 @@
+//! `inspect`: everything about a container.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use barque_monitor::protocol::LOG_FILE;
+use serde_json::{Value, json};
+
+use super::Containers;
+use super::list::{network_mode, words};
+use super::record::Record;
+use super::state::Standing;
+use crate::api::{ContainerInspect, GraphDriver, NetworkSettings};
+use crate::error::{Error, Result};
+use crate::sys::clock;
+
+impl Containers<'_> {
+    /// Everything about a container.
+    ///
+    /// # Errors
+    /// See `docs/errors.md`.
+    pub fn inspect(&self, id: &str) -> Result<ContainerInspect> {
+        let record = self.find(id)?;
+        let standing = Standing::of(self.engine, &record.id)?;
+        if standing.is_over(&record) {
+            return Err(Error::not_found("container", id));
+        }
+        let directory = self.engine.layout().container(&record.id);
+        let path = |name: &str| path(&directory.join(name));
+        let mut command = words(&record).map(str::to_owned);
+        let network = network_mode(&record);
+        Ok(ContainerInspect {
+            id: record.id.clone(),
+            created: clock::rfc3339(record.created),
+            path: command.next().unwrap_or_default(),
+            args: command.collect(),
+            state: standing.document(record.removing),
+            image: record.image_id.clone(),
+            resolv_conf_path: path("resolv.conf"),
+            hostname_path: path("hostname"),
+            hosts_path: path("hosts"),
+            log_path: path(LOG_FILE),
+            name: format!("/{}", record.name),
+            restart_count: 0,
+            driver: "overlay2".to_owned(),
+            platform: "linux".to_owned(),
+            exec_ids: None,
+            graph_driver: GraphDriver {
+                name: "overlay2".to_owned(),
+                data: self.layers(&record, &directory)?,
+            },
+            size_rw: None,
+            size_root_fs: None,
+            mounts: mounts(&record),
+            network_settings: NetworkSettings {
+                sandbox_key: match standing.running() {
+                    Some(run) => format!("/proc/{}/ns/net", run.pid),
+                    None => String::new(),
+                },
+                networks: [(network, json!({}))].into(),
+                ..Default::default()
+            },
+            config: record.config,
+            host_config: record.document.host_config,
+            ..Default::default()
+        })
+    }
+
+    /// Where the layers are. An image that cannot be read any more must not keep its containers from being looked at.
+    fn layers(&self, record: &Record, directory: &Path) -> Result<BTreeMap<String, String>> {
+        let lower = match self.engine.images().of_container(&record.image_id) {
+            Ok(image) => super::launch::lower(self.engine, &image).join(":"),
+            Err(_) => String::new(),
+        };
+        let upper = directory.join("upper");
+        Ok(BTreeMap::from([
+            ("LowerDir".to_owned(), lower),
+            ("UpperDir".to_owned(), path(&upper)),
+            ("WorkDir".to_owned(), path(&directory.join("work"))),
+        ]))
+    }
+}
+
+/// The mounts a container was asked to have, as Docker's `MountPoint`.
+pub(super) fn mounts(record: &Record) -> Vec<Value> {
+    let host = &record.document.host_config;
+    let mut mounts = Vec::new();
+    for bind in &host.binds {
+        let mut parts = bind.splitn(3, ':');
+        let (Some(source), Some(target)) = (parts.next(), parts.next()) else { continue };
+        let mode = parts.next().unwrap_or_default();
+        mounts.push(mount("bind", source, target, mode, !mode.split(',').any(|o| o == "ro")));
+    }
+    for long in &host.mounts {
+        mounts.push(mount(&long.kind, &long.source, &long.target, "", !long.read_only));
+    }
+    for (target, options) in &host.tmpfs {
+        mounts.push(mount("tmpfs", "", target, options, true));
+    }
+    mounts
+}
+
+fn mount(kind: &str, source: &str, destination: &str, mode: &str, writable: bool) -> Value {
+    json!({
+        "Type": kind,
+        "Source": source,
+        "Destination": destination,
+        "Mode": mode,
+        "RW": writable,
+        "Propagation": if kind == "bind" { "rprivate" } else { "" },
+    })
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

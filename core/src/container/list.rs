@@ -1,0 +1,108 @@
+//! `list`: the containers, the newest first.
+
+use super::Containers;
+use super::filter::Filter;
+use super::record::Record;
+use super::state::Standing;
+use super::status;
+use crate::api::{ContainerList, ContainerSummary, SummaryHostConfig, SummaryNetworks};
+use crate::error::Result;
+use crate::sys;
+
+impl Containers<'_> {
+    /// The containers that a request asks for, the newest first.
+    ///
+    /// # Errors
+    /// See `docs/errors.md`.
+    pub fn list(&self, request: &ContainerList) -> Result<Vec<ContainerSummary>> {
+        let filter = Filter::parse(self, &request.filters)?;
+        let all = request.all || request.limit > 0 || filter.implies_all();
+        let now = sys::clock::now();
+        let mut rows = Vec::new();
+        for record in self.engine.store().read(Record::all)? {
+            if request.limit > 0 && rows.len() == request.limit as usize {
+                break;
+            }
+            if !filter.admits_record(&record) {
+                continue;
+            }
+            let standing = Standing::of(self.engine, &record.id)?;
+            // One that goes with its end is gone then, even if nobody has cleared it away yet.
+            if standing.is_over(&record) {
+                continue;
+            }
+            if (all || standing.is_running()) && filter.admits_state(&standing, record.removing) {
+                rows.push(self.summary(record, &standing, now, request.size)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn summary(
+        &self,
+        record: Record,
+        standing: &Standing,
+        now: i64,
+        size: bool,
+    ) -> Result<ContainerSummary> {
+        let (size_rw, size_root_fs) = match size {
+            true => {
+                let written = self.written(&record.id)?;
+                (Some(written), Some(written.saturating_add(self.image_size(&record)?)))
+            }
+            false => (None, None),
+        };
+        let network = network_mode(&record);
+        Ok(ContainerSummary {
+            names: vec![format!("/{}", record.name)],
+            image: record.config.image.clone(),
+            image_id: record.image_id.clone(),
+            command: command(&record),
+            created: record.created / 1_000_000_000,
+            ports: Vec::new(),
+            size_rw,
+            size_root_fs,
+            state: standing.status(record.removing).to_owned(),
+            status: status::line(standing, record.removing, now),
+            host_config: SummaryHostConfig { network_mode: network.clone() },
+            network_settings: SummaryNetworks {
+                networks: [(network, serde_json::json!({}))].into(),
+            },
+            mounts: super::inspect::mounts(&record),
+            labels: record.config.labels,
+            id: record.id,
+        })
+    }
+
+    /// Bytes in the writable layer.
+    pub(super) fn written(&self, id: &str) -> Result<i64> {
+        sys::directory::content_size(&self.engine.layout().container(id).join("upper"))
+    }
+
+    /// Bytes in the layers of its image.
+    pub(super) fn image_size(&self, record: &Record) -> Result<i64> {
+        Ok(self.engine.images().of_container(&record.image_id)?.size)
+    }
+}
+
+/// The network mode as Docker shows it.
+pub(super) fn network_mode(record: &Record) -> String {
+    match record.document.host_config.network_mode.as_str() {
+        "" | "default" => super::plan::DEFAULT_NETWORK.to_owned(),
+        mode => mode.to_owned(),
+    }
+}
+
+/// Program and arguments: entrypoint and command are one list.
+pub(super) fn words(record: &Record) -> impl Iterator<Item = &str> {
+    let entrypoint = record.config.entrypoint.iter().flatten();
+    entrypoint.chain(record.config.cmd.iter().flatten()).map(String::as_str)
+}
+
+/// The command as one line, arguments with spaces in quotes.
+fn command(record: &Record) -> String {
+    let quoted = |(n, word): (usize, &str)| {
+        if n > 0 && word.contains(' ') { format!("'{word}'") } else { word.to_owned() }
+    };
+    words(record).enumerate().map(quoted).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,158 @@
+//! A container's lock file: who may change it, and whether its monitor lives.
+//!
+//! Two bytes of `<run>/locks/<id>` are locked ([`protocol::LOCK_OPERATION`], [`protocol::LOCK_MONITOR`]). The file lies in the
+//! run directory, so that a reboot clears it, and goes with the container.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use barque_monitor::protocol::{LOCK_MONITOR, LOCK_OPERATION};
+use rustix::fs::Mode;
+
+use crate::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys;
+use crate::sys::lock::LockFile;
+
+/// How long an operation waits for another on the same container.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The right to change a container: held from `new` to drop, by one thread of one process.
+#[derive(Debug)]
+pub(crate) struct OperationLock {
+    file: LockFile,
+    id: String,
+}
+
+impl OperationLock {
+    /// Take it, waiting for whoever has it.
+    pub(crate) fn take(engine: &Engine, id: &str, verb: &str) -> Result<OperationLock> {
+        let begin = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match OperationLock::attempt(engine, id, verb)? {
+                Ok(lock) => return Ok(lock),
+                Err(holder) if begin.elapsed() >= PATIENCE => return Err(busy(id, holder)),
+                Err(_) => {}
+            }
+            // Waiters that began together part: each sleeps for a time of its own, a while longer every time.
+            engine.canceller().sleep(pause.mul_f64(0.5 + random_fraction()))?;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Take it if nobody has it.
+    pub(crate) fn try_take(engine: &Engine, id: &str, verb: &str) -> Result<Option<OperationLock>> {
+        Ok(OperationLock::attempt(engine, id, verb)?.ok())
+    }
+
+    /// The lock, or the note of whoever has it.
+    fn attempt(
+        engine: &Engine,
+        id: &str,
+        verb: &str,
+    ) -> Result<std::result::Result<OperationLock, Option<String>>> {
+        let path = engine.layout().container_lock(id);
+        loop {
+            let file = match LockFile::make(&path) {
+                Err(error) if error.errno() == Some(libc::ENOENT) => {
+                    if let Some(parent) = path.parent() {
+                        sys::directory::make(parent, Mode::RWXU)?;
+                    }
+                    LockFile::make(&path)?
+                }
+                file => file?,
+            };
+            if !file.try_lock(LOCK_OPERATION)? {
+                return Ok(Err(file.read_note()));
+            }
+            // The container may have been removed, and its lock file with it, between our opening and locking it.
+            if file.is_linked()? {
+                file.write_note(&format!("{verb} by process {}", std::process::id()));
+                return Ok(Ok(OperationLock { file, id: id.to_owned() }));
+            }
+        }
+    }
+
+    /// Whether a monitor of this container lives.
+    pub(crate) fn has_monitor(&self) -> Result<bool> {
+        self.file.is_locked(LOCK_MONITOR)
+    }
+
+    /// Wait for the monitor to be gone. `false`: it has stayed for longer than that.
+    pub(crate) fn wait_for_monitor(&self, engine: &Engine, patience: Duration) -> Result<bool> {
+        let begin = Instant::now();
+        let mut pause = Duration::from_micros(100);
+        while self.has_monitor()? {
+            if begin.elapsed() >= patience {
+                return Ok(false);
+            }
+            engine.canceller().sleep(pause)?;
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        Ok(true)
+    }
+
+    /// Take the monitor's lock, on an open file description of its own that can be handed to the monitor.
+    pub(crate) fn take_for_monitor(&self, engine: &Engine) -> Result<OwnedFd> {
+        let file = LockFile::make(&engine.layout().container_lock(&self.id))?;
+        if !file.try_lock(LOCK_MONITOR)? {
+            return Err(busy(&self.id, Some("its monitor".to_owned())));
+        }
+        Ok(file.into())
+    }
+
+    /// The container is gone: remove the lock file, which whoever waits for it notices.
+    pub(crate) fn remove(self, engine: &Engine) -> Result<()> {
+        let path = engine.layout().container_lock(&self.id);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::system(format!("remove {}", path.display()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for OperationLock {
+    fn drop(&mut self) {
+        self.file.unlock(LOCK_OPERATION);
+    }
+}
+
+/// What a container's lock file says, looked at without taking part.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Look {
+    /// It is there: somebody has tried to start the container in this boot.
+    pub(crate) exists: bool,
+    /// Somebody is changing the container.
+    pub(crate) operation: bool,
+    /// Its monitor lives.
+    pub(crate) monitor: bool,
+}
+
+impl Look {
+    /// Look at the container's lock file.
+    pub(crate) fn at(engine: &Engine, id: &str) -> Result<Look> {
+        let Some(file) = LockFile::open(&engine.layout().container_lock(id))? else {
+            return Ok(Look::default());
+        };
+        Ok(Look {
+            exists: true,
+            operation: file.is_locked(LOCK_OPERATION)?,
+            monitor: file.is_locked(LOCK_MONITOR)?,
+        })
+    }
+}
+
+fn busy(id: &str, holder: Option<String>) -> Error {
+    let holder = holder.unwrap_or_else(|| "another process".to_owned());
+    Error::new(ErrorKind::Busy, format!("container {id} is busy: {holder}")).about("container", id)
+}
+
+fn random_fraction() -> f64 {
+    let mut bytes = [0; 2];
+    // Without randomness the waiters are only less well apart.
+    let _ = getrandom::fill(&mut bytes);
+    f64::from(u16::from_ne_bytes(bytes)) / f64::from(u16::MAX)
+}

@@ -1,0 +1,200 @@
+//! A container's record: one row of the database, written by `create` and, until it goes, only marked.
+//!
+//! The row is the write-ahead intent of everything else: what a container has on disk and in the kernel has a name that
+//! follows from its id, is made by `start`, and can be found and removed by whoever reads the row.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+
+use crate::api::{ContainerConfig, ContainerCreate};
+use crate::error::{Error, Result};
+use crate::store::Owner;
+
+/// What is recorded about a container.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    /// 64 hexadecimal digits.
+    pub(crate) id: String,
+    /// Without a slash.
+    pub(crate) name: String,
+    /// `sha256:` and 64 hexadecimal digits.
+    pub(crate) image_id: String,
+    /// Nanoseconds since 1970.
+    pub(crate) created: i64,
+    /// What was asked for.
+    pub(crate) document: ContainerCreate,
+    /// The image's configuration merged with it.
+    pub(crate) config: ContainerConfig,
+    /// It goes when it ends.
+    pub(crate) auto_remove: bool,
+    /// Its removal has begun, and there is no way back.
+    pub(crate) removing: bool,
+    /// The `run` that made it and has not seen it start.
+    pub(crate) owner: Option<Owner>,
+}
+
+const COLUMNS: &str = "id, name, image_id, created, document, config, auto_remove, removing, \
+                       owner_pid, owner_start_time, owner_boot_id";
+
+impl Record {
+    /// Write the row. `None` when the name is taken.
+    pub(crate) fn insert(&self, transaction: &Transaction<'_>) -> Result<Option<()>> {
+        let text = |document: serde_json::Result<String>| {
+            document.map_err(|error| Error::internal("write a record").because(error))
+        };
+        let inserted = transaction
+            .prepare_cached(
+                "INSERT INTO containers (id, name, image_id, created, document, config, auto_remove, owner_pid,
+                     owner_start_time, owner_boot_id)
+                 VALUES (:id, :name, :image, :created, :document, :config, :auto_remove, :pid, :start_time, :boot)
+                 ON CONFLICT (name) DO NOTHING",
+            )?
+            .execute(named_params! {
+                ":id": self.id,
+                ":name": self.name,
+                ":image": self.image_id,
+                ":created": self.created,
+                ":document": text(serde_json::to_string(&self.document))?,
+                ":config": text(serde_json::to_string(&self.config))?,
+                ":auto_remove": self.auto_remove,
+                ":pid": self.owner.as_ref().map(|owner| owner.pid),
+                ":start_time": self.owner.as_ref().map(|owner| owner.start_time as i64),
+                ":boot": self.owner.as_ref().map(|owner| owner.boot_id.as_str()),
+            });
+        match inserted {
+            Ok(rows) => Ok((rows == 1).then_some(())),
+            Err(error)
+                if error.sqlite_extended_error_code()
+                    == Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) =>
+            {
+                // It was removed since it was looked up.
+                Err(Error::not_found("image", self.document.image.as_str()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The record with this id.
+    pub(crate) fn find(connection: &Connection, id: &str) -> rusqlite::Result<Option<Record>> {
+        connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM containers WHERE id = ?1"))?
+            .query_row([id], Record::from_row)
+            .optional()
+    }
+
+    /// All records, the newest first.
+    pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
+        connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM containers ORDER BY created DESC, id"))?
+            .query_map([], Record::from_row)?
+            .collect()
+    }
+
+    /// The id of the container that `text` names: its name, its id, or a beginning of it that no other has. A name counts
+    /// before a beginning.
+    pub(crate) fn resolve(
+        connection: &Connection,
+        text: &str,
+    ) -> rusqlite::Result<std::result::Result<String, Unresolved>> {
+        let name = text.strip_prefix('/').unwrap_or(text);
+        let exact: Option<String> = connection
+            .prepare_cached(
+                "SELECT id FROM containers WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC",
+            )?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = exact {
+            return Ok(Ok(id));
+        }
+        let is_prefix = !text.is_empty()
+            && text.len() < 64
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_prefix {
+            return Ok(Err(Unresolved::None));
+        }
+        // 'g' sorts after every digit.
+        let candidates: Vec<String> = connection
+            .prepare_cached(
+                "SELECT id FROM containers WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 4",
+            )?
+            .query_map([text], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(match candidates.as_slice() {
+            [] => Err(Unresolved::None),
+            [id] => Ok(id.clone()),
+            _ => Err(Unresolved::Ambiguous(candidates)),
+        })
+    }
+
+    /// The id of the container that has this name.
+    pub(crate) fn id_of_name(
+        connection: &Connection,
+        name: &str,
+    ) -> rusqlite::Result<Option<String>> {
+        connection
+            .prepare_cached("SELECT id FROM containers WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()
+    }
+
+    /// Mark it as going. `false` when there is no such row.
+    pub(crate) fn mark_removing(transaction: &Transaction<'_>, id: &str) -> Result<bool> {
+        Ok(transaction
+            .prepare_cached("UPDATE containers SET removing = 1 WHERE id = ?1")?
+            .execute([id])?
+            == 1)
+    }
+
+    /// Its `run` has seen it start.
+    pub(crate) fn clear_owner(transaction: &Transaction<'_>, id: &str) -> Result<()> {
+        transaction
+            .prepare_cached(
+                "UPDATE containers SET owner_pid = NULL, owner_start_time = NULL, owner_boot_id = NULL
+                 WHERE id = ?1",
+            )?
+            .execute([id])?;
+        Ok(())
+    }
+
+    /// Delete the row.
+    pub(crate) fn delete(transaction: &Transaction<'_>, id: &str) -> Result<()> {
+        transaction.prepare_cached("DELETE FROM containers WHERE id = ?1")?.execute(params![id])?;
+        Ok(())
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Record> {
+        let pid: Option<u32> = row.get(8)?;
+        let owner = match pid {
+            Some(pid) => {
+                Some(Owner { pid, start_time: row.get::<_, i64>(9)? as u64, boot_id: row.get(10)? })
+            }
+            None => None,
+        };
+        Ok(Record {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            image_id: row.get(2)?,
+            created: row.get(3)?,
+            document: document(row, 4)?,
+            config: document(row, 5)?,
+            auto_remove: row.get(6)?,
+            removing: row.get(7)?,
+            owner,
+        })
+    }
+}
+
+/// Why a text names no container.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unresolved {
+    /// None has it.
+    None,
+    /// Several ids begin with it; some of them.
+    Ambiguous(Vec<String>),
+}
+
+fn document<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    })
+}

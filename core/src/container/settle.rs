@@ -1,0 +1,155 @@
+//! Making the record true again after a monitor or a caller died: what reconciling does to one container.
+//!
+//! Everything here happens under the container's operation lock and only while no monitor lives; each step may be repeated,
+//! so whoever is killed in the middle of it leaves the rest to the next.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use barque_monitor::cgroup::Cgroup;
+use barque_monitor::state::{Reason, Status};
+
+use super::failure;
+use super::lock::{Look, OperationLock};
+use super::record::Record;
+use super::state::{self, Standing};
+use crate::Engine;
+use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
+use crate::store::Durability;
+use crate::sys;
+
+/// How long the dying processes of a cgroup are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Settle the container with this id, unless somebody is busy with it. Its record may be gone already.
+pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
+    // Taking the lock makes its file, which says that a start was tried.
+    let tried = Look::at(engine, id)?.exists || engine.layout().container(id).exists();
+    let Some(lock) = OperationLock::try_take(engine, id, "reconcile")? else { return Ok(()) };
+    if lock.has_monitor()? {
+        return Ok(());
+    }
+    let Some(record) = engine.store().read(|connection| Record::find(connection, id))? else {
+        return clear_orphan(engine, id, lock);
+    };
+    let standing = Standing::of(engine, id)?;
+    let never_started = standing.run.is_none();
+    let owner_died = record.owner.as_ref().is_some_and(|owner| !owner.is_alive());
+    if record.removing || (never_started && owner_died) || (record.auto_remove && tried) {
+        return erase(engine, &record, lock, true);
+    }
+    settle(engine, &record, &standing)?;
+    if owner_died {
+        engine.store().write(Durability::Crash, |t| Record::clear_owner(t, id))?;
+    }
+    if never_started && !tried {
+        lock.remove(engine)?;
+    }
+    Ok(())
+}
+
+/// Take away what a dead monitor left, and write down that the run is over. Its directory stays.
+pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> Result<()> {
+    clear_kernel(engine, &record.id)?;
+    failpoint("settle-kernel-cleared")?;
+    if standing.unsettled
+        && let Some(run) = &standing.run
+    {
+        // Not durable: after a power cut it would only be found out again.
+        state::write(&engine.layout().container(&record.id), run)?;
+    }
+    Ok(())
+}
+
+/// Kill what runs in the container's cgroup, and remove cgroup and run directory.
+fn clear_kernel(engine: &Engine, id: &str) -> Result<()> {
+    let path = engine.layout().cgroup(id);
+    let failed = |failure| failure::error(&failure, id);
+    if let Some(cgroup) = Cgroup::open(&path).map_err(failed)? {
+        cgroup.kill().map_err(failed)?;
+        cgroup.remove(PATIENCE).map_err(failed)?;
+    }
+    let run = sys::directory::open(engine.layout().run())?;
+    sys::directory::remove_tree(run.as_fd(), id)
+}
+
+/// Remove all of a container. Its monitor must be gone; `kernel` says whether it may have left something.
+pub(super) fn erase(
+    engine: &Engine,
+    record: &Record,
+    lock: OperationLock,
+    kernel: bool,
+) -> Result<()> {
+    // A container that goes with its run does not outlive a reboot either, so nothing about it has to be durable.
+    let durability = match record.auto_remove {
+        true => Durability::Crash,
+        false => Durability::Full,
+    };
+    if !record.removing && !record.auto_remove {
+        // Past this there is no way back: a power cut must not bring back a container without its files.
+        engine.store().write(durability, |t| Record::mark_removing(t, &record.id))?;
+    }
+    failpoint("remove-marked")?;
+    if kernel {
+        clear_kernel(engine, &record.id)?;
+        failpoint("remove-kernel-cleared")?;
+    }
+    remove_directory(engine, &record.id)?;
+    failpoint("remove-directory-removed")?;
+    engine.store().write(Durability::Crash, |t| Record::delete(t, &record.id))?;
+    failpoint("remove-row-deleted")?;
+    lock.remove(engine)
+}
+
+fn remove_directory(engine: &Engine, id: &str) -> Result<()> {
+    match sys::directory::open(&engine.layout().containers()) {
+        Ok(containers) => sys::directory::remove_tree(containers.as_fd(), id),
+        Err(error) if error.errno() == Some(libc::ENOENT) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is left of a container that has no record: either its removal was cut short, or the record was lost.
+fn clear_orphan(engine: &Engine, id: &str, lock: OperationLock) -> Result<()> {
+    clear_kernel(engine, id)?;
+    let directory = engine.layout().container(id);
+    match std::fs::symlink_metadata(&directory) {
+        Ok(metadata) if super::launch::goes_with_its_run(&metadata) => {
+            remove_directory(engine, id)?;
+        }
+        Ok(_) => {
+            // A row is deleted after the directory, and was made durable before it. So this is a database that was
+            // restored or replaced, and these are somebody's files.
+            let lost = engine.layout().root().join("lost+found");
+            sys::directory::make(&lost, rustix::fs::Mode::RWXU)?;
+            std::fs::rename(&directory, lost.join(id)).map_err(|error| {
+                Error::system(format!("move {} to lost+found", directory.display()), error)
+            })?;
+        }
+        Err(_) => {}
+    }
+    lock.remove(engine)
+}
+
+/// The run of this container has ended: if it goes with it, it goes now. Whoever sees the end does it; that another was
+/// faster is fine.
+pub(super) fn after_exit(engine: &Engine, record: &Record) -> Result<()> {
+    if !record.auto_remove {
+        return Ok(());
+    }
+    let lock = OperationLock::take(engine, &record.id, "remove")?;
+    if engine.store().read(|connection| Record::find(connection, &record.id))?.is_none() {
+        return lock.remove(engine);
+    }
+    if !lock.wait_for_monitor(engine, PATIENCE)? {
+        return Ok(());
+    }
+    let standing = Standing::of(engine, &record.id)?;
+    // What the monitor itself has written as the end is after it has removed what it made.
+    let clean = standing.run.as_ref().is_none_or(|run| {
+        run.status == Status::Exited && run.reason != Reason::MonitorDied && !standing.unsettled
+    });
+    let left = !clean || engine.layout().container_run(&record.id).exists();
+    erase(engine, record, lock, left)
+}

@@ -1,0 +1,200 @@
+//! How a container is: what its monitor wrote, and whether that monitor lives.
+//!
+//! `state.json` says how the last run stands, the monitor's lock whether somebody watches it. The file may say *running*
+//! when nothing runs (the monitor was killed, the machine was switched off), so it is believed only together with the lock;
+//! the lock says nothing about how it ended.
+
+use std::path::Path;
+
+use barque_monitor::state::{EXIT_UNKNOWN, FILE, Reason, RunState, Status};
+
+use super::lock::Look;
+use super::record::Record;
+use crate::Engine;
+use crate::api::{ContainerExit, ContainerState, WaitError};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::{self, clock};
+
+/// How a container is.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    /// How its last run stands; `None` before the first.
+    pub(crate) run: Option<RunState>,
+    /// Its lock file.
+    pub(crate) lock: Look,
+    /// `run` is not what the file says: that says running, and the monitor is dead. Somebody has to settle it.
+    pub(crate) unsettled: bool,
+}
+
+impl Standing {
+    /// How the container is now.
+    pub(crate) fn of(engine: &Engine, id: &str) -> Result<Standing> {
+        let directory = engine.layout().container(id);
+        // The lock first: a monitor writes the end of a run before it lets go.
+        let mut lock = Look::at(engine, id)?;
+        let mut run = read(&directory)?;
+        while !lock.monitor && run.as_ref().is_some_and(|run| run.status == Status::Running) {
+            // Between the two looks a run may have begun; the same file once more is one that nobody writes any more.
+            let again = (Look::at(engine, id)?, read(&directory)?);
+            if !again.0.monitor && again.1 == run {
+                let ended = run.map(|run| abandoned(run, engine.boot_id()));
+                return Ok(Standing { run: ended, lock, unsettled: true });
+            }
+            (lock, run) = again;
+        }
+        Ok(Standing { run, lock, unsettled: false })
+    }
+
+    /// Whether it is one that goes when it ends, and has ended: it is gone then, even if nobody has cleared it away yet.
+    pub(crate) fn is_over(&self, record: &Record) -> bool {
+        // Its monitor removes its directory, and with it the state. What is left is a lock file that nobody holds.
+        let abandoned =
+            self.run.is_none() && self.lock.exists && !self.lock.monitor && !self.lock.operation;
+        record.auto_remove && (self.ended().is_some() || abandoned)
+    }
+
+    /// Whether its command runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running().is_some()
+    }
+
+    /// The run that goes on.
+    pub(crate) fn running(&self) -> Option<&RunState> {
+        self.run.as_ref().filter(|run| run.status == Status::Running)
+    }
+
+    /// The run that has ended, if its command ever ran.
+    pub(crate) fn ended(&self) -> Option<&RunState> {
+        self.run
+            .as_ref()
+            .filter(|run| run.status == Status::Exited && run.reason != Reason::StartFailed)
+    }
+
+    /// Docker's word for it.
+    pub(crate) fn status(&self, removing: bool) -> &'static str {
+        if self.is_running() {
+            "running"
+        } else if removing {
+            "removing"
+        } else if self.ended().is_some() {
+            "exited"
+        } else {
+            "created"
+        }
+    }
+
+    /// As the inspect document has it.
+    pub(crate) fn document(&self, removing: bool) -> ContainerState {
+        let status = self.status(removing).to_owned();
+        let Some(run) = &self.run else {
+            let never = clock::rfc3339(0);
+            return ContainerState {
+                status,
+                started_at: never.clone(),
+                finished_at: never,
+                ..Default::default()
+            };
+        };
+        let running = self.is_running();
+        let never_ran = run.reason == Reason::StartFailed;
+        ContainerState {
+            status,
+            running,
+            pid: if running { run.pid } else { 0 },
+            oom_killed: run.oom_killed,
+            exit_code: if running { 0 } else { run.exit_code },
+            error: run.error.clone(),
+            exit_reason: if running { String::new() } else { reason(run.reason) },
+            // A command that could not be executed never ran, as docker sees it.
+            started_at: clock::rfc3339(if never_ran { 0 } else { run.started_at }),
+            finished_at: clock::rfc3339(if never_ran { 0 } else { run.finished_at }),
+            ..Default::default()
+        }
+    }
+}
+
+/// The end of a run as a document.
+pub(crate) fn exit(id: &str, run: &RunState) -> ContainerExit {
+    ContainerExit {
+        id: id.to_owned(),
+        status_code: run.exit_code,
+        reason: reason(run.reason),
+        oom_killed: run.oom_killed,
+        error: (!run.error.is_empty()).then(|| WaitError { message: run.error.clone() }),
+    }
+}
+
+/// The reason's name: `oom-killed`; nothing for none.
+pub(crate) fn reason(reason: Reason) -> String {
+    match serde_json::to_value(reason) {
+        Ok(serde_json::Value::String(name)) if reason != Reason::None => name,
+        _ => String::new(),
+    }
+}
+
+/// What is known of a run whose monitor died: that it has ended.
+pub(crate) fn abandoned(run: RunState, boot_id: &str) -> RunState {
+    let error = if run.boot_id == boot_id {
+        "the exit code is not known: the monitor died"
+    } else {
+        "the exit code is not known: the machine was restarted"
+    };
+    RunState {
+        status: Status::Exited,
+        pid: 0,
+        finished_at: clock::now().max(run.started_at),
+        exit_code: EXIT_UNKNOWN,
+        reason: Reason::MonitorDied,
+        error: error.to_owned(),
+        ..run
+    }
+}
+
+/// What is known of a run that left nothing behind, not even what it was.
+pub(crate) fn unknown() -> RunState {
+    RunState {
+        status: Status::Exited,
+        pid: 0,
+        pid_start_time: 0,
+        monitor_pid: 0,
+        boot_id: String::new(),
+        started_at: 0,
+        finished_at: 0,
+        exit_code: EXIT_UNKNOWN,
+        reason: Reason::MonitorDied,
+        oom_killed: false,
+        error: "the exit code is not known: the monitor died".to_owned(),
+    }
+}
+
+/// The state in a container's directory; `None` when there is none, or none that a crash left whole.
+pub(crate) fn read(directory: &Path) -> Result<Option<RunState>> {
+    let path = directory.join(FILE);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::system(format!("read {}", path.display()), error)),
+    };
+    // It is renamed into place. What is not whole comes from a power cut, for a run whose state was not made durable.
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+/// Write the state. Only for who holds the operation lock of a container without a monitor.
+///
+/// It is not made durable: what is written here was found out, and would be found out again.
+pub(crate) fn write(directory: &Path, state: &RunState) -> Result<()> {
+    let path = directory.join(FILE);
+    let mut text = serde_json::to_vec(state)
+        .map_err(|error| Error::internal("write a run state").because(error))?;
+    match sys::file::replace(&path, &text, 0o600) {
+        // A monitor pads the file, so that on a full disk it can be overwritten where it is.
+        Err(error) if error.kind() == ErrorKind::ResourceExhausted => {
+            let failed = |error| Error::system(format!("write {}", path.display()), error);
+            let file = std::fs::File::options().write(true).open(&path).map_err(failed)?;
+            let length = file.metadata().map_err(failed)?.len() as usize;
+            text.resize(length.max(text.len()), b' ');
+            std::os::unix::fs::FileExt::write_all_at(&file, &text, 0).map_err(failed)
+        }
+        written => written,
+    }
+}

@@ -1,0 +1,74 @@
+//! `stop`: the container's stop signal, and SIGKILL when that was not enough.
+
+use std::time::Duration;
+
+use barque_monitor::protocol::Request;
+
+use super::Containers;
+use super::monitor;
+use super::record::Record;
+use super::settle;
+use crate::api::ContainerStop;
+use crate::error::{Error, ErrorKind, Result};
+use crate::shorthand;
+use crate::stream::Deadline;
+
+/// Docker's patience where nobody says otherwise, seconds.
+const DEFAULT_TIMEOUT: i64 = 10;
+
+/// What the monitor may take longer than the time it was given.
+const MARGIN: Duration = Duration::from_secs(10);
+
+impl Containers<'_> {
+    /// Stop a container, and return when it has ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotModified`] when it does not run. See `docs/errors.md`.
+    pub fn stop(&self, request: &ContainerStop) -> Result<()> {
+        let record = self.find(&request.id)?;
+        let signal = match (request.signal.as_str(), record.config.stop_signal.as_str()) {
+            ("", "") => libc::SIGTERM,
+            ("", configured) => shorthand::signal(configured)?,
+            (asked, _) => shorthand::signal(asked)?,
+        };
+        let seconds = request.timeout.or(record.config.stop_timeout).unwrap_or(DEFAULT_TIMEOUT);
+        // Negative: as long as it takes.
+        let timeout = u64::try_from(seconds).ok().map(Duration::from_secs);
+        let engine = self.engine;
+        if !stop(self, &record, signal, timeout)? {
+            return Err(Error::new(
+                ErrorKind::NotModified,
+                monitor::not_running(&record).message(),
+            )
+            .with_reason("not_running")
+            .about("container", &request.id));
+        }
+        settle::after_exit(engine, &record)
+    }
+}
+
+/// Stop the container; `false` when it does not run.
+fn stop(
+    containers: &Containers<'_>,
+    record: &Record,
+    signal: i32,
+    timeout: Option<Duration>,
+) -> Result<bool> {
+    let engine = containers.engine;
+    let Some(mut connection) = monitor::connect(engine, record)? else { return Ok(false) };
+    let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+    let request = Request::Stop { signal, timeout_ms };
+    let deadline = match timeout.and_then(|timeout| timeout.checked_add(MARGIN)) {
+        Some(patience) => Deadline::after(patience),
+        None => Deadline::never(),
+    };
+    match monitor::ask(engine, record, &mut connection, &request, deadline) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Timeout => {
+            // The time it had is over, and its monitor did not see to it.
+            monitor::end(engine, &record.id)?;
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,127 @@
+//! Making record, disk and kernel agree again after somebody was killed: what opening an engine begins with.
+//!
+//! It must cost next to nothing when there is nothing to do, with a thousand containers too. So it looks at what can be wrong,
+//! not at all there is: rows that are marked as unfinished (an index holds just those), and the run directory, which has
+//! entries only of containers that run, or whose monitor was killed. After a reboot, when that directory is new, everything
+//! is looked at once. Any number of processes may do it at the same time: each container is settled under its lock, and one
+//! that somebody is busy with is left to them.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::Engine;
+use crate::container::{self, Look};
+use crate::error::{Error, Result};
+use crate::store::Owner;
+use crate::sys;
+
+/// A row that may be unfinished.
+struct Row {
+    id: String,
+    removing: bool,
+    auto_remove: bool,
+    owner: Option<Owner>,
+}
+
+/// Look, and settle what is not as it should be.
+///
+/// That one container cannot be settled (a full disk, a file system that has become read-only) must not keep the engine from
+/// being opened: whoever uses that container is told.
+pub(crate) fn run(engine: &Engine) -> Result<()> {
+    let layout = engine.layout();
+    let mut suspects = BTreeSet::new();
+    // Names first and rows afterwards: a container that is made in between has its row before it has a name anywhere.
+    let running = ids_in(layout.run())?;
+    let locks = ids_in(&layout.run().join("locks"))?;
+    let first_in_this_boot = is_first_in_this_boot(engine);
+    let directories = match first_in_this_boot {
+        true => ids_in(&layout.containers())?,
+        false => BTreeSet::new(),
+    };
+    let known: BTreeSet<String> = match locks.is_empty() && directories.is_empty() {
+        true => BTreeSet::new(),
+        false => engine.store().read(ids)?,
+    };
+    for row in engine.store().read(unfinished)? {
+        let abandoned = row.owner.as_ref().is_some_and(|owner| !owner.is_alive());
+        // One that goes with its run has no entry in the run directory when that is over, and a lock that nobody holds.
+        let is_over = row.auto_remove && !running.contains(&row.id) && {
+            let look = Look::at(engine, &row.id)?;
+            look.exists && !look.monitor
+        };
+        if row.removing || abandoned || is_over {
+            suspects.insert(row.id);
+        }
+    }
+    for id in &running {
+        if !Look::at(engine, id)?.monitor {
+            suspects.insert(id.clone());
+        }
+    }
+    suspects.extend(locks.into_iter().filter(|id| !known.contains(id)));
+    if first_in_this_boot {
+        suspects.extend(known);
+        suspects.extend(directories);
+    }
+    let mut settled = true;
+    for id in &suspects {
+        settled &= container::settle_if_free(engine, id).is_ok();
+    }
+    if first_in_this_boot && settled {
+        // One that cannot be written only means that the next one looks again.
+        let _ = sys::file::replace(&layout.boot(), engine.boot_id().as_bytes(), 0o600);
+    }
+    Ok(())
+}
+
+/// Whether everything has to be looked at: the file that says in which boot that was done is from another one, or gone.
+fn is_first_in_this_boot(engine: &Engine) -> bool {
+    std::fs::read(engine.layout().boot()).map_or(true, |boot| boot != engine.boot_id().as_bytes())
+}
+
+/// The entries of a directory that are ids of containers.
+fn ids_in(directory: &Path) -> Result<BTreeSet<String>> {
+    let failed = |error| Error::system(format!("read {}", directory.display()), error);
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut ids = BTreeSet::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name().into_string().unwrap_or_default();
+        if name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            ids.insert(name);
+        }
+    }
+    Ok(ids)
+}
+
+fn ids(connection: &rusqlite::Connection) -> rusqlite::Result<BTreeSet<String>> {
+    connection
+        .prepare_cached("SELECT id FROM containers INDEXED BY containers_by_image")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn unfinished(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<Row>> {
+    connection
+        .prepare_cached(
+            "SELECT id, removing, auto_remove, owner_pid, owner_start_time, owner_boot_id
+             FROM containers INDEXED BY containers_unsettled
+             WHERE removing OR auto_remove OR owner_pid IS NOT NULL",
+        )?
+        .query_map([], |row| {
+            let owner = match row.get(3)? {
+                Some(pid) => Some(Owner {
+                    pid,
+                    start_time: row.get::<_, i64>(4)? as u64,
+                    boot_id: row.get(5)?,
+                }),
+                None => None,
+            };
+            Ok(Row { id: row.get(0)?, removing: row.get(1)?, auto_remove: row.get(2)?, owner })
+        })?
+        .collect()
+}
