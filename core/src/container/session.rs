@@ -147,6 +147,9 @@ impl Source for Session {
                 "the container takes no input: it was created without OpenStdin, or attached without Stdin",
             ));
         }
+        if data.is_empty() && (self.input_closed || self.ended || self.exit.is_some()) {
+            return Ok(0);
+        }
         if self.input_closed {
             return refused("the container's standard input was closed by this stream");
         }
@@ -154,7 +157,8 @@ impl Source for Session {
             return refused("the container has ended");
         }
         self.flush()?;
-        if self.connection.queued() > 0 {
+        // Closing is always taken: its answer could not say that it was not.
+        if self.connection.queued() > 0 && !data.is_empty() {
             return Ok(0);
         }
         let piece = &data[..data.len().min(PIECE)];

@@ -241,7 +241,7 @@ mod tests {
         // The numbers asked for are those that the descriptors have, crosswise.
         let (a, b) = (writer.as_raw_fd(), other_writer.as_raw_fd());
         let script = std::ffi::CString::new(format!(
-            "echo first >&{a}; echo second >&{b}; readlink /proc/self/fd/0; env >&{b}"
+            "echo first >/proc/self/fd/{a}; echo second >/proc/self/fd/{b}; env >>/proc/self/fd/{b}"
         ))
         .unwrap();
         let child = spawn(
