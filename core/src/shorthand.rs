@@ -7,6 +7,7 @@
 mod device;
 mod duration;
 mod env;
+mod gpus;
 mod mount;
 mod net;
 mod pair;
@@ -23,6 +24,7 @@ pub(crate) use device::is_access as is_device_access;
 pub use device::{blkio_bps, blkio_iops, blkio_weight, cpus, device};
 pub use duration::duration;
 pub use env::{env, env_file};
+pub use gpus::gpus;
 pub(crate) use mount::check_target as check_mount_target;
 pub use mount::{Bind, bind, mount, tmpfs};
 pub use net::{dns, dns_option, dns_search, extra_host, hostname};

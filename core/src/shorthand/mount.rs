@@ -277,7 +277,7 @@ fn boolean(key: &str, value: Option<&str>) -> Result<bool> {
 }
 
 /// The fields of one record of comma-separated values (RFC 4180).
-fn fields(text: &str) -> Result<Vec<String>> {
+pub(super) fn fields(text: &str) -> Result<Vec<String>> {
     let wrong = || {
         Error::invalid(format!(
             "invalid mount {text:?}: a quote is not closed or not at a field's end"

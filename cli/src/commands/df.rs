@@ -1,0 +1,106 @@
+//! `barque system df`.
+
+use barque::api::{ContainerSummary, DiskUsage, ImageSummary};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{images, list, ps};
+use crate::args::{Operands, Parsed, Verb};
+use crate::failure::Result;
+use crate::{human, output};
+
+pub(crate) const VERB: Verb = Verb {
+    name: "df",
+    about: "Show barque disk usage",
+    usage: "[OPTIONS]",
+    operands: Operands::None,
+    trailing: false,
+    flags: Flags::augment_args,
+    run,
+};
+
+#[derive(Args)]
+struct Flags {
+    #[arg(long, value_name = "string", help = list::FORMAT_HELP)]
+    format: Option<String>,
+    /// Show detailed information on space usage
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+const COLUMNS: &[list::Column] = &[
+    ("Type", "TYPE"),
+    ("TotalCount", "TOTAL"),
+    ("Active", "ACTIVE"),
+    ("Size", "SIZE"),
+    ("Reclaimable", "RECLAIMABLE"),
+];
+
+fn run(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let usage = parsed.engine()?.disk_usage()?;
+    if flags.verbose && flags.format.is_none() {
+        return details(&usage).map(|()| 0);
+    }
+    let rows = [images_row(&usage), containers_row(&usage), blobs_row(&usage)];
+    let shown = ["Type", "TotalCount", "Active", "Size", "Reclaimable"];
+    list::print(&rows, flags.format.as_deref(), &shown, COLUMNS)?;
+    Ok(0)
+}
+
+fn row(kind: &str, total: usize, active: usize, size: i64, reclaimable: i64) -> Value {
+    let share = if size > 0 { format!(" ({}%)", reclaimable * 100 / size) } else { String::new() };
+    json!({
+        "Type": kind,
+        "TotalCount": total.to_string(),
+        "Active": active.to_string(),
+        "Size": human::size(size, 4),
+        "Reclaimable": format!("{}{share}", human::size(reclaimable, 4)),
+    })
+}
+
+fn images_row(usage: &DiskUsage) -> Value {
+    let used: Vec<&ImageSummary> = usage.images.iter().filter(|i| i.containers > 0).collect();
+    let kept: i64 = used.iter().map(|image| image.size - image.shared_size.max(0)).sum();
+    let reclaimable = (usage.layers_size - kept).max(0);
+    row("Images", usage.images.len(), used.len(), usage.layers_size, reclaimable)
+}
+
+fn containers_row(usage: &DiskUsage) -> Value {
+    let size = |container: &&ContainerSummary| container.size_rw.unwrap_or(0);
+    let (active, idle): (Vec<_>, Vec<_>) = usage
+        .containers
+        .iter()
+        .partition(|c| matches!(c.state.as_str(), "running" | "paused" | "restarting"));
+    let (active_size, idle_size): (i64, i64) =
+        (active.iter().map(size).sum(), idle.iter().map(size).sum());
+    row("Containers", usage.containers.len(), active.len(), active_size + idle_size, idle_size)
+}
+
+/// Compressed layers as they were loaded, kept to be pushed and saved unchanged. Docker has no such row.
+fn blobs_row(usage: &DiskUsage) -> Value {
+    row("Blobs", 0, 0, usage.blobs_size, 0)
+}
+
+fn details(usage: &DiskUsage) -> Result<()> {
+    let rows: Vec<Value> =
+        usage.images.iter().flat_map(|image| images::shown(image, true, false)).collect();
+    output::out("Images space usage:\n\n")?;
+    let columns = [
+        "Repository",
+        "Tag",
+        "ID",
+        "CreatedSince",
+        "Size",
+        "SharedSize",
+        "UniqueSize",
+        "Containers",
+    ];
+    list::print(&rows, None, &columns, images::COLUMNS)?;
+    let rows: Vec<Value> = usage.containers.iter().map(|row| ps::shown(row, true)).collect();
+    output::out("\nContainers space usage:\n\n")?;
+    let columns =
+        ["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"];
+    list::print(&rows, None, &columns, ps::COLUMNS)?;
+    output::out(format!("\nBlobs space usage: {}\n", human::size(usage.blobs_size, 4)))
+}

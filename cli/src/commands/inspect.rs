@@ -1,0 +1,122 @@
+//! `barque inspect`, for containers and images.
+
+use barque::{Engine, Error, ErrorKind};
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::list;
+use crate::args::{Operands, Parsed, Verb};
+use crate::failure::{Failure, Result};
+use crate::output;
+
+pub(crate) const VERB: Verb = Verb {
+    name: "inspect",
+    about: "Return low-level information on barque objects",
+    usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+    operands: Operands::AtLeast(1),
+    trailing: false,
+    flags: AnyFlags::augment_args,
+    run: |parsed| {
+        let flags: AnyFlags = parsed.flags()?;
+        run(parsed, flags.format.as_deref(), flags.kind.as_deref())
+    },
+};
+
+pub(crate) const CONTAINER: Verb = Verb {
+    about: "Display detailed information on one or more containers",
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    flags: Flags::augment_args,
+    run: |parsed| {
+        let flags: Flags = parsed.flags()?;
+        run(parsed, flags.format.as_deref(), Some("container"))
+    },
+    ..VERB
+};
+
+pub(crate) const IMAGE: Verb = Verb {
+    about: "Display detailed information on one or more images",
+    usage: "[OPTIONS] IMAGE [IMAGE...]",
+    flags: Flags::augment_args,
+    run: |parsed| {
+        let flags: Flags = parsed.flags()?;
+        run(parsed, flags.format.as_deref(), Some("image"))
+    },
+    ..VERB
+};
+
+#[derive(Args)]
+struct AnyFlags {
+    #[arg(short, long, value_name = "string", help = list::DOCUMENT_FORMAT_HELP)]
+    format: Option<String>,
+    /// Only inspect objects of the given type
+    #[arg(long = "type", value_name = "string")]
+    kind: Option<String>,
+}
+
+#[derive(Args)]
+struct Flags {
+    #[arg(short, long, value_name = "string", help = list::DOCUMENT_FORMAT_HELP)]
+    format: Option<String>,
+}
+
+fn run(parsed: &mut Parsed, format: Option<&str>, kind: Option<&str>) -> Result<u8> {
+    if !matches!(kind, None | Some("" | "container" | "image")) {
+        let kind = kind.unwrap_or_default();
+        return Err(Failure::new(format!("unknown type: {kind:?}: use container or image")));
+    }
+    let engine = parsed.engine()?;
+    let (mut found, mut failures, mut code) = (Vec::new(), Vec::new(), 0);
+    for name in &parsed.operands {
+        match look_up(&engine, name, kind) {
+            Ok(document) => found.push(document),
+            Err(error) => failures.push(error),
+        }
+    }
+    match format {
+        None | Some("") => output::out(indented(&found)?)?,
+        format => {
+            for document in &found {
+                list::document(document, format)?;
+            }
+        }
+    }
+    for error in failures {
+        code = output::report(error.into());
+    }
+    Ok(code)
+}
+
+/// A container of that name, or else an image.
+fn look_up(engine: &Engine, name: &str, kind: Option<&str>) -> barque::Result<Value> {
+    let container = || engine.containers().inspect(name).and_then(|document| value(&document));
+    let image = || engine.images().inspect(name).and_then(|document| value(&document));
+    match kind {
+        Some("container") => container(),
+        Some("image") => image(),
+        _ => match container() {
+            Err(error) if error.kind() == ErrorKind::NotFound => match image() {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    Err(Error::not_found("object", name))
+                }
+                result => result,
+            },
+            result => result,
+        },
+    }
+}
+
+fn value(document: &impl Serialize) -> barque::Result<Value> {
+    serde_json::to_value(document)
+        .map_err(|error| Error::internal("write a document").because(error))
+}
+
+/// A JSON list, indented by four blanks as docker's.
+fn indented(documents: &[Value]) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, format);
+    documents.serialize(&mut serializer).map_err(Failure::new)?;
+    text.push(b'\n');
+    Ok(text)
+}

@@ -1,0 +1,34 @@
+//! `barque kill`.
+
+use barque::api;
+use clap::Args;
+
+use super::each;
+use crate::args::{Operands, Parsed, Verb};
+use crate::failure::Result;
+
+pub(crate) const VERB: Verb = Verb {
+    name: "kill",
+    about: "Kill one or more running containers",
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    operands: Operands::AtLeast(1),
+    trailing: false,
+    flags: Flags::augment_args,
+    run,
+};
+
+#[derive(Args)]
+struct Flags {
+    /// Signal to send to the container
+    #[arg(short, long, value_name = "string", default_value = "")]
+    signal: String,
+}
+
+fn run(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let engine = parsed.engine()?;
+    each(&parsed.operands, |id| {
+        let request = api::ContainerKill { id: id.to_owned(), signal: flags.signal.clone() };
+        engine.containers().kill(&request).map(|()| id.to_owned())
+    })
+}

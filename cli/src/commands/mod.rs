@@ -1,0 +1,195 @@
+//! The verbs, one a file, and the way to them.
+
+mod attach;
+mod completion;
+mod create;
+mod df;
+mod history;
+mod images;
+mod import;
+mod info;
+mod inspect;
+mod kill;
+mod list;
+mod load;
+mod logs;
+mod ps;
+mod rm;
+mod rmi;
+mod run;
+mod start;
+mod stop;
+mod tag;
+mod version;
+mod wait;
+
+use std::ffi::OsString;
+
+use crate::args::{Verb, help};
+use crate::failure::{Failure, Result};
+use crate::output;
+
+/// Verbs that stand at the top: `barque ps`.
+pub(crate) const TOP: &[&Verb] = &[
+    &attach::VERB,
+    &completion::VERB,
+    &create::VERB,
+    &history::VERB,
+    &images::VERB,
+    &import::VERB,
+    &info::VERB,
+    &inspect::VERB,
+    &kill::VERB,
+    &load::VERB,
+    &logs::VERB,
+    &ps::VERB,
+    &rm::VERB,
+    &rmi::VERB,
+    &run::VERB,
+    &start::VERB,
+    &stop::VERB,
+    &tag::VERB,
+    &version::VERB,
+    &wait::VERB,
+];
+
+/// Verbs under a noun: `barque container ls`.
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Names, the first of which is the one that help shows, and the verb.
+    pub(crate) verbs: &'static [(&'static [&'static str], &'static Verb)],
+}
+
+/// The nouns.
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "container",
+        about: "Manage containers",
+        verbs: &[
+            (&["attach"], &attach::VERB),
+            (&["create"], &create::VERB),
+            (&["inspect"], &inspect::CONTAINER),
+            (&["kill"], &kill::VERB),
+            (&["logs"], &logs::VERB),
+            (&["ls", "list", "ps"], &ps::VERB),
+            (&["rm", "remove"], &rm::VERB),
+            (&["run"], &run::VERB),
+            (&["start"], &start::VERB),
+            (&["stop"], &stop::VERB),
+            (&["wait"], &wait::VERB),
+        ],
+    },
+    Group {
+        name: "image",
+        about: "Manage images",
+        verbs: &[
+            (&["history"], &history::VERB),
+            (&["import"], &import::VERB),
+            (&["inspect"], &inspect::IMAGE),
+            (&["load"], &load::VERB),
+            (&["ls", "list"], &images::VERB),
+            (&["rm", "remove"], &rmi::VERB),
+            (&["tag"], &tag::VERB),
+        ],
+    },
+    Group {
+        name: "system",
+        about: "Manage barque",
+        verbs: &[(&["df"], &df::VERB), (&["info"], &info::VERB)],
+    },
+];
+
+/// Find what was asked for and do it; the exit status.
+pub(crate) fn dispatch(words: Vec<OsString>) -> Result<u8> {
+    let mut words = words.into_iter();
+    let mut root = None;
+    let name = loop {
+        let Some(word) = words.next() else { return help::top().map(|()| 0) };
+        let word = text(word)?;
+        match word.as_str() {
+            "-v" | "--version" => {
+                output::out(format!("barque version {}\n", barque::VERSION))?;
+                return Ok(0);
+            }
+            "--help" | "-h" => return help::top().map(|()| 0),
+            "--root" => {
+                let missing = || unknown("flag needs an argument: --root", 125);
+                root = Some(text(words.next().ok_or_else(missing)?)?);
+            }
+            flag if flag.starts_with("--root=") => root = Some(flag["--root=".len()..].to_owned()),
+            flag if flag.starts_with("--") => {
+                return Err(unknown(&format!("unknown flag: {flag}"), 125));
+            }
+            flag if flag.starts_with('-') && flag.len() > 1 => {
+                let letter = flag[1..].chars().next().unwrap_or('-');
+                return Err(unknown(&format!("unknown shorthand flag: '{letter}' in {flag}"), 125));
+            }
+            _ => break word,
+        }
+    };
+    let mut rest: Vec<OsString> = words.collect();
+    if name == "help" {
+        // `barque help run` is `barque run --help`.
+        if rest.is_empty() {
+            return help::top().map(|()| 0);
+        }
+        rest.push("--help".into());
+        return dispatch(rest);
+    }
+    if let Some(verb) = TOP.iter().find(|verb| verb.name == name) {
+        return perform(verb, format!("barque {name}"), root, rest);
+    }
+    let Some(group) = GROUPS.iter().find(|group| group.name == name) else {
+        let line = format!("barque: unknown command: barque {name}");
+        return Err(Failure::usage(
+            format!("{line}\n\nRun 'barque --help' for more information"),
+            1,
+        ));
+    };
+    if rest.is_empty() || rest[0] == "--help" {
+        return help::group(group).map(|()| 0);
+    }
+    let sub = text(rest.remove(0))?;
+    match group.verbs.iter().find(|(names, _)| names.contains(&sub.as_str())) {
+        Some((names, verb)) => perform(verb, format!("barque {name} {}", names[0]), root, rest),
+        None => {
+            let line = format!("barque: unknown command: barque {name} {sub}");
+            let hint =
+                format!("Usage:  barque {name}\n\nRun 'barque {name} --help' for more information");
+            Err(Failure::usage(format!("{line}\n\n{hint}"), 1))
+        }
+    }
+}
+
+fn perform(verb: &Verb, called: String, root: Option<String>, words: Vec<OsString>) -> Result<u8> {
+    match verb.parse(&called, root, words)? {
+        Some(mut parsed) => (verb.run)(&mut parsed),
+        None => Ok(0),
+    }
+}
+
+fn text(word: OsString) -> Result<String> {
+    word.into_string().map_err(|_| unknown("invalid argument: it is not UTF-8", 125))
+}
+
+fn unknown(line: &str, code: u8) -> Failure {
+    let hint = "Usage:  barque [OPTIONS] COMMAND\n\nRun 'barque --help' for more information";
+    Failure::usage(format!("{line}\n\n{hint}"), code)
+}
+
+/// Do something with each of the operands and print those it worked for; one that fails does not keep the others from it.
+pub(crate) fn each(
+    operands: &[String],
+    mut action: impl FnMut(&str) -> barque::Result<String>,
+) -> Result<u8> {
+    let mut code = 0;
+    for operand in operands {
+        match action(operand) {
+            Ok(line) if line.is_empty() => {}
+            Ok(line) => output::out(format!("{line}\n"))?,
+            Err(error) => code = output::report(error.into()),
+        }
+    }
+    Ok(code)
+}

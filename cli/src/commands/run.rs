@@ -1,0 +1,139 @@
+//! `barque run`: create, start, and stay attached to the end.
+
+use barque::{Canceller, Engine, ErrorKind, api};
+use clap::Args;
+
+use super::create::{create, remember};
+use crate::args::create::CreateFlags;
+use crate::args::{Operands, Parsed, Verb, document};
+use crate::failure::{Failure, Result};
+use crate::session::keys::DetachKeys;
+use crate::session::signals::{self, Signals};
+use crate::session::{self, Options};
+use crate::{output, terminal};
+
+pub(crate) const VERB: Verb = Verb {
+    name: "run",
+    about: "Create and run a new container from an image",
+    usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+    operands: Operands::AtLeast(1),
+    trailing: true,
+    flags: Flags::augment_args,
+    run,
+};
+
+#[derive(Args)]
+struct Flags {
+    #[command(flatten)]
+    create: CreateFlags,
+    /// Run container in background and print container ID
+    #[arg(short, long)]
+    detach: bool,
+    /// Override the key sequence for detaching a container
+    #[arg(long, value_name = "string", value_parser = DetachKeys::parse, default_value = "")]
+    detach_keys: DetachKeys,
+    /// Proxy received signals to the process (default true)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_parser = crate::args::truth, action = clap::ArgAction::Set, value_name = "bool")]
+    sig_proxy: bool,
+}
+
+fn run(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let cidfile = flags.create.cidfile.clone();
+    let pull = flags.create.pull.clone();
+    let mut request = document::of(flags.create, &parsed.operands, flags.detach)
+        .map_err(|message| parsed.mistake(message))?;
+    if !flags.detach && request.tty && request.attach_stdin && !terminal::is_input() {
+        return Err(Failure::new("the input device is not a TTY"));
+    }
+    if request.tty
+        && let Some((rows, columns)) = terminal::size()
+    {
+        request.host_config.console_size = [rows, columns];
+    }
+    let options = Options {
+        id: String::new(),
+        stdin: request.attach_stdin,
+        tty: request.tty,
+        sig_proxy: flags.sig_proxy,
+        stdout: request.attach_stdout,
+        stderr: request.attach_stderr,
+        detach_keys: flags.detach_keys.clone(),
+    };
+    let engine = parsed.engine()?;
+    let id = create(&engine, &request, &pull)?;
+    remember(cidfile.as_deref(), &id)?;
+    // Attached to nothing is the same as detached, but that its end is waited for.
+    if flags.detach {
+        return match engine.containers().start(&api::ContainerStart { id: id.clone() }) {
+            Ok(()) => output::out(format!("{id}\n")).map(|()| 0),
+            Err(error) => {
+                Err(failed_to_start(&engine, &id, request.host_config.auto_remove, &error))
+            }
+        };
+    }
+    let remove = request.host_config.auto_remove;
+    attached(&engine, Options { id: id.clone(), ..options })
+        .map_err(|failure| failure.into_failure(&engine, &id, remove))
+}
+
+/// Why an attached run did not come to its end.
+pub(super) enum Broken {
+    /// The container was not started.
+    NotStarted(barque::Error),
+    /// Everything else.
+    Other(Failure),
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Broken {
+        Broken::Other(failure)
+    }
+}
+
+impl Broken {
+    fn into_failure(self, engine: &Engine, id: &str, remove: bool) -> Failure {
+        match self {
+            Broken::NotStarted(error) => failed_to_start(engine, id, remove, &error),
+            Broken::Other(failure) => failure,
+        }
+    }
+}
+
+/// A container that was made to be removed at its end is removed too when it has no beginning.
+fn failed_to_start(engine: &Engine, id: &str, remove: bool, error: &barque::Error) -> Failure {
+    if remove {
+        let request = api::ContainerRemove { id: id.to_owned(), force: true, volumes: true };
+        // core may have done it already.
+        let _ = engine.containers().remove(&request);
+    }
+    Failure::of_run(error)
+}
+
+/// Start a created container and stay attached; the exit status.
+pub(super) fn attached(engine: &Engine, options: Options) -> std::result::Result<u8, Broken> {
+    let signals = Signals::take()?;
+    let canceller = Canceller::new().map_err(Failure::from)?;
+    let request = api::ContainerRun { id: options.id.clone(), ..Default::default() };
+    let starting = engine.with_canceller(&canceller);
+    let started = signals.watch(&canceller, || starting.containers().run(&request))?;
+    let mut stream = match started {
+        Ok(stream) if !canceller.is_cancelled() => stream,
+        Ok(_) => {
+            // It was too late to keep it from starting.
+            let signal = signals.next().ok_or_else(|| Failure::quiet(130))?;
+            signals::pass_on(engine, &options.id, signal);
+            return Err(Failure::quiet(signals::status(signal)).into());
+        }
+        Err(error) if error.kind() == ErrorKind::Cancelled => {
+            let status = signals.next().map_or(130, signals::status);
+            return Err(Failure::quiet(status).into());
+        }
+        Err(error) => return Err(Broken::NotStarted(error)),
+    };
+    let ended = session::run(engine, &mut stream, &signals, options)?;
+    if matches!(ended, session::Ended::Detached) {
+        output::say("\rread escape sequence");
+    }
+    Ok(ended.status())
+}
