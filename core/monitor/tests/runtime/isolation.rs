@@ -350,22 +350,42 @@ fn the_oom_score_is_set_or_refused(base: &Base) {
     }
 }
 
+/// Removed with the test, however that ends.
+struct OwnCgroup {
+    name: String,
+    cgroup: Cgroup,
+}
+
+impl OwnCgroup {
+    fn new(resources: &Resources) -> OwnCgroup {
+        let name = format!("/barque-runtime-{}", std::process::id());
+        let cgroup = Cgroup::create(&name, resources).unwrap();
+        OwnCgroup { name, cgroup }
+    }
+}
+
+impl Drop for OwnCgroup {
+    fn drop(&mut self) {
+        crate::scene::kill_children();
+        self.cgroup.remove(std::time::Duration::from_secs(2)).unwrap();
+    }
+}
+
 fn it_runs_in_its_cgroups_and_sees_only_them(base: &Base) {
     let scene = base.scene();
-    let name = format!("/barque-runtime-{}", std::process::id());
     let resources = Resources { pids: Some(Pids { limit: 17 }), ..Resources::default() };
-    let cgroup = Cgroup::create(&name, &resources).unwrap();
+    let cgroup = OwnCgroup::new(&resources);
     let script = "cat /proc/self/cgroup; echo --; cd /sys/fs/cgroup; \
                   cat pids/pids.max pids.max 2>/dev/null; find . -name cgroup.procs | wc -l; \
-                  for d in . */; do touch $d/x 2>/dev/null && echo written; done; \
-                  (echo 1 > pids/cgroup.procs) 2>/dev/null && echo written; true";
+                  for f in cgroup.procs pids/cgroup.procs; do \
+                    [ -e $f ] && (echo 1 > $f) 2>/dev/null && echo written; done; true";
     let mut plan = Plan::new(&scene, script).mount(
         "cgroup",
         "cgroup",
         "/sys/fs/cgroup",
         "ro,nosuid,noexec,nodev",
     );
-    plan.cgroups = cgroup.in_hierarchies();
+    plan.cgroups = cgroup.cgroup.in_hierarchies();
     let output = plan.output();
     let (paths, seen) = output.split_once("--\n").unwrap();
     let expected = format!("17\n{}\n", plan.cgroups.len());
@@ -384,9 +404,9 @@ fn it_runs_in_its_cgroups_and_sees_only_them(base: &Base) {
 
     // Without a namespace the paths can be seen, but what is mounted is the same on cgroup v1.
     let output = plan.output();
-    let inside = output.lines().filter(|line| line.ends_with(&name)).count();
+    let inside = output.lines().filter(|line| line.ends_with(&cgroup.name)).count();
     assert_eq!(inside, plan.cgroups.len(), "{output}");
-    cgroup.remove(std::time::Duration::from_secs(2)).unwrap();
+    drop(cgroup);
 
     let mut plan = Plan::new(&scene, "true").mount("cgroup", "cgroup", "/sys/fs/cgroup", "ro");
     assert_eq!(plan.failure().class, FailureClass::Unsupported);

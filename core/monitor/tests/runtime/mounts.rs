@@ -14,12 +14,14 @@ use crate::tests;
 tests![
     the_overlay_is_written_above_its_layers,
     layers_with_long_and_odd_names_are_mounted,
+    layers_are_mounted_the_old_way_on_old_kernels,
     a_missing_layer_is_named,
     a_root_without_a_writable_directory_is_read_only,
     a_directory_can_be_the_root,
     overlay_attributes_of_a_layer_are_not_obeyed,
     default_devices_and_links_are_there,
     devices_of_the_specification_are_made,
+    devices_that_cannot_be_made_are_the_hosts,
     a_volume_is_mounted_with_its_options,
     a_file_is_mounted_on_a_file_that_is_made,
     a_directory_is_not_mounted_on_a_file,
@@ -63,6 +65,34 @@ fn layers_with_long_and_odd_names_are_mounted(base: &Base) {
     });
     assert_eq!(plan.output(), "/file0\n/file1\n");
     assert!(upper.join("new").exists());
+}
+
+/// Before Linux 6.8, which this process pretends to run on.
+fn layers_are_mounted_the_old_way_on_old_kernels(base: &Base) {
+    /// `linux/personality.h`: uname(2) says 2.6.
+    const UNAME26: libc::c_ulong = 0x0002_0000;
+    let personality = |value: libc::c_ulong| {
+        // SAFETY: plain integers.
+        let old = unsafe { libc::personality(value) };
+        assert_ne!(old, -1);
+    };
+    personality(UNAME26);
+    let results = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let scene = base.scene();
+        let version = Plan::new(&scene, "uname -r").output();
+        assert!(version.starts_with("2.6."), "{version}");
+        the_overlay_is_written_above_its_layers(base);
+        layers_with_long_and_odd_names_are_mounted(base);
+        a_root_without_a_writable_directory_is_read_only(base);
+        many_mounts_and_layers_work(base);
+        let mut plan = Plan::new(&scene, "true");
+        let overlay = plan.rootfs.as_mut().unwrap();
+        let layer = overlay.lower[0].clone();
+        overlay.lower.extend(std::iter::repeat_n(layer, 2000));
+        plan.failure().message
+    }));
+    personality(0);
+    assert_eq!(results.unwrap(), "mount the overlay: argument list too long");
 }
 
 fn a_missing_layer_is_named(base: &Base) {
@@ -164,6 +194,22 @@ fn devices_of_the_specification_are_made(base: &Base) {
     let plan = Plan::new(&scene, "true")
         .with(|spec| spec.linux.devices = vec![device("/etc/passwd", "c", 1, 1)]);
     assert_eq!(plan.failure().message, "make the device /etc/passwd: file exists");
+}
+
+fn devices_that_cannot_be_made_are_the_hosts(base: &Base) {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let scene = base.scene();
+    let mine = capabilities(None).unwrap();
+    let mut fewer = mine;
+    fewer.effective -= CapabilitySet::MKNOD;
+    set_capabilities(None, fewer).unwrap();
+    let script = "stat -c '%n %t:%T' /dev/null /dev/tty; echo x > /dev/null; head -c 3 /dev/zero | wc -c; \
+                  cut -d' ' -f5 /proc/self/mountinfo | grep -c '^/dev/[nzfrut]'; wc -c < /proc/keys";
+    let output = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Plan::new(&scene, script).output()
+    }));
+    set_capabilities(None, mine).unwrap();
+    assert_eq!(output.unwrap(), "/dev/null 1:3\n/dev/tty 5:0\n3\n6\n0\n");
 }
 
 fn a_volume_is_mounted_with_its_options(base: &Base) {
