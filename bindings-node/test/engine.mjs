@@ -1,6 +1,7 @@
 /** Every test file has an engine of its own and leaves nothing behind. */
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -36,3 +37,21 @@ export async function until(holds, within = 5000) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** Wait until no container is left. */
+export const gone = () => until(async () => (await barque.listContainers({ all: true })).length === 0, 15_000);
+
+let made;
+
+/** An image with a shell. */
+export const busybox = () =>
+  (made ??= (async () => {
+    const directory = join(base, 'busybox');
+    for (const name of ['bin', 'etc', 'tmp']) mkdirSync(join(directory, name), { recursive: true });
+    const program = execFileSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).trim();
+    copyFileSync(realpathSync(program), join(directory, 'bin/busybox'));
+    for (const name of ['sh', 'cat', 'sleep', 'yes', 'seq', 'dd', 'stty']) symlinkSync('busybox', join(directory, 'bin', name));
+    writeFileSync(join(directory, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+    await barque.importImage(directory, { repo: 'busybox', changes: ['ENV PATH=/bin'] });
+    return 'busybox';
+  })());
