@@ -333,7 +333,7 @@ def test_every_low_level_method_is_an_operation_and_has_its_types(opened):
     for name, request, response, kind in barque._barque.operations():
         method = getattr(barque.api.Api, name.replace(".", "_"))
         parameters = list(inspect.signature(method).parameters)
-        annotations = inspect.get_annotations(method)
+        annotations = method.__annotations__
         if request != "Nothing":
             assert parameters == ["self", "request"], name
             assert f"t.{request}" in annotations["request"], name
