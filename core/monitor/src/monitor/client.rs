@@ -101,6 +101,8 @@ pub(super) struct Client {
     pub(super) interests: Interests,
     /// It sends nothing more.
     pub(super) silent: bool,
+    /// Nobody is at its other side; what was sent before is still to be read. The poller has it while `watched` is not empty.
+    pub(super) hung_up: bool,
     /// What the poller watches it for.
     pub(super) watched: EventFlags,
 }
@@ -117,6 +119,7 @@ impl Client {
             stalled_since: None,
             interests: Interests::default(),
             silent: false,
+            hung_up: false,
             watched: EventFlags::empty(),
         }
     }

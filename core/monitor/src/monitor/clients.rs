@@ -152,9 +152,19 @@ impl Clients {
                 Requests::Read { stdin_ready } => client.flags(stdin_ready),
                 Requests::Left => client.flags(false) & EventFlags::OUT,
             };
-            if flags != client.watched
-                && poller.change(&*client, Source::Client(place, turn), flags).is_ok()
-            {
+            if flags == client.watched {
+                continue;
+            }
+            let source = Source::Client(place, turn);
+            let changed = if client.hung_up {
+                // epoll reports a hang-up whatever it is asked for, over and over: until what was sent before can be read,
+                // the poller does not have it at all.
+                poller.forget(&*client);
+                if flags.is_empty() { Ok(()) } else { poller.watch(&*client, source, flags) }
+            } else {
+                poller.change(&*client, source, flags)
+            };
+            if changed.is_ok() {
                 client.watched = flags;
             }
         }

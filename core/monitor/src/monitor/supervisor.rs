@@ -267,18 +267,36 @@ impl Supervisor {
                 Received::Stdin(_) | Received::StdinEnd => {}
             }
         }
-        if ready.hung_up && self.clients.get(place, turn).is_some_and(|c| c.silent) {
-            self.leave(place, turn);
+        if ready.hung_up {
+            self.hung_up(place, turn);
+        }
+    }
+
+    /// Nobody is at a client's other side. What it sent before may have to wait until the container reads its input; the
+    /// end of a tied container does not.
+    fn hung_up(&mut self, place: u32, turn: u32) {
+        let Some(client) = self.clients.get(place, turn) else { return };
+        if client.silent {
+            return self.leave(place, turn);
+        }
+        client.hung_up = true;
+        self.poller.forget(&*client);
+        client.watched = EventFlags::empty();
+        self.end_if_owned(place, turn);
+    }
+
+    /// The owner of a tied container is gone.
+    fn end_if_owned(&mut self, place: u32, turn: u32) {
+        let is_launch = self.launch == Some((place, turn));
+        if is_launch && self.terms.tied && self.ending.is_none() && !self.asked.owner_gone {
+            self.asked.owner_gone = true;
+            self.kill_all();
         }
     }
 
     /// A client sends nothing more: the owner's end of the launch socket is closed, or half of another connection.
     fn ended_sending(&mut self, place: u32, turn: u32) {
-        let is_launch = self.launch == Some((place, turn));
-        if is_launch && self.terms.tied && self.ending.is_none() {
-            self.asked.owner_gone = true;
-            self.kill_all();
-        }
+        self.end_if_owned(place, turn);
         let Some(client) = self.clients.get(place, turn) else { return };
         let interests = client.interests;
         let listens = interests.stdout || interests.stderr || interests.log || interests.exit;

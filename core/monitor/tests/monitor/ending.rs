@@ -1,11 +1,11 @@
 //! Ends: by itself, by a signal, by a stop, for lack of memory, with its owner; and what is true on disk when.
 
-use barque_monitor::protocol::{Event, FailureClass, Launch, Request};
+use barque_monitor::protocol::{self, Channel, Event, FailureClass, Launch, Request, Stdin};
 use barque_monitor::state::{Reason, Status};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, is_alive, set, wait_until};
+use crate::bench::{Bench, Running, is_alive, set, wait_until};
 
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
@@ -207,6 +207,51 @@ fn a_tied_container_ends_with_its_owner_and_only_then() {
     drop(running);
     bench.wait_until_gone();
     assert_eq!((bench.state().exit_code, bench.state().reason), (137, Reason::OwnerGone));
+}
+
+#[test]
+fn a_tied_container_ends_with_its_owner_also_when_it_leaves_input_unread() {
+    let bench = Bench::new();
+    let launch =
+        Launch { tied: true, stdin: Stdin::Open, attach: true, ..bench.script("sleep 1000") };
+    let mut running = bench.start(&launch);
+    running.started();
+    fill(&mut running);
+    drop(running);
+    bench.wait_until_gone();
+    assert_eq!((bench.state().exit_code, bench.state().reason), (137, Reason::OwnerGone));
+}
+
+#[test]
+fn input_of_a_client_that_is_gone_waits_for_the_container_and_costs_nothing_meanwhile() {
+    let bench = Bench::new();
+    let script = "sleep 2; cat | wc -c > /count; sleep 0.2; read x < /count; exit $((x > 100000))";
+    let launch = Launch { stdin: Stdin::Once, attach: true, ..bench.script(script) };
+    let mut running = bench.start(&launch);
+    running.started();
+    let monitor = running.monitor_pid();
+    fill(&mut running);
+    drop(running);
+    std::thread::sleep(Duration::from_millis(300));
+    let before = cpu_ticks(monitor);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(cpu_ticks(monitor) - before < 20, "the monitor spins");
+    bench.wait_until_gone();
+    assert_eq!((bench.state().exit_code, bench.state().reason), (1, Reason::Exited));
+}
+
+/// Send input until nothing takes more.
+fn fill(running: &mut Running) {
+    running.wire.0.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let frame = [&protocol::header(Channel::Stdin, 65536)[..], &[b'x'; 65536]].concat();
+    while std::io::Write::write_all(&mut running.wire.0, &frame).is_ok() {}
+}
+
+/// Processor time of a process, in hundredths of a second.
+fn cpu_ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 #[test]
