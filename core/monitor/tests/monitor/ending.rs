@@ -235,7 +235,7 @@ fn input_of_a_client_that_is_gone_waits_for_the_container_and_costs_nothing_mean
     std::thread::sleep(Duration::from_millis(300));
     let before = cpu_ticks(monitor);
     std::thread::sleep(Duration::from_secs(1));
-    assert!(cpu_ticks(monitor) - before < 20, "the monitor spins");
+    assert!(cpu_ticks(monitor) - before < 3, "the monitor spins");
     bench.wait_until_gone();
     assert_eq!((bench.state().exit_code, bench.state().reason), (1, Reason::Exited));
 }
