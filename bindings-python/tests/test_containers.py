@@ -268,9 +268,12 @@ def test_runs_leave_no_descriptor_and_no_container(client):
         client.containers.run("hello", ["true"], remove=True)
     assert descriptors() == before
     assert client.containers.list(all=True) == []
-    assert not [task for task in os.listdir("/proc/self/task") if _name(task) == "barque"]
+    until(lambda: not [task for task in os.listdir("/proc/self/task") if _name(task) == "barque"])
 
 
 def _name(task):
-    with open(f"/proc/self/task/{task}/comm") as file:
-        return file.read().strip()
+    try:
+        with open(f"/proc/self/task/{task}/comm") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return None

@@ -17,7 +17,7 @@ def test_a_result_says_everything(client, busybox):
     assert (result.stdout, result.stderr, result.exit_code, result.reason) == (b"out\n", b"err\n", 5, "exited")
     assert not result.ok and result.text == "out\n" and not result.truncated
     assert len(result.id) == 64
-    assert "out" not in repr(result)
+    assert "b'out" not in repr(result)
     with pytest.raises(ContainerError) as raised:
         result.check()
     assert (raised.value.exit_status, raised.value.stderr) == (5, b"err\n")
