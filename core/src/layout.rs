@@ -60,6 +60,11 @@ impl Layout {
         self.root.join("blobs/sha256")
     }
 
+    /// Locked while content gets or loses its name.
+    pub(crate) fn content_lock(&self) -> PathBuf {
+        self.root.join("content.lock")
+    }
+
     /// Unpacked layers by chain id.
     pub(crate) fn layers(&self) -> PathBuf {
         self.root.join("layers")

@@ -42,6 +42,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) use lock::Look;
 pub(crate) use record::Record;
 pub(crate) use settle::settle_if_free;
+pub(crate) use state::Standing;
 
 /// The containers of an engine.
 #[derive(Clone, Copy)]

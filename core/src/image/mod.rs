@@ -6,10 +6,18 @@
 
 mod blob;
 mod config;
+mod content_lock;
 mod digest;
+mod history;
+mod inspect;
 mod json;
+mod list;
+mod names;
 mod reference;
+mod remove;
 mod resolve;
+mod sharing;
+mod tag;
 
 use crate::Engine;
 use crate::api::*;
@@ -46,18 +54,8 @@ macro_rules! verbs {
 }
 
 verbs! {
-    /// The instructions an image was made by, newest first.
-    history(name: &str) -> Vec<HistoryRow>;
     /// Make an image of one layer from a root file system.
     import(request: &ImageImport) -> ImageCreated;
-    /// Inspect.
-    inspect(name: &str) -> ImageInspect;
-    /// List.
-    list(request: &ImageList) -> Vec<ImageSummary>;
     /// Load images from an archive or layout.
     load(request: &ImageLoad) -> ImageLoaded;
-    /// Remove a name, or an image.
-    remove(request: &ImageRemove) -> Vec<ImageRemoved>;
-    /// Give an image another name.
-    tag(request: &ImageTag) -> ();
 }

@@ -1,0 +1,227 @@
+//! Removing a name from an image, and the image with its last name.
+//!
+//! The rules are Docker's. By *name*: the name goes, and the image with it when that was its last and nothing stands on it. By
+//! *id*: the image goes with its name, refused when it has names in several repositories. Containers that stand on the image
+//! refuse; `force` overrides that for stopped ones (the image is then hidden and kept until the last of them is removed) and
+//! never for running ones.
+
+use rusqlite::Transaction;
+
+use super::Images;
+use super::content_lock::ContentLock;
+use super::digest::Digest;
+use super::names::{self, Names};
+use super::reference::{Reference, familiar};
+use super::sharing::{self, Freed, User};
+use crate::api::{ImageRemove, ImageRemoved};
+use crate::container::Standing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Durability;
+use crate::sys::directory;
+
+/// A container that stands on the image, and whether it runs.
+struct Use {
+    short: String,
+    running: bool,
+}
+
+/// What a removal comes to.
+#[derive(Default)]
+struct Outcome {
+    rows: Vec<ImageRemoved>,
+    freed: Freed,
+}
+
+impl Images<'_> {
+    /// Remove a name from an image, or the image.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such image, [`ErrorKind::Conflict`] when containers or other names hold it.
+    pub fn remove(&self, request: &ImageRemove) -> Result<Vec<ImageRemoved>> {
+        let (image, reference) = self.resolve_id(&request.name)?;
+        // Whether a container runs is the kernel's word, which has no place in a transaction. One that is started in
+        // between is as safe as one that was started before: its layers are held by its row, which is looked at again below.
+        let uses = self.uses(&image)?;
+        let running = uses.iter().find(|used| used.running);
+        let stopped = uses.iter().find(|used| !used.running);
+        let lock = ContentLock::take(self.engine)?;
+        let outcome = self.engine.store().write(Durability::Full, |transaction| {
+            let names = names::of(transaction, image.as_str())?;
+            let mut outcome = Outcome::default();
+            if reference.is_empty() {
+                let several = repositories(&names) > 1;
+                if several && !request.force {
+                    return Err(conflict(
+                        &image,
+                        "must be forced",
+                        "image is referenced in multiple repositories",
+                    ));
+                }
+            }
+            if let Some(used) = running.filter(|_| reference.is_empty()) {
+                let why = format!("image is being used by running container {}", used.short);
+                return Err(conflict(&image, "cannot be forced", &why));
+            }
+            if let Some(used) = stopped.filter(|_| reference.is_empty() && !request.force) {
+                let why = format!("image is being used by stopped container {}", used.short);
+                return Err(conflict(&image, "must be forced", &why));
+            }
+            if reference.is_empty() {
+                untag(transaction, &names.stored, &mut outcome)?;
+            } else {
+                let last = names.tags.len() <= 1;
+                if let Some(used) = uses.first().filter(|_| last && !request.force) {
+                    return Err(in_use(&reference, used, &image));
+                }
+                untag(transaction, &going(&names, &reference), &mut outcome)?;
+            }
+            let left = names::of(transaction, image.as_str())?;
+            let kept_by_running = running.is_some();
+            if left.stored.is_empty() && !kept_by_running {
+                take_out(transaction, &image, &mut outcome)?;
+            }
+            Ok(outcome)
+        })?;
+        self.discard(&outcome.freed, &lock)?;
+        Ok(outcome.rows)
+    }
+
+    /// The last container that stood on this image is gone: take the image out when it was removed by force before.
+    pub(crate) fn release(&self, image: &str) -> Result<()> {
+        let image = Digest::parse(image)?;
+        let hidden: bool = self.engine.store().read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM images WHERE id = ?1 AND hidden = 1)",
+                )?
+                .query_row([image.as_str()], |row| row.get(0))
+        })?;
+        if !hidden {
+            return Ok(());
+        }
+        let lock = ContentLock::take(self.engine)?;
+        let freed = self.engine.store().write(Durability::Full, |transaction| {
+            if sharing::users(transaction, Some(&image))?.is_empty() {
+                sharing::forget(transaction, &image)
+            } else {
+                Ok(Freed::default())
+            }
+        })?;
+        self.discard(&freed, &lock)
+    }
+
+    fn uses(&self, image: &Digest) -> Result<Vec<Use>> {
+        let users: Vec<User> =
+            self.engine.store().read(|connection| sharing::users(connection, Some(image)))?;
+        users
+            .into_iter()
+            .map(|user| {
+                let running = Standing::of(self.engine, &user.id)?.is_running();
+                Ok(Use { short: user.id[..12].to_owned(), running })
+            })
+            .collect()
+    }
+
+    /// Remove the files of what the record has let go. A crash in between leaves files that nothing names, which the next
+    /// reconciliation clears away.
+    fn discard(&self, freed: &Freed, _held: &ContentLock) -> Result<()> {
+        let layout = self.engine.layout();
+        if !freed.layers.is_empty() {
+            let layers = directory::open(&layout.layers())?;
+            for chain in &freed.layers {
+                directory::remove_tree(
+                    std::os::fd::AsFd::as_fd(&layers),
+                    Digest::parse(chain)?.hex(),
+                )?;
+            }
+        }
+        for digest in &freed.blobs {
+            let path = super::blob::path(layout, &Digest::parse(digest)?);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::system(format!("remove {}", path.display()), error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many repositories an image has names in.
+fn repositories(names: &Names) -> usize {
+    let mut repositories: Vec<String> = names
+        .stored
+        .iter()
+        .filter_map(|stored| Reference::parse(stored).ok())
+        .map(|reference| reference.repository())
+        .collect();
+    repositories.sort_unstable();
+    repositories.dedup();
+    repositories.len()
+}
+
+/// The names that go with `reference`: itself, and the digests of its repository when no other tag of it is left.
+fn going(names: &Names, reference: &str) -> Vec<String> {
+    let repository =
+        |stored: &str| Reference::parse(stored).map(|r| r.repository()).unwrap_or_default();
+    let here = repository(reference);
+    let other_tag = names
+        .stored
+        .iter()
+        .any(|stored| stored != reference && !stored.contains('@') && repository(stored) == here);
+    names
+        .stored
+        .iter()
+        .filter(|stored| {
+            *stored == reference
+                || (!other_tag && stored.contains('@') && repository(stored) == here)
+        })
+        .cloned()
+        .collect()
+}
+
+fn untag(transaction: &Transaction<'_>, stored: &[String], outcome: &mut Outcome) -> Result<()> {
+    for reference in stored {
+        transaction.execute("DELETE FROM tags WHERE reference = ?1", [reference])?;
+        outcome
+            .rows
+            .push(ImageRemoved { untagged: familiar(reference), ..ImageRemoved::default() });
+    }
+    Ok(())
+}
+
+/// Take the image out of the record, or hide it while a container stands on it.
+fn take_out(transaction: &Transaction<'_>, image: &Digest, outcome: &mut Outcome) -> Result<()> {
+    let deleted = |id: &str| ImageRemoved { deleted: id.to_owned(), ..ImageRemoved::default() };
+    if sharing::users(transaction, Some(image))?.is_empty() {
+        outcome.freed = sharing::forget(transaction, image)?;
+        outcome.rows.push(deleted(image.as_str()));
+        outcome.rows.extend(outcome.freed.layers.iter().map(|layer| deleted(layer)));
+    } else {
+        transaction.execute("UPDATE images SET hidden = 1 WHERE id = ?1", [image.as_str()])?;
+        outcome.rows.push(deleted(image.as_str()));
+    }
+    Ok(())
+}
+
+fn conflict(image: &Digest, how: &str, why: &str) -> Error {
+    let short = image.short();
+    Error::new(ErrorKind::Conflict, format!("conflict: unable to delete {short} ({how}) - {why}"))
+        .with_reason("image_in_use")
+        .about("image", image.as_str())
+}
+
+fn in_use(reference: &str, used: &Use, image: &Digest) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "conflict: unable to remove repository reference \"{}\" (must force) - container {} is using its referenced image {}",
+            familiar(reference),
+            used.short,
+            image.short()
+        ),
+    )
+    .with_reason("image_in_use")
+    .about("image", familiar(reference))
+}

@@ -1,0 +1,83 @@
+//! Who uses what: which containers stand on an image, and which layers and blobs nobody refers to any more.
+
+use rusqlite::{Connection, Transaction};
+
+use super::digest::Digest;
+use crate::error::Result;
+
+/// A container that stands on an image.
+pub(super) struct User {
+    pub(super) id: String,
+    pub(super) image: String,
+}
+
+/// The containers that stand on an image, or on any when none is named.
+pub(super) fn users(
+    connection: &Connection,
+    image: Option<&Digest>,
+) -> rusqlite::Result<Vec<User>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, image_id FROM containers WHERE ?1 IS NULL OR image_id = ?1 ORDER BY created",
+    )?;
+    statement
+        .query_map([image.map(Digest::as_str)], |row| {
+            Ok(User { id: row.get(0)?, image: row.get(1)? })
+        })?
+        .collect()
+}
+
+/// What was taken out of the record, and has files that can go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Freed {
+    /// Chain ids of unpacked layers, topmost first.
+    pub(super) layers: Vec<String>,
+    /// Digests of blobs.
+    pub(super) blobs: Vec<String>,
+}
+
+/// Take an image out of the record, with every layer and blob that only it referred to.
+pub(super) fn forget(transaction: &Transaction<'_>, image: &Digest) -> Result<Freed> {
+    let blobs: Vec<String> = transaction
+        .prepare_cached(
+            "SELECT id FROM images WHERE id = ?1 UNION SELECT manifest FROM images WHERE id = ?1
+             UNION SELECT blob FROM image_layers WHERE image_id = ?1",
+        )?
+        .query_map([image.as_str()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let chain: Vec<String> = transaction
+        .prepare_cached(
+            "SELECT chain_id FROM image_layers WHERE image_id = ?1 ORDER BY position DESC",
+        )?
+        .query_map([image.as_str()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    transaction.execute("DELETE FROM tags WHERE image_id = ?1", [image.as_str()])?;
+    transaction.execute("DELETE FROM images WHERE id = ?1", [image.as_str()])?;
+
+    // From the top down: a layer is free when neither an image nor a layer above it is left.
+    let mut layers = Vec::new();
+    for layer in chain {
+        let gone = transaction.execute(
+            "DELETE FROM layers WHERE chain_id = ?1
+             AND NOT EXISTS (SELECT 1 FROM image_layers WHERE chain_id = ?1)
+             AND NOT EXISTS (SELECT 1 FROM layers AS above WHERE above.parent = ?1)",
+            [&layer],
+        )?;
+        if gone == 0 {
+            break;
+        }
+        layers.push(layer);
+    }
+    let mut freed = Vec::new();
+    for blob in blobs {
+        let gone = transaction.execute(
+            "DELETE FROM blobs WHERE digest = ?1
+             AND NOT EXISTS (SELECT 1 FROM image_layers WHERE blob = ?1)
+             AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1 OR manifest = ?1)",
+            [&blob],
+        )?;
+        if gone != 0 {
+            freed.push(blob);
+        }
+    }
+    Ok(Freed { layers, blobs: freed })
+}
