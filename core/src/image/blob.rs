@@ -37,3 +37,16 @@ pub(super) fn read(layout: &Layout, digest: &Digest) -> Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+/// The first bytes of a blob, by which its compression is told.
+pub(super) fn head(layout: &Layout, digest: &Digest) -> Result<[u8; 6]> {
+    let path = path(layout, digest);
+    let mut head = [0; 6];
+    let mut file = File::open(&path)
+        .map_err(|error| Error::system(format!("open {}", path.display()), error))?;
+    // A blob that is shorter is not compressed: what is missing stays zero.
+    let _ = file
+        .read(&mut head)
+        .map_err(|error| Error::system(format!("read {}", path.display()), error))?;
+    Ok(head)
+}

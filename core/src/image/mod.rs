@@ -5,18 +5,27 @@
 //! database and directories that nobody changes.
 
 mod blob;
+mod builtin;
+mod compression;
 mod config;
+mod content;
 mod content_lock;
 mod digest;
 mod history;
+mod imply;
 mod inspect;
 mod json;
+mod layer;
 mod list;
+mod load;
+mod manifest;
 mod names;
+pub(crate) mod publish;
 mod reference;
 mod remove;
 mod resolve;
 mod sharing;
+mod staging;
 mod tag;
 
 use crate::Engine;
@@ -56,6 +65,7 @@ macro_rules! verbs {
 verbs! {
     /// Make an image of one layer from a root file system.
     import(request: &ImageImport) -> ImageCreated;
-    /// Load images from an archive or layout.
-    load(request: &ImageLoad) -> ImageLoaded;
 }
+
+#[cfg(test)]
+mod tests;

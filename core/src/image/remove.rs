@@ -16,7 +16,8 @@ use super::sharing::{self, Freed, User};
 use crate::api::{ImageRemove, ImageRemoved};
 use crate::container::Standing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Durability;
+use crate::failpoint::failpoint;
+use crate::store::{Durability, Intent};
 use crate::sys::directory;
 
 /// A container that stands on the image, and whether it runs.
@@ -38,7 +39,7 @@ impl Images<'_> {
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such image, [`ErrorKind::Conflict`] when containers or other names hold it.
     pub fn remove(&self, request: &ImageRemove) -> Result<Vec<ImageRemoved>> {
-        let (image, reference) = self.resolve_id(&request.name)?;
+        let (image, reference) = self.find_id(&request.name)?;
         // Whether a container runs is the kernel's word, which has no place in a transaction. One that is started in
         // between is as safe as one that was started before: its layers are held by its row, which is looked at again below.
         let uses = self.uses(&image)?;
@@ -80,8 +81,10 @@ impl Images<'_> {
             if left.stored.is_empty() && !kept_by_running {
                 take_out(transaction, &image, &mut outcome)?;
             }
+            outcome.freed.intend(transaction, self.engine)?;
             Ok(outcome)
         })?;
+        failpoint("image-remove-recorded")?;
         self.discard(&outcome.freed, &lock)?;
         Ok(outcome.rows)
     }
@@ -101,11 +104,12 @@ impl Images<'_> {
         }
         let lock = ContentLock::take(self.engine)?;
         let freed = self.engine.store().write(Durability::Full, |transaction| {
+            let mut freed = Freed::default();
             if sharing::users(transaction, Some(&image))?.is_empty() {
-                sharing::forget(transaction, &image)
-            } else {
-                Ok(Freed::default())
+                freed = sharing::forget(transaction, &image)?;
             }
+            freed.intend(transaction, self.engine)?;
+            Ok(freed)
         })?;
         self.discard(&freed, &lock)
     }
@@ -122,9 +126,12 @@ impl Images<'_> {
             .collect()
     }
 
-    /// Remove the files of what the record has let go. A crash in between leaves files that nothing names, which the next
-    /// reconciliation clears away.
+    /// Remove the files of what the record has let go. A crash in between leaves files that nothing names: the intent tells the
+    /// next reconciliation to look for them.
     fn discard(&self, freed: &Freed, _held: &ContentLock) -> Result<()> {
+        if freed.blobs.is_empty() {
+            return Ok(());
+        }
         let layout = self.engine.layout();
         if !freed.layers.is_empty() {
             let layers = directory::open(&layout.layers())?;
@@ -144,7 +151,11 @@ impl Images<'_> {
                 _ => {}
             }
         }
-        Ok(())
+        failpoint("image-remove-discarded")?;
+        self.engine.store().write(Durability::Crash, |transaction| match freed.intent {
+            Some(intent) => Intent::finish(transaction, intent),
+            None => Ok(()),
+        })
     }
 }
 

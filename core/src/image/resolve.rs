@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Images;
 use super::blob;
+use super::builtin;
 use super::config::ImageConfig;
 use super::digest::Digest;
 use super::reference::Reference;
@@ -40,10 +41,23 @@ impl Images<'_> {
         self.handle(&Digest::parse(id)?, String::new())
     }
 
-    /// The id that `name` stands for, and the name in full when it is one.
+    /// The id that `name` stands for, and the name in full when it is one. The built-in image is there when it is asked for.
     pub(super) fn resolve_id(&self, name: &str) -> Result<(Digest, String)> {
-        let found = self.engine.store().read(|connection| Ok(find(connection, name)))?;
-        found
+        match self.find_id(name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => match Reference::parse(name) {
+                Ok(reference) if builtin::is_named(&reference.clone().or_latest()) => {
+                    self.load_built_in(&reference.or_latest())?;
+                    self.find_id(name)
+                }
+                _ => Err(error),
+            },
+            found => found,
+        }
+    }
+
+    /// The same, of what the store has.
+    pub(super) fn find_id(&self, name: &str) -> Result<(Digest, String)> {
+        self.engine.store().read(|connection| Ok(find(connection, name)))?
     }
 
     fn handle(&self, id: &Digest, reference: String) -> Result<ImageHandle> {

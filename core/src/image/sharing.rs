@@ -3,7 +3,11 @@
 use rusqlite::{Connection, Transaction};
 
 use super::digest::Digest;
+use super::publish;
+use crate::Engine;
 use crate::error::Result;
+use crate::store::Intent;
+use crate::sys::clock;
 
 /// A container that stands on an image.
 pub(super) struct User {
@@ -33,6 +37,20 @@ pub(super) struct Freed {
     pub(super) layers: Vec<String>,
     /// Digests of blobs.
     pub(super) blobs: Vec<String>,
+    /// The intent to remove the files.
+    pub(super) intent: Option<i64>,
+}
+
+impl Freed {
+    /// Write the intent to remove the files, if there are any, with what takes them out of the record.
+    pub(super) fn intend(&mut self, transaction: &Transaction<'_>, engine: &Engine) -> Result<()> {
+        if !self.blobs.is_empty() {
+            let owner = engine.this_process();
+            self.intent =
+                Some(Intent::begin(transaction, publish::INTENT, "", owner, clock::now())?);
+        }
+        Ok(())
+    }
 }
 
 /// Take an image out of the record, with every layer and blob that only it referred to.
@@ -79,5 +97,5 @@ pub(super) fn forget(transaction: &Transaction<'_>, image: &Digest) -> Result<Fr
             freed.push(blob);
         }
     }
-    Ok(Freed { layers, blobs: freed })
+    Ok(Freed { layers, blobs: freed, intent: None })
 }

@@ -1,6 +1,7 @@
 //! Thin safe wrappers around the system calls the engine needs, one file a family. The only place in core with `unsafe`.
 
 pub(crate) mod clock;
+pub(crate) mod descriptor;
 pub(crate) mod directory;
 pub(crate) mod environment;
 pub(crate) mod file;

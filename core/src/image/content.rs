@@ -1,0 +1,333 @@
+//! Where images are loaded from: an archive or an OCI layout, as names with content behind them.
+//!
+//! An archive that can be read twice (a plain file) is not copied: its entries are ranges of it. Any other (compressed, a pipe) is
+//! written out to the lease's directory on the way, digests computed, since nothing says in which order its entries come.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use barque_monitor::tar::{self, Kind, Reader};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+use super::compression::{self, Compression};
+use super::digest::{Digest, Hasher};
+use super::json;
+use crate::api::Input;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::lease::Lease;
+use crate::stream::Canceller;
+use crate::sys;
+
+/// Content of one name.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// A part of a file.
+    Range { file: Arc<File>, offset: u64, size: u64 },
+    /// A file of our own, with its digest.
+    Spooled { path: PathBuf, digest: Digest, size: u64 },
+}
+
+impl Content {
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Content::Range { size, .. } | Content::Spooled { size, .. } => *size,
+        }
+    }
+
+    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>> {
+        match self {
+            Content::Range { file, offset, size } => Ok(Box::new(Range {
+                file: Arc::clone(file),
+                position: *offset,
+                end: offset.saturating_add(*size),
+            })),
+            Content::Spooled { path, .. } => Ok(Box::new(
+                File::open(path)
+                    .map_err(|error| Error::system(format!("open {}", path.display()), error))?,
+            )),
+        }
+    }
+
+    /// A small document, whole.
+    pub(super) fn document(&self, what: &str) -> Result<Vec<u8>> {
+        if self.size() > json::MAX_SIZE {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                format!("{what} is larger than {} MiB", json::MAX_SIZE >> 20),
+            ));
+        }
+        let mut bytes = Vec::new();
+        self.open()?
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::system(format!("read {what}"), error))?;
+        Ok(bytes)
+    }
+}
+
+/// Reads a part of a file without moving its position, which others share.
+struct Range {
+    file: Arc<File>,
+    position: u64,
+    end: u64,
+}
+
+impl Read for Range {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        let read = self.file.read_at(&mut buffer[..wanted], self.position)?;
+        self.position += read as u64;
+        if read == 0 && wanted > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(read)
+    }
+}
+
+/// Names with content behind them.
+pub(super) enum Contents {
+    Archive(BTreeMap<String, Content>),
+    Layout(OwnedFd),
+}
+
+impl Contents {
+    /// Open what a request names.
+    pub(super) fn open(input: &Input, lease: &Lease, canceller: &Canceller) -> Result<Contents> {
+        match open_input(input)? {
+            Opened::Directory(fd) => Ok(Contents::Layout(fd)),
+            Opened::File(file) => archive(file, lease, canceller).map(Contents::Archive),
+        }
+    }
+
+    /// The content of a name.
+    pub(super) fn get(&self, name: &str) -> Result<Option<Content>> {
+        match self {
+            Contents::Archive(entries) => Ok(entries.get(name).cloned()),
+            Contents::Layout(directory) => in_layout(directory.as_fd(), name),
+        }
+    }
+
+    /// The blob of a digest.
+    pub(super) fn blob(&self, digest: &Digest) -> Result<Content> {
+        self.get(&format!("blobs/sha256/{}", digest.hex()))?.ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, format!("the archive has no blob {digest}"))
+                .with_reason("missing_blob")
+        })
+    }
+}
+
+/// What an input turned out to be.
+pub(super) enum Opened {
+    Directory(OwnedFd),
+    File(File),
+}
+
+/// Open a request's input. A descriptor stays the caller's: this is a copy.
+pub(super) fn open_input(input: &Input) -> Result<Opened> {
+    let (file, name) = match (&input.path, input.fd) {
+        (path, None) if !path.is_empty() => {
+            let file = File::open(path).map_err(|error| {
+                let missing = error.kind() == io::ErrorKind::NotFound;
+                let failed = Error::system(format!("open {path}"), error);
+                if missing {
+                    Error::new(ErrorKind::NotFound, failed.message().to_owned()).about("path", path)
+                } else {
+                    failed.about("path", path)
+                }
+            })?;
+            (file, path.clone())
+        }
+        (path, Some(fd)) if path.is_empty() => {
+            let copy = sys::descriptor::duplicate(fd)?;
+            (File::from(copy), format!("descriptor {fd}"))
+        }
+        _ => return Err(Error::invalid("Input takes a Path or an Fd, one of them")),
+    };
+    let kind =
+        file.metadata().map_err(|error| Error::system(format!("stat {name}"), error))?.file_type();
+    if kind.is_dir() { Ok(Opened::Directory(file.into())) } else { Ok(Opened::File(file)) }
+}
+
+/// A name below a layout's directory: only plain files, never through a link.
+fn in_layout(directory: BorrowedFd<'_>, name: &str) -> Result<Option<Content>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let file = match openat2(directory, name, flags, Mode::empty(), resolve) {
+        Ok(fd) => File::from(fd),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => {
+            return Err(Error::system(format!("open {name} of the layout"), errno.into()));
+        }
+    };
+    let metadata = file.metadata().map_err(|error| Error::system(format!("stat {name}"), error))?;
+    if !metadata.is_file() {
+        return Err(Error::invalid(format!("{name} of the layout is not a file")));
+    }
+    Ok(Some(Content::Range { file: Arc::new(file), offset: 0, size: metadata.len() }))
+}
+
+/// The entries of an archive.
+fn archive(
+    mut file: File,
+    lease: &Lease,
+    canceller: &Canceller,
+) -> Result<BTreeMap<String, Content>> {
+    let unreadable = |error| Error::system("read an archive", error);
+    let start = file.stream_position().ok();
+    let regular = file.metadata().map_err(unreadable)?.is_file();
+    let (compression, plain) = compression::decode(file.try_clone().map_err(unreadable)?)?;
+    let mut entries = Entries::default();
+    match start {
+        Some(start) if regular && compression == Compression::Plain => {
+            let file = Arc::new(file);
+            let mut reader = Reader::new(BufReader::with_capacity(128 << 10, plain));
+            while let Some(entry) = next(&mut reader)? {
+                canceller.check()?;
+                let offset = start.saturating_add(reader.position());
+                let size = entry.size;
+                entries
+                    .add(&entry, || Ok(Content::Range { file: Arc::clone(&file), offset, size }))?;
+            }
+        }
+        _ => {
+            let mut reader = Reader::new(BufReader::with_capacity(128 << 10, plain));
+            let mut number = 0;
+            while let Some(entry) = next(&mut reader)? {
+                canceller.check()?;
+                number += 1;
+                let path = lease.path().join(format!("entry-{number}"));
+                entries.add(&entry, || spool(&mut reader, path, canceller))?;
+            }
+        }
+    }
+    Ok(entries.resolve())
+}
+
+fn next<R: io::BufRead>(reader: &mut Reader<R>) -> Result<Option<tar::Entry>> {
+    reader.next_entry().map_err(|error| {
+        Error::new(ErrorKind::Corrupt, "the archive is not a readable tar archive")
+            .with_reason("bad_archive")
+            .because(error)
+    })
+}
+
+/// Write the present entry out.
+fn spool<R: io::BufRead>(
+    reader: &mut Reader<R>,
+    path: PathBuf,
+    canceller: &Canceller,
+) -> Result<Content> {
+    let failed = |error| Error::system(format!("write {}", path.display()), error);
+    let mut file = File::create_new(&path).map_err(failed)?;
+    let (mut hasher, mut size) = (Hasher::new(), 0);
+    loop {
+        canceller.check()?;
+        let data = reader.data().map_err(|error| {
+            Error::new(ErrorKind::Corrupt, "the archive is cut short or damaged")
+                .with_reason("bad_archive")
+                .because(error)
+        })?;
+        if data.is_empty() {
+            break;
+        }
+        hasher.update(data);
+        file.write_all(data).map_err(failed)?;
+        let len = data.len();
+        size += len as u64;
+        reader.consume(len);
+    }
+    Ok(Content::Spooled { path, digest: hasher.finish(), size })
+}
+
+/// The names of an archive while it is read.
+#[derive(Default)]
+struct Entries {
+    files: BTreeMap<String, Content>,
+    /// Names that stand for others: docker up to version 24 saves a layer that two images share as a link.
+    links: Vec<(String, String)>,
+}
+
+impl Entries {
+    fn add(&mut self, entry: &tar::Entry, content: impl FnOnce() -> Result<Content>) -> Result<()> {
+        // What is not UTF-8 is not a name of any archive format we read.
+        let Some(name) = std::str::from_utf8(&entry.path).ok().and_then(|path| normal("", path))
+        else {
+            return Ok(());
+        };
+        match entry.kind {
+            Kind::File => {
+                if entry.extents.is_some() {
+                    return Err(Error::unsupported(format!(
+                        "{name} is a sparse file; an image archive has none"
+                    )));
+                }
+                self.files.insert(name, content()?);
+            }
+            Kind::HardLink | Kind::SymbolicLink => {
+                let directory = match entry.kind {
+                    Kind::SymbolicLink => {
+                        name.rsplit_once('/').map_or("", |(directory, _)| directory)
+                    }
+                    _ => "",
+                };
+                let target = std::str::from_utf8(&entry.link).ok();
+                if let Some(target) = target.and_then(|target| normal(directory, target)) {
+                    self.links.push((name, target));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn resolve(mut self) -> BTreeMap<String, Content> {
+        // A link may lead to a link; each round resolves at least one level of what can be resolved.
+        for _ in 0..8 {
+            self.links.retain(|(name, target)| match self.files.get(target).cloned() {
+                Some(content) => {
+                    self.files.entry(name.clone()).or_insert(content);
+                    false
+                }
+                None => true,
+            });
+        }
+        self.files
+    }
+}
+
+/// A path within the archive, from `directory`; `None` when it leads out of it. Names only: nothing is opened by it.
+fn normal(directory: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    if path.starts_with('/') {
+        return None;
+    }
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normal;
+
+    #[test]
+    fn names_in_an_archive_stay_in_it() {
+        assert_eq!(normal("", "./a//b/."), Some("a/b".to_owned()));
+        assert_eq!(normal("x/y", "../z/layer.tar"), Some("x/z/layer.tar".to_owned()));
+        for path in ["..", "../x", "/etc/passwd", "", ".", "a/../.."] {
+            assert_eq!(normal("", path), None, "{path}");
+        }
+    }
+}

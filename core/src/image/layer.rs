@@ -1,0 +1,262 @@
+//! Staging a layer: read once, and on the way store its blob, decompress it, compute both digests and unpack it.
+//!
+//! The library decompresses and hashes; a process of its own (`barque-monitor unpack`, the jail) makes the files. So two processors
+//! work on one layer, and what touches the file system has nothing else within reach.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use barque_monitor::protocol::{Failure, Unpack, UnpackResult, Unpacked};
+use rustix::fs::Mode;
+use rustix::net::{SendFlags, send};
+
+use super::compression::{self, Compression};
+use super::content::Content;
+use super::digest::{Digest, Hasher};
+use crate::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::lease::Lease;
+use crate::sys::spawn::{Child, spawn};
+use crate::sys::{directory, socket};
+
+/// Most entries of a layer. The largest images known have about a million files.
+const MAX_ENTRIES: u64 = 20_000_000;
+
+/// Bytes that are passed on at once.
+const CHUNK: usize = 256 << 10;
+
+/// A blob under a temporary name.
+#[derive(Clone, Debug)]
+pub(super) struct StagedBlob {
+    pub(super) path: PathBuf,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
+
+/// A layer under a temporary name.
+#[derive(Debug)]
+pub(super) struct StagedLayer {
+    pub(super) path: PathBuf,
+    pub(super) diff_id: Digest,
+    pub(super) blob: StagedBlob,
+    pub(super) compression: Compression,
+    pub(super) unpacked: Unpacked,
+}
+
+/// Stage the layer that `content` is, below the lease's directory under names that end with `label`. `expected` is the blob's digest
+/// where a manifest says it.
+pub(super) fn stage(
+    engine: &Engine,
+    lease: &Lease,
+    label: &str,
+    content: &Content,
+    expected: Option<&Digest>,
+) -> Result<StagedLayer> {
+    let path = lease.path().join(format!("layer-{label}"));
+    directory::make(&path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH)?;
+    let mut jail = Jail::start(engine, lease, &path)?;
+    let mut blob = BlobWriter::new(content, lease, label)?;
+    let passed = pass(engine, content, &mut blob, &mut jail);
+    let unpacked = jail.finish(passed.is_err());
+    let (compression, diff_id) = match (passed, &unpacked) {
+        // It gave up first, and that is why nothing could be written to it any more.
+        (Err(error), Err(_)) if is_hang_up(&error) => {
+            return Err(unpacked.err().unwrap_or(error));
+        }
+        (Err(error), _) => return Err(error),
+        (Ok(passed), _) => passed,
+    };
+    let unpacked = unpacked?;
+    let blob = blob.finish();
+    if let Some(expected) = expected {
+        expected.check(&blob.digest, "a layer")?;
+    }
+    Ok(StagedLayer { path, diff_id, blob, compression, unpacked })
+}
+
+fn is_hang_up(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::EPIPE | libc::ECONNRESET))
+}
+
+/// Pass the content through: to the blob's file, through the decoder, to the jail.
+fn pass(
+    engine: &Engine,
+    content: &Content,
+    blob: &mut BlobWriter,
+    jail: &mut Jail,
+) -> Result<(Compression, Digest)> {
+    let unreadable = |error: io::Error| {
+        let kind =
+            if error.raw_os_error().is_some() { ErrorKind::System } else { ErrorKind::Corrupt };
+        Error::new(kind, "the layer is damaged or cut short")
+            .with_reason("bad_layer")
+            .because(error)
+    };
+    let source = content.open()?;
+    let mut tee = Tee { source, blob };
+    let (compression, diff_id) = {
+        let (compression, mut plain) = compression::decode(&mut tee)?;
+        let mut hasher = Hasher::new();
+        let mut chunk = vec![0; CHUNK];
+        let mut total = 0;
+        loop {
+            engine.canceller().check()?;
+            let read = match plain.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(unreadable(error)),
+            };
+            hasher.update(&chunk[..read]);
+            jail.write(&chunk[..read])?;
+            total += read as u64;
+            compression::check_ratio(content.size(), total)?;
+        }
+        (compression, hasher.finish())
+    };
+    // What a decoder left unread (padding after the last member) is part of the blob all the same.
+    io::copy(&mut tee, &mut io::sink()).map_err(unreadable)?;
+    Ok((compression, diff_id))
+}
+
+/// Hands on what it reads, having written it to the blob's file.
+struct Tee<'a> {
+    source: Box<dyn Read + Send>,
+    blob: &'a mut BlobWriter,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.blob.take(&buffer[..read])?;
+        Ok(read)
+    }
+}
+
+/// The blob's file, or nothing to do when the content is a file of our own already.
+enum BlobWriter {
+    Ready(StagedBlob),
+    Writing { file: File, path: PathBuf, hasher: Hasher, size: u64 },
+}
+
+impl BlobWriter {
+    fn new(content: &Content, lease: &Lease, label: &str) -> Result<BlobWriter> {
+        if let Content::Spooled { path, digest, size } = content {
+            return Ok(BlobWriter::Ready(StagedBlob {
+                path: path.clone(),
+                digest: digest.clone(),
+                size: *size,
+            }));
+        }
+        let path = lease.path().join(format!("blob-{label}"));
+        let file = File::create_new(&path)
+            .map_err(|error| Error::system(format!("write {}", path.display()), error))?;
+        Ok(BlobWriter::Writing { file, path, hasher: Hasher::new(), size: 0 })
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let BlobWriter::Writing { file, hasher, size, .. } = self {
+            file.write_all(bytes)?;
+            hasher.update(bytes);
+            *size += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> StagedBlob {
+        match self {
+            BlobWriter::Ready(blob) => blob,
+            BlobWriter::Writing { path, hasher, size, .. } => {
+                StagedBlob { path, digest: hasher.finish(), size }
+            }
+        }
+    }
+}
+
+/// The process that unpacks, and the ways to it.
+struct Jail {
+    child: Child,
+    input: Option<OwnedFd>,
+    output: OwnedFd,
+}
+
+impl Jail {
+    fn start(engine: &Engine, lease: &Lease, target: &Path) -> Result<Jail> {
+        // The file system's free space is the limit: what does not fit cannot be unpacked anyway.
+        let free = rustix::fs::statvfs(target).map_err(|errno| {
+            Error::system(format!("statvfs {}", target.display()), errno.into())
+        })?;
+        let options = Unpack {
+            max_bytes: free.f_bavail.saturating_mul(free.f_frsize),
+            max_entries: MAX_ENTRIES,
+            whiteouts: true,
+            end_marker: false,
+        };
+        let options = serde_json::to_vec(&options)
+            .ok()
+            .and_then(|text| CString::new(text).ok())
+            .ok_or_else(|| Error::internal("write the unpacker's options"))?;
+        let (input, theirs) = socket::pair()?;
+        let (output, report) = socket::pair()?;
+        let program = engine.monitor_program()?;
+        let target = directory::open(target)?;
+        let child = spawn(
+            program.as_fd(),
+            &[c"barque-monitor", c"unpack", &options],
+            &[(theirs.as_fd(), 0), (target.as_fd(), 3), (report.as_fd(), 4), (lease.lock(), 5)],
+        )?;
+        Ok(Jail { child, input: Some(input), output })
+    }
+
+    /// Pass on plain bytes of the layer. Not through a pipe, since writing to a broken one raises SIGPIPE in the host program.
+    fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        let Some(input) = &self.input else { return Err(Error::internal("the unpacker is done")) };
+        while !bytes.is_empty() {
+            match send(input, bytes, SendFlags::NOSIGNAL) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(Error::system("write to the unpacker", errno.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// End the layer and hear how it went.
+    fn finish(mut self, failed: bool) -> Result<Unpacked> {
+        self.input = None;
+        if failed {
+            // It would take a layer that was cut short for one that is damaged; only a verdict it has already given counts.
+            let _ = rustix::io::ioctl_fionbio(&self.output, true);
+        }
+        let mut report = Vec::new();
+        let read = File::from(self.output).take(super::json::MAX_SIZE).read_to_end(&mut report);
+        if failed {
+            self.child.kill();
+        }
+        let ended = self.child.wait();
+        let lost = |why: String| {
+            Error::internal(format!("the unpacker gave no result ({why}, {ended:?})"))
+        };
+        read.map_err(|error| lost(error.to_string()))?;
+        match serde_json::from_slice(&report) {
+            Ok(UnpackResult::Unpacked(unpacked)) => Ok(unpacked),
+            Ok(UnpackResult::Failed { failure }) => Err(refused(failure)),
+            Err(error) => Err(lost(error.to_string())),
+        }
+    }
+}
+
+/// A layer that was not unpacked.
+fn refused(failure: Failure) -> Error {
+    match failure.errno {
+        Some(errno) => Error::system(
+            format!("unpack a layer: {}", failure.message),
+            io::Error::from_raw_os_error(errno),
+        ),
+        None => Error::new(ErrorKind::Corrupt, format!("unpack a layer: {}", failure.message)),
+    }
+    .with_reason("bad_layer")
+}

@@ -1,0 +1,198 @@
+//! The documents that say what an image is made of: OCI manifests and indexes (image-spec), Docker's own forms of both, and the
+//! `manifest.json` of a `docker save` archive.
+//!
+//! They are read with own types and not oci-spec's, which keep annotations in a hash map: what is written again must have the
+//! same bytes every time, since its digest is its name.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use super::json;
+use crate::error::{Error, ErrorKind, Result};
+
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// Most entries of an index or layers of a manifest: a document of 4 MiB could hold more than anybody means.
+const MAX_ENTRIES: usize = 1024;
+
+/// A reference to content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Descriptor {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) media_type: String,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) platform: Option<Platform>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) annotations: Option<BTreeMap<String, String>>,
+}
+
+/// What an image runs on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Platform {
+    pub(super) os: String,
+    pub(super) architecture: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) variant: String,
+}
+
+/// An image manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Manifest {
+    pub(super) schema_version: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) media_type: String,
+    pub(super) config: Descriptor,
+    #[serde(default)]
+    pub(super) layers: Vec<Descriptor>,
+}
+
+/// Either of the two documents that a descriptor may lead to.
+#[derive(Clone, Debug)]
+pub(super) enum Document {
+    Manifest(Manifest),
+    Index(Vec<Descriptor>),
+}
+
+impl Document {
+    /// Read one, and say which it is by what it holds. A document that could be taken for both is refused (CVE-2021-41190).
+    pub(super) fn parse(bytes: &[u8]) -> Result<Document> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Either {
+            #[serde(default)]
+            media_type: String,
+            schema_version: u32,
+            config: Option<Descriptor>,
+            layers: Option<Vec<Descriptor>>,
+            manifests: Option<Vec<Descriptor>>,
+        }
+        let refused = |why: &str| Error::new(ErrorKind::Corrupt, format!("image manifest: {why}"));
+        let document: Either = json::parse(bytes, "image manifest")?;
+        if document.schema_version != 2 {
+            return Err(refused("its schema version is not 2"));
+        }
+        let is_index = document.media_type.ends_with("index.v1+json")
+            || document.media_type.ends_with("manifest.list.v2+json");
+        match (document.config, document.layers, document.manifests) {
+            (None, None, Some(manifests)) if is_index || document.media_type.is_empty() => {
+                if manifests.len() > MAX_ENTRIES {
+                    return Err(refused("it has too many entries"));
+                }
+                Ok(Document::Index(manifests))
+            }
+            (Some(config), layers, None) if !is_index => {
+                let layers = layers.unwrap_or_default();
+                if layers.len() > MAX_ENTRIES {
+                    return Err(refused("it has too many layers"));
+                }
+                Ok(Document::Manifest(Manifest {
+                    schema_version: 2,
+                    media_type: document.media_type,
+                    config,
+                    layers,
+                }))
+            }
+            _ => Err(refused("it is neither a manifest nor an index, or both")),
+        }
+    }
+}
+
+/// A row of `manifest.json` in a `docker save` archive.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SavedImage {
+    pub(super) config: String,
+    #[serde(default)]
+    pub(super) repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) layers: Option<Vec<String>>,
+}
+
+impl Platform {
+    /// This machine's, in Go's words.
+    pub(super) fn this() -> Platform {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            other => other,
+        };
+        Platform {
+            os: "linux".to_owned(),
+            architecture: architecture.to_owned(),
+            variant: String::new(),
+        }
+    }
+
+    /// How well an image for this platform runs on `machine`; `None`: not at all. Without a variant any will do: amd64 images say
+    /// v1 to v4 seldom, arm64 ones v8 often.
+    pub(super) fn fitness(&self, machine: &Platform) -> Option<u8> {
+        if self.os != machine.os || self.architecture != machine.architecture {
+            return None;
+        }
+        Some(if self.variant == machine.variant { 2 } else { 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Document, Platform};
+
+    const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[test]
+    fn a_document_that_is_both_manifest_and_index_is_refused() {
+        let descriptor = format!(r#"{{"mediaType":"x","digest":"{DIGEST}","size":1}}"#);
+        let manifest = format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[]}}"#);
+        assert!(matches!(Document::parse(manifest.as_bytes()), Ok(Document::Manifest(_))));
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{descriptor}]}}"#);
+        assert!(matches!(Document::parse(index.as_bytes()), Ok(Document::Index(_))));
+        for text in [
+            format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[],"manifests":[]}}"#),
+            format!(r#"{{"schemaVersion":2,"layers":[],"manifests":[]}}"#),
+            format!(
+                r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","config":{descriptor},"layers":[]}}"#
+            ),
+            format!(r#"{{"schemaVersion":1,"config":{descriptor},"layers":[]}}"#),
+            "{}".to_owned(),
+        ] {
+            assert!(Document::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn descriptors_with_a_digest_or_size_that_is_none_are_refused() {
+        for (digest, size) in [
+            ("sha256:../../x", "1"),
+            (DIGEST, "-1"),
+            (DIGEST, "9223372036854775808000"),
+            (DIGEST, "\"1\""),
+        ] {
+            let text = format!(
+                r#"{{"schemaVersion":2,"config":{{"digest":"{digest}","size":{size}}},"layers":[]}}"#
+            );
+            assert!(Document::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_platform_fits_by_system_and_architecture_and_better_by_variant() {
+        let arm = |variant: &str| Platform {
+            os: "linux".into(),
+            architecture: "arm64".into(),
+            variant: variant.into(),
+        };
+        assert_eq!(arm("v8").fitness(&arm("v8")), Some(2));
+        assert_eq!(arm("v8").fitness(&arm("")), Some(1));
+        assert_eq!(Platform { os: "windows".into(), ..arm("") }.fitness(&arm("")), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Publishing what was staged: from temporary names to the names that the record knows.
+//!
+//! The order is what makes a power cut harmless (D6): everything is on disk, then it is renamed, then the directories are on disk, then
+//! the record says so. An intent is written before the first rename, so that files which were named and never recorded are found
+//! and removed ([`clear`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rusqlite::{OptionalExtension, Transaction, params};
+use rustix::fs::Mode;
+
+use super::content_lock::ContentLock;
+use super::digest::Digest;
+use super::layer::{StagedBlob, StagedLayer};
+use super::reference::Reference;
+use super::tag;
+use crate::Engine;
+use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
+use crate::store::lease::{self, Lease};
+use crate::store::{Durability, Intent};
+use crate::sys::{clock, directory};
+
+/// The operation of the intent.
+pub(crate) const INTENT: &str = "image.publish";
+
+/// What an image is published with.
+pub(super) struct Publication {
+    /// Its id.
+    pub(super) id: Digest,
+    pub(super) manifest: Digest,
+    pub(super) created: i64,
+    /// Its layers, lowest first: chain id, diff id, blob.
+    pub(super) layers: Vec<(Digest, Digest, Digest)>,
+    /// Names to give it.
+    pub(super) names: Vec<Reference>,
+}
+
+/// What was staged, by the names it will have.
+#[derive(Default)]
+pub(super) struct Staged {
+    pub(super) blobs: BTreeMap<Digest, StagedBlob>,
+    pub(super) layers: BTreeMap<Digest, StagedLayer>,
+}
+
+impl Staged {
+    /// What was left out while layers were unpacked.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.layers.values().flat_map(|layer| layer.unpacked.warnings.iter().cloned())
+    }
+}
+
+/// Publish images with everything they need that the store does not have.
+pub(super) fn publish(
+    engine: &Engine,
+    lease: &Lease,
+    staged: &Staged,
+    images: &[Publication],
+) -> Result<()> {
+    lease::sync(lease)?;
+    failpoint("image-publish-synced")?;
+    let layout = engine.layout();
+    directory::make(&layout.root().join("blobs"), Mode::RWXU)?;
+    directory::make(&layout.blobs(), Mode::RWXU)?;
+    directory::make(&layout.layers(), Mode::RWXU)?;
+
+    let _lock = ContentLock::take(engine)?;
+    let intent = engine.store().write(Durability::Full, |transaction| {
+        Intent::begin(transaction, INTENT, "", engine.this_process(), clock::now())
+    })?;
+    failpoint("image-publish-intended")?;
+    let (known_blobs, known_layers) = engine.store().read(|connection| {
+        let known = |sql: &str| -> rusqlite::Result<BTreeSet<String>> {
+            connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        Ok((known("SELECT digest FROM blobs")?, known("SELECT chain_id FROM layers")?))
+    })?;
+    for (digest, blob) in &staged.blobs {
+        if !known_blobs.contains(digest.as_str()) {
+            rename(&blob.path, &layout.blobs().join(digest.hex()))?;
+        }
+    }
+    failpoint("image-publish-blobs")?;
+    for (chain, layer) in &staged.layers {
+        if known_layers.contains(chain.as_str()) {
+            continue;
+        }
+        // A directory of that name that no row knows is what a crash left; a directory cannot be renamed over it.
+        let parent = directory::open(&layout.layers())?;
+        directory::remove_tree(parent.as_fd(), chain.hex())?;
+        rename(&layer.path, &layout.layer(chain.hex()))?;
+    }
+    failpoint("image-publish-layers")?;
+    for changed in [layout.blobs(), layout.layers()] {
+        File::open(&changed)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| Error::system(format!("sync {}", changed.display()), error))?;
+    }
+    failpoint("image-publish-renamed")?;
+    engine.store().write(Durability::Full, |transaction| {
+        let now = clock::now();
+        for blob in staged.blobs.values() {
+            transaction.execute(
+                "INSERT OR IGNORE INTO blobs (digest, size) VALUES (?1, ?2)",
+                params![blob.digest.as_str(), blob.size as i64],
+            )?;
+        }
+        for image in images {
+            record(transaction, staged, image, now)?;
+        }
+        Intent::finish(transaction, intent)
+    })?;
+    failpoint("image-publish-recorded")
+}
+
+/// Write an image's rows.
+fn record(
+    transaction: &Transaction<'_>,
+    staged: &Staged,
+    image: &Publication,
+    now: i64,
+) -> Result<()> {
+    let mut parent: Option<&Digest> = None;
+    let mut size = 0;
+    for (chain, diff_id, _) in &image.layers {
+        if let Some(layer) = staged.layers.get(chain) {
+            transaction.execute(
+                "INSERT OR IGNORE INTO layers (chain_id, diff_id, parent, size, opaque, created)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    chain.as_str(),
+                    diff_id.as_str(),
+                    parent.map(Digest::as_str),
+                    layer.unpacked.bytes as i64,
+                    layer.unpacked.opaque,
+                    now
+                ],
+            )?;
+        }
+        let layer_size: Option<i64> = transaction
+            .query_row("SELECT size FROM layers WHERE chain_id = ?1", [chain.as_str()], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        // Staged or known before; it may have been removed in between, by whoever held the lock before us.
+        size += layer_size.ok_or_else(|| {
+            Error::new(
+                crate::ErrorKind::Conflict,
+                "a layer was removed while its image was loaded; load it again",
+            )
+        })?;
+        parent = Some(chain);
+    }
+    transaction.execute(
+        "INSERT INTO images (id, manifest, created, size, loaded) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE SET hidden = 0",
+        params![image.id.as_str(), image.manifest.as_str(), image.created, size, now],
+    )?;
+    for (position, (chain, _, blob)) in image.layers.iter().enumerate() {
+        transaction.execute(
+            "INSERT OR IGNORE INTO image_layers (image_id, position, chain_id, blob)
+             VALUES (?1, ?2, ?3, ?4)",
+            params![image.id.as_str(), position as i64, chain.as_str(), blob.as_str()],
+        )?;
+    }
+    for name in &image.names {
+        tag::set(transaction, name, &image.id, now)?;
+    }
+    Ok(())
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|error| {
+        Error::system(format!("rename {} to {}", from.display(), to.display()), error)
+    })
+}
+
+/// Remove blobs and layers that have a name and no row: what a process left that died while it published or removed.
+pub(crate) fn clear(engine: &Engine) -> Result<()> {
+    let _lock = ContentLock::take(engine)?;
+    let layout = engine.layout();
+    for (path, sql, prefix) in [
+        (layout.blobs(), "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)", "sha256:"),
+        (layout.layers(), "SELECT EXISTS (SELECT 1 FROM layers WHERE chain_id = ?1)", "sha256:"),
+    ] {
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Error::system(format!("read {}", path.display()), error)),
+        };
+        let parent = directory::open(&path)?;
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // Other names than digests are not ours to judge (the shared init layer).
+            let Ok(digest) = Digest::parse(&format!("{prefix}{name}")) else { continue };
+            let known: bool = engine.store().read(|connection| {
+                connection.prepare_cached(sql)?.query_row([digest.as_str()], |row| row.get(0))
+            })?;
+            if !known {
+                directory::remove_tree(parent.as_fd(), &name)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! Staging images: their layers, side by side, and the documents.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::OptionalExtension;
+
+use super::compression::Compression;
+use super::content::Content;
+use super::digest::{Digest, chain_id};
+use super::imply;
+use super::layer::{self, StagedBlob, StagedLayer};
+use super::manifest::{CONFIG, Descriptor, LAYER, MANIFEST, Manifest};
+use super::publish::{Publication, Staged};
+use super::reference::Reference;
+use super::{ImageConfig, blob};
+use crate::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::lease::Lease;
+
+/// An image as it was found, not checked against its digests yet.
+pub(super) struct Found {
+    /// Names it is to have.
+    pub(super) names: Vec<Reference>,
+    /// Bytes of its configuration.
+    pub(super) config: Vec<u8>,
+    /// Bytes of its manifest; `None`: it has none, and gets one.
+    pub(super) manifest: Option<Vec<u8>>,
+    /// Its layers, lowest first, with the digest of the blob where a manifest says it.
+    pub(super) layers: Vec<(Content, Option<Digest>)>,
+}
+
+/// A layer that is to be staged.
+struct Job {
+    chain: Digest,
+    diff_id: Digest,
+    content: Content,
+    expected: Option<Digest>,
+}
+
+/// Stages images below one lease.
+pub(super) struct Staging<'a> {
+    engine: &'a Engine,
+    lease: &'a Lease,
+    staged: Staged,
+}
+
+impl<'a> Staging<'a> {
+    pub(super) fn new(engine: &'a Engine, lease: &'a Lease) -> Staging<'a> {
+        Staging { engine, lease, staged: Staged::default() }
+    }
+
+    /// What was staged.
+    pub(super) fn finish(self) -> Staged {
+        self.staged
+    }
+
+    /// Stage an image: everything of it that the store does not have.
+    pub(super) fn image(&mut self, found: Found) -> Result<Publication> {
+        let config = ImageConfig::parse(&found.config)?;
+        let diff_ids = &config.rootfs.diff_ids;
+        if diff_ids.len() != found.layers.len() {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "the image's configuration tells of {} layers, its manifest of {}",
+                    diff_ids.len(),
+                    found.layers.len()
+                ),
+            ));
+        }
+        let id = self.document(&found.config)?;
+        let mut chains = Vec::new();
+        for diff_id in diff_ids {
+            chains.push(chain_id(chains.last(), diff_id));
+        }
+        let jobs = self.missing(&chains, diff_ids, found.layers)?;
+        let blobs = self.run(jobs)?;
+        self.copy_up(&chains)?;
+
+        let layers: Vec<(Digest, Digest, Digest)> = chains
+            .iter()
+            .zip(diff_ids)
+            .zip(&blobs)
+            .map(|((chain, diff_id), blob)| (chain.clone(), diff_id.clone(), blob.digest.clone()))
+            .collect();
+        let manifest = match found.manifest {
+            Some(bytes) => bytes,
+            None => manifest_of(&id, found.config.len(), &blobs)?,
+        };
+        Ok(Publication {
+            manifest: self.document(&manifest)?,
+            created: config.created_ns(),
+            names: found.names,
+            layers,
+            id,
+        })
+    }
+
+    /// Stage a small document.
+    fn document(&mut self, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(bytes);
+        if !self.staged.blobs.contains_key(&digest) {
+            let path = self.lease.path().join(format!("document-{}", digest.hex()));
+            std::fs::write(&path, bytes)
+                .map_err(|error| Error::system(format!("write {}", path.display()), error))?;
+            let blob = StagedBlob { path, digest: digest.clone(), size: bytes.len() as u64 };
+            self.staged.blobs.insert(digest.clone(), blob);
+        }
+        Ok(digest)
+    }
+
+    /// What is known of each layer: its blob, or the job of staging it.
+    fn missing(
+        &self,
+        chains: &[Digest],
+        diff_ids: &[Digest],
+        layers: Vec<(Content, Option<Digest>)>,
+    ) -> Result<Vec<std::result::Result<LayerBlob, Job>>> {
+        let mut jobs = Vec::new();
+        for ((chain, diff_id), (content, expected)) in chains.iter().zip(diff_ids).zip(layers) {
+            let known = match self.staged.layers.get(chain) {
+                Some(layer) => Some(LayerBlob::of(layer)),
+                None => self.stored(chain, expected.as_ref())?,
+            };
+            jobs.push(match known {
+                Some(blob) if expected.as_ref().is_none_or(|expected| *expected == blob.digest) => {
+                    Ok(blob)
+                }
+                _ => Err(Job { chain: chain.clone(), diff_id: diff_id.clone(), content, expected }),
+            });
+        }
+        Ok(jobs)
+    }
+
+    /// The blob of a layer that the store has unpacked: the expected one, or any.
+    fn stored(&self, chain: &Digest, expected: Option<&Digest>) -> Result<Option<LayerBlob>> {
+        let row: Option<(String, i64)> = self.engine.store().read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT blobs.digest, blobs.size FROM image_layers JOIN blobs ON blob = digest
+                     WHERE chain_id = ?1 AND (?2 IS NULL OR digest = ?2) LIMIT 1",
+                )?
+                .query_row([Some(chain.as_str()), expected.map(Digest::as_str)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional()
+        })?;
+        let Some((digest, size)) = row else { return Ok(None) };
+        let digest = Digest::parse(&digest)?;
+        let head = blob::head(self.engine.layout(), &digest)?;
+        Ok(Some(LayerBlob { digest, size: size as u64, compression: Compression::of(&head) }))
+    }
+
+    /// Stage what is missing, on as many threads as there are processors.
+    fn run(&mut self, layers: Vec<std::result::Result<LayerBlob, Job>>) -> Result<Vec<LayerBlob>> {
+        let jobs: Vec<&Job> = layers.iter().filter_map(|layer| layer.as_ref().err()).collect();
+        let next = AtomicUsize::new(0);
+        let done: Mutex<BTreeMap<Digest, Result<StagedLayer>>> = Mutex::new(BTreeMap::new());
+        let work = || {
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let staged = self.layer(job);
+                let failed = staged.is_err();
+                done.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(job.chain.clone(), staged);
+                if failed {
+                    next.store(jobs.len(), Ordering::Relaxed);
+                }
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+        if threads <= 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(work);
+                }
+            });
+        }
+        let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (chain, layer) in done {
+            self.staged.layers.insert(chain, layer?);
+        }
+        let mut blobs = Vec::new();
+        for layer in layers {
+            blobs.push(match layer {
+                Ok(blob) => blob,
+                Err(job) => {
+                    let layer = self
+                        .staged
+                        .layers
+                        .get(&job.chain)
+                        .ok_or_else(|| Error::internal("a layer was not staged"))?;
+                    self.staged.blobs.insert(layer.blob.digest.clone(), layer.blob.clone());
+                    LayerBlob::of(layer)
+                }
+            });
+        }
+        Ok(blobs)
+    }
+
+    fn layer(&self, job: &Job) -> Result<StagedLayer> {
+        let layer = layer::stage(
+            self.engine,
+            self.lease,
+            job.chain.hex(),
+            &job.content,
+            job.expected.as_ref(),
+        )?;
+        job.diff_id.check(&layer.diff_id, "a layer's content")?;
+        Ok(layer)
+    }
+
+    /// Give directories that a layer only implies the attributes of those below.
+    fn copy_up(&self, chains: &[Digest]) -> Result<()> {
+        let paths: Vec<PathBuf> = chains
+            .iter()
+            .map(|chain| match self.staged.layers.get(chain) {
+                Some(layer) => layer.path.clone(),
+                None => self.engine.layout().layer(chain.hex()),
+            })
+            .collect();
+        for (position, chain) in chains.iter().enumerate() {
+            let Some(layer) = self.staged.layers.get(chain) else { continue };
+            if layer.unpacked.opaque {
+                continue;
+            }
+            let below: Vec<&Path> = paths[..position].iter().rev().map(PathBuf::as_path).collect();
+            imply::copy_up(&layer.path, &layer.unpacked.implied, &below)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a manifest says of a layer's blob.
+#[derive(Clone, Debug)]
+struct LayerBlob {
+    digest: Digest,
+    size: u64,
+    compression: Compression,
+}
+
+impl LayerBlob {
+    fn of(layer: &StagedLayer) -> LayerBlob {
+        LayerBlob {
+            digest: layer.blob.digest.clone(),
+            size: layer.blob.size,
+            compression: layer.compression,
+        }
+    }
+}
+
+/// The manifest of an image that came without one.
+fn manifest_of(config: &Digest, config_size: usize, layers: &[LayerBlob]) -> Result<Vec<u8>> {
+    let descriptor = |media_type: String, digest: &Digest, size: u64| Descriptor {
+        media_type,
+        digest: digest.clone(),
+        size,
+        platform: None,
+        annotations: None,
+    };
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: MANIFEST.to_owned(),
+        config: descriptor(CONFIG.to_owned(), config, config_size as u64),
+        layers: layers
+            .iter()
+            .map(|layer| {
+                let media_type = format!("{LAYER}{}", layer.compression.suffix());
+                descriptor(media_type, &layer.digest, layer.size)
+            })
+            .collect(),
+    };
+    serde_json::to_vec(&manifest)
+        .map_err(|error| Error::internal("write a manifest").because(error))
+}
