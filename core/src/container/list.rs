@@ -88,7 +88,7 @@ impl Containers<'_> {
 /// The network mode as Docker shows it.
 pub(super) fn network_mode(record: &Record) -> String {
     match record.document.host_config.network_mode.as_str() {
-        "" | "default" => super::plan::namespaces::DEFAULT_NETWORK.to_owned(),
+        "" | "default" => super::plan::DEFAULT_NETWORK.to_owned(),
         mode => mode.to_owned(),
     }
 }

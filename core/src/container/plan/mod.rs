@@ -11,7 +11,7 @@ mod files;
 mod host;
 mod log;
 mod mounts;
-pub(super) mod namespaces;
+mod namespaces;
 mod resources;
 mod seccomp;
 mod security;
