@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
+use crate::api::ContainerCreated;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a stream yields.
@@ -192,6 +193,11 @@ pub(crate) trait Source: Send {
         Err(Error::invalid("this stream takes no input"))
     }
 
+    /// The container whose output it is, and what its creation warned about.
+    fn container(&self) -> Option<ContainerCreated> {
+        None
+    }
+
     /// The descriptor that becomes writable when [`Source::write`] may take more.
     fn writable(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -260,6 +266,12 @@ impl Stream {
     /// [`ErrorKind::InvalidArgument`] when the stream takes no input, [`ErrorKind::Conflict`] when it is closed.
     pub fn write(&mut self, data: &[u8]) -> Result<usize> {
         self.source.write(data)
+    }
+
+    /// The container of a run or attach while it goes on: its id, to kill it or resize its terminal, and for a run the warnings
+    /// of its creation. `None` for other streams.
+    pub fn container(&self) -> Option<ContainerCreated> {
+        self.source.container()
     }
 
     /// The descriptor that is writable when [`Stream::write`] may take more; `None` when the stream takes no input. Only to be

@@ -37,6 +37,7 @@ pub(crate) struct Reader {
     fd: OwnedFd,
     input: Option<OwnedFd>,
     canceller: barque::Canceller,
+    container: Option<CString>,
     current: Mutex<Option<Current>>,
     _engine: Arc<Opened>,
 }
@@ -66,6 +67,7 @@ impl Reader {
             fd: copy(stream.as_fd())?,
             input: stream.input_fd().map(copy).transpose()?,
             canceller: stream.canceller(),
+            container: stream.container().map(|container| text::terminated(&container.id)),
             current: Mutex::new(None),
             stream: Mutex::new(stream),
             _engine: engine,
@@ -218,6 +220,15 @@ pub extern "C" fn barque_stream_document(stream: *const barque_stream) -> *const
     current(stream, std::ptr::null(), |item| match item {
         Current::Document(document) => Some(document.as_ptr()),
         Current::Chunk { .. } => None,
+    })
+}
+
+/// The id of the container whose run or attach this is; NULL for other streams. Valid until barque_stream_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_stream_container(stream: *const barque_stream) -> *const c_char {
+    boundary::value(std::ptr::null(), || {
+        let reader = handle::get::<Reader>(stream, "stream")?;
+        Ok(reader.container.as_ref().map_or(std::ptr::null(), |id| id.as_ptr()))
     })
 }
 

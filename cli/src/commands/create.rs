@@ -23,44 +23,62 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let (cidfile, pull) = (flags.cidfile.clone(), flags.pull.clone());
     let request =
         document::of(flags, &parsed.operands, false).map_err(|message| parsed.mistake(message))?;
-    let engine = parsed.engine()?;
-    let id = create(&engine, &request, &pull)?;
-    remember(cidfile.as_deref(), &id)?;
+    let asked = Asked::new(cidfile, &pull)?;
+    let id = asked.create(&parsed.engine()?, &request)?;
     output::out(format!("{id}\n")).map(|()| 0)
 }
 
-/// Create a container; its id.
-pub(super) fn create(
-    engine: &Engine,
-    request: &api::ContainerCreate,
-    pull: &str,
-) -> Result<String> {
-    let cidfile = &request.host_config.container_id_file;
-    if !cidfile.is_empty() && std::fs::symlink_metadata(cidfile).is_ok() {
-        let message = format!(
-            "container ID file found, make sure the other container isn't running or delete {cidfile}"
-        );
-        return Err(Failure { code: 125, ..Failure::new(message) });
-    }
-    if pull == "always" {
-        let error = Error::unsupported("--pull always: this version has no registries");
-        return Err(Failure::of_run(&error));
-    }
-    match engine.containers().create(request) {
-        Ok(created) => {
-            for warning in created.warnings {
-                output::say(&format!("WARNING: {warning}"));
-            }
-            Ok(created.id)
+/// What was asked of the making of a container that core has nothing to do with.
+pub(super) struct Asked {
+    cidfile: Option<String>,
+    may_pull: bool,
+}
+
+impl Asked {
+    /// Refuse what cannot be, before anything is made.
+    pub(super) fn new(cidfile: Option<String>, pull: &str) -> Result<Asked> {
+        if let Some(path) = &cidfile
+            && std::fs::symlink_metadata(path).is_ok()
+        {
+            let message = format!(
+                "container ID file found, make sure the other container isn't running or delete {path}"
+            );
+            return Err(Failure { code: 125, ..Failure::new(message) });
         }
-        Err(error) => {
-            let no_image = error.kind() == ErrorKind::NotFound
-                && error.subject().is_some_and(|subject| subject.kind == "image");
-            if no_image && pull == "missing" {
-                output::say(&format!("Unable to find image '{}' locally", tagged(&request.image)));
-            }
-            Err(Failure::of_run(&error))
+        if pull == "always" {
+            let error = Error::unsupported("--pull always: this version has no registries");
+            return Err(Failure::of_run(&error));
         }
+        Ok(Asked { cidfile, may_pull: pull == "missing" })
+    }
+
+    /// Create a container; its id.
+    pub(super) fn create(&self, engine: &Engine, request: &api::ContainerCreate) -> Result<String> {
+        match engine.containers().create(request) {
+            Ok(created) => self.created(&created).map(|()| created.id),
+            Err(error) => Err(self.failed(&request.image, &error)),
+        }
+    }
+
+    /// Tell about a container that was made.
+    pub(super) fn created(&self, created: &api::ContainerCreated) -> Result<()> {
+        for warning in &created.warnings {
+            output::say(&format!("WARNING: {warning}"));
+        }
+        let Some(path) = &self.cidfile else { return Ok(()) };
+        std::fs::write(path, &created.id).map_err(|error| {
+            Failure::new(format!("write the container ID to {path}: {}", describe(&error)))
+        })
+    }
+
+    /// Tell about one that was not.
+    pub(super) fn failed(&self, image: &str, error: &Error) -> Failure {
+        let no_image = error.kind() == ErrorKind::NotFound
+            && error.subject().is_some_and(|subject| subject.kind == "image");
+        if no_image && self.may_pull {
+            output::say(&format!("Unable to find image '{}' locally", tagged(image)));
+        }
+        Failure::of_run(error)
     }
 }
 
@@ -68,14 +86,6 @@ pub(super) fn create(
 fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
-}
-
-/// Write the id to `--cidfile`.
-pub(super) fn remember(cidfile: Option<&str>, id: &str) -> Result<()> {
-    let Some(path) = cidfile else { return Ok(()) };
-    std::fs::write(path, id).map_err(|error| {
-        Failure::new(format!("write the container ID to {path}: {}", describe(&error)))
-    })
 }
 
 #[cfg(test)]

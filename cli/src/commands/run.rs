@@ -3,7 +3,7 @@
 use barque::{Canceller, Engine, ErrorKind, api};
 use clap::Args;
 
-use super::create::{create, remember};
+use super::create::Asked;
 use crate::args::create::CreateFlags;
 use crate::args::{Operands, Parsed, Verb, document};
 use crate::failure::{Failure, Result};
@@ -51,30 +51,55 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     {
         request.host_config.console_size = [rows, columns];
     }
-    let options = Options {
-        id: String::new(),
+    let remains = Remains {
         stdin: request.attach_stdin,
         tty: request.tty,
         sig_proxy: flags.sig_proxy,
         stdout: request.attach_stdout,
         stderr: request.attach_stderr,
-        detach_keys: flags.detach_keys.clone(),
+        detach_keys: flags.detach_keys,
     };
+    let asked = Asked::new(cidfile, &pull)?;
     let engine = parsed.engine()?;
-    let id = create(&engine, &request, &pull)?;
-    remember(cidfile.as_deref(), &id)?;
-    // Attached to nothing is the same as detached, but that its end is waited for.
     if flags.detach {
+        let id = asked.create(&engine, &request)?;
         return match engine.containers().start(&api::ContainerStart { id: id.clone() }) {
             Ok(()) => output::out(format!("{id}\n")).map(|()| 0),
-            Err(error) => {
-                Err(failed_to_start(&engine, &id, request.host_config.auto_remove, &error))
-            }
+            Err(error) => Err(failed_to_start(&engine, &id, &request, &error)),
         };
     }
-    let remove = request.host_config.auto_remove;
-    attached(&engine, Options { id: id.clone(), ..options })
-        .map_err(|failure| failure.into_failure(&engine, &id, remove))
+    let image = request.image.clone();
+    let run = api::ContainerRun { create: request, ..Default::default() };
+    let begun = |created: &api::ContainerCreated| asked.created(created);
+    attached(&engine, &run, remains, begun).map_err(|broken| match broken {
+        Broken::NotStarted(error) => asked.failed(&image, &error),
+        Broken::Other(failure) => failure,
+    })
+}
+
+/// A container that was made to be removed at its end is removed too when it has no beginning.
+fn failed_to_start(
+    engine: &Engine,
+    id: &str,
+    request: &api::ContainerCreate,
+    error: &barque::Error,
+) -> Failure {
+    if request.host_config.auto_remove {
+        let request = api::ContainerRemove { id: id.to_owned(), force: true, volumes: true };
+        // core may have done it already.
+        let _ = engine.containers().remove(&request);
+    }
+    Failure::of_run(error)
+}
+
+/// How a container is attached, but for its id.
+pub(super) struct Remains {
+    pub(super) stdin: bool,
+    pub(super) tty: bool,
+    pub(super) sig_proxy: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
+    pub(super) detach_keys: DetachKeys,
 }
 
 /// Why an attached run did not come to its end.
@@ -91,46 +116,35 @@ impl From<Failure> for Broken {
     }
 }
 
-impl Broken {
-    fn into_failure(self, engine: &Engine, id: &str, remove: bool) -> Failure {
-        match self {
-            Broken::NotStarted(error) => failed_to_start(engine, id, remove, &error),
-            Broken::Other(failure) => failure,
-        }
-    }
-}
-
-/// A container that was made to be removed at its end is removed too when it has no beginning.
-fn failed_to_start(engine: &Engine, id: &str, remove: bool, error: &barque::Error) -> Failure {
-    if remove {
-        let request = api::ContainerRemove { id: id.to_owned(), force: true, volumes: true };
-        // core may have done it already.
-        let _ = engine.containers().remove(&request);
-    }
-    Failure::of_run(error)
-}
-
-/// Start a created container and stay attached; the exit status.
-pub(super) fn attached(engine: &Engine, options: Options) -> std::result::Result<u8, Broken> {
+/// Start a container and stay attached; the exit status. `begun` is told about it as soon as it runs.
+pub(super) fn attached(
+    engine: &Engine,
+    request: &api::ContainerRun,
+    remains: Remains,
+    begun: impl FnOnce(&api::ContainerCreated) -> Result<()>,
+) -> std::result::Result<u8, Broken> {
     let signals = Signals::take()?;
     let canceller = Canceller::new().map_err(Failure::from)?;
-    let request = api::ContainerRun { id: options.id.clone(), ..Default::default() };
     let starting = engine.with_canceller(&canceller);
-    let started = signals.watch(&canceller, || starting.containers().run(&request))?;
-    let mut stream = match started {
-        Ok(stream) if !canceller.is_cancelled() => stream,
-        Ok(_) => {
-            // It was too late to keep it from starting.
-            let signal = signals.next().ok_or_else(|| Failure::quiet(130))?;
-            signals::pass_on(engine, &options.id, signal);
-            return Err(Failure::quiet(signals::status(signal)).into());
-        }
+    let mut stream = match signals.watch(&canceller, || starting.containers().run(request))? {
+        Ok(stream) => stream,
         Err(error) if error.kind() == ErrorKind::Cancelled => {
             let status = signals.next().map_or(130, signals::status);
             return Err(Failure::quiet(status).into());
         }
         Err(error) => return Err(Broken::NotStarted(error)),
     };
+    let container = stream.container().unwrap_or_default();
+    begun(&container)?;
+    let Remains { stdin, tty, sig_proxy, stdout, stderr, detach_keys } = remains;
+    let id = container.id;
+    if canceller.is_cancelled() {
+        // It was too late to keep it from starting.
+        let signal = signals.next().ok_or_else(|| Failure::quiet(130))?;
+        signals::pass_on(engine, &id, signal);
+        return Err(Failure::quiet(signals::status(signal)).into());
+    }
+    let options = Options { id, stdin, tty, sig_proxy, stdout, stderr, detach_keys };
     let ended = session::run(engine, &mut stream, &signals, options)?;
     if matches!(ended, session::Ended::Detached) {
         output::say("\rread escape sequence");

@@ -4,10 +4,9 @@ use barque::{ErrorKind, api};
 use clap::Args;
 
 use super::each;
-use super::run::{Broken, attached};
+use super::run::{Broken, Remains, attached};
 use crate::args::{Operands, Parsed, Verb};
 use crate::failure::{Failure, Result};
-use crate::session::Options;
 use crate::session::keys::DetachKeys;
 use crate::terminal;
 
@@ -64,16 +63,16 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     if config.tty && stdin && !terminal::is_input() {
         return Err(Failure::new("the input device is not a TTY"));
     }
-    let options = Options {
-        id: container.id.clone(),
+    let remains = Remains {
         stdin,
         tty: config.tty,
         sig_proxy: true,
         stdout: true,
         stderr: true,
-        detach_keys: flags.detach_keys.clone(),
+        detach_keys: flags.detach_keys,
     };
-    attached(&engine, options).map_err(|broken| match broken {
+    let run = api::ContainerRun { id: container.id.clone(), ..Default::default() };
+    attached(&engine, &run, remains, |_| Ok(())).map_err(|broken| match broken {
         Broken::NotStarted(error) => error.into(),
         Broken::Other(failure) => failure,
     })

@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::operations::OPERATIONS;
 use super::{ContainerCreate, parse};
+use crate::container::plan::is_refused;
 
 /// Whether there is such an operation (`container.logs`), or such a field in [`ContainerCreate`] (`HostConfig.Memory`, an
-/// element's field as `HostConfig.Mounts.0.Target`).
+/// element's field as `HostConfig.Ulimits.0.Name`) that is not refused when it is used.
 pub fn supports(feature: &str) -> bool {
-    OPERATIONS.iter().any(|operation| operation.name == feature) || has_field(feature)
+    OPERATIONS.iter().any(|operation| operation.name == feature)
+        || (has_field(feature) && !is_refused(feature))
 }
 
 /// Ask the one thing that knows the fields, the deserializer: it is given a value that hardly any field takes, and says
@@ -32,7 +34,7 @@ fn has_field(path: &str) -> bool {
     }
 }
 
-/// A path as serde tells it, `Mounts[0].Target`, the way it was asked for.
+/// A path as serde tells it, `Ulimits[0].Name`, the way it was asked for.
 fn as_dots(path: &str) -> String {
     path.replace('[', ".").replace(']', "")
 }
@@ -49,7 +51,7 @@ mod tests {
             "Env",
             "HostConfig.Memory",
             "HostConfig.NanoCpus",
-            "HostConfig.Mounts.0.Target",
+            "HostConfig.Ulimits.0.Name",
             "HostConfig.LogConfig.Type",
             "Labels.role",
         ] {
@@ -62,8 +64,10 @@ mod tests {
             "HostConfig.Memroy",
             "hostconfig.memory",
             "Image.Name",
-            "HostConfig.Mounts.Target",
-            "HostConfig.Mounts.0.Target.Deep",
+            "HostConfig.Ulimits.Name",
+            "HostConfig.Ulimits.0.Name.Deep",
+            "HostConfig.CpuPercent",
+            "HostConfig.DeviceRequests.0.Count",
         ] {
             assert!(!supports(unknown), "{unknown}");
         }

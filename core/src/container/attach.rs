@@ -35,7 +35,7 @@ impl Containers<'_> {
             Answer::Done => {}
             Answer::Ended => return Err(monitor::not_running(&record)),
         }
-        let session = Session::new(engine.clone(), record, connection, wanted)?;
+        let session = Session::new(engine.clone(), record, connection, wanted, Vec::new())?;
         Stream::new(Box::new(session), engine.canceller().clone())
     }
 }

@@ -33,9 +33,10 @@ impl Containers<'_> {
                 Error::invalid("run takes an Id or a Create, not both").about("field", "Id")
             );
         };
+        let warnings = plan.as_ref().map(|plan| plan.warnings.clone()).unwrap_or_default();
         let connection = start::start(engine, &record.id, plan, manner)?;
         let wanted = Wanted { stdin: record.config.open_stdin, stdout: true, stderr: true };
-        let session = Session::new(engine.clone(), record, connection, wanted)?;
+        let session = Session::new(engine.clone(), record, connection, wanted, warnings)?;
         Stream::new(Box::new(session), engine.canceller().clone())
     }
 }

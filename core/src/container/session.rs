@@ -19,6 +19,7 @@ use super::record::Record;
 use super::settle;
 use super::state::{self, Standing};
 use crate::Engine;
+use crate::api::ContainerCreated;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stream::{Chunk, Item, Next, Output, Source};
 
@@ -39,6 +40,8 @@ pub(super) struct Session {
     record: Record,
     connection: Connection,
     wanted: Wanted,
+    /// Of the container's creation, where this stream began with it.
+    warnings: Vec<String>,
     input_closed: bool,
     /// What a reader polls: the socket, for writing too while something is queued.
     poller: OwnedFd,
@@ -54,6 +57,7 @@ impl Session {
         record: Record,
         connection: Connection,
         wanted: Wanted,
+        warnings: Vec<String>,
     ) -> Result<Session> {
         let failed = |errno: rustix::io::Errno| Error::system("set up an epoll", errno.into());
         let poller = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
@@ -64,6 +68,7 @@ impl Session {
             record,
             connection,
             wanted,
+            warnings,
             input_closed: false,
             poller,
             polls_for_writing: false,
@@ -166,6 +171,10 @@ impl Source for Session {
         self.connection.queue(Channel::Stdin, piece);
         self.flush()?;
         Ok(piece.len())
+    }
+
+    fn container(&self) -> Option<ContainerCreated> {
+        Some(ContainerCreated { id: self.record.id.clone(), warnings: self.warnings.clone() })
     }
 
     fn writable(&self) -> Option<BorrowedFd<'_>> {

@@ -22,6 +22,7 @@ mod unsupported;
 pub(crate) use host::Host;
 pub(crate) use namespaces::DEFAULT_NETWORK;
 pub(crate) use this_host::ThisHost;
+pub(crate) use unsupported::refuses as is_refused;
 
 use barque_monitor::oci;
 use barque_monitor::protocol::{self, Launch, Overlay, Stdin};

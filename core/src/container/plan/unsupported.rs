@@ -61,6 +61,13 @@ pub(super) fn refuse(create: &ContainerCreate) -> Result<()> {
     }
 }
 
+/// Whether a field, or what it is part of, is refused when it is used.
+pub(crate) fn refuses(field: &str) -> bool {
+    NOT_YET.iter().chain(NEVER).any(|(refused, _)| {
+        field.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
 /// The error for something that is not implemented yet.
 pub(super) fn not_yet(what: &str) -> Error {
     Error::unsupported(format!("not implemented yet: {what}"))
