@@ -183,7 +183,7 @@ fn a_panic_stops_at_the_boundary() {
         programs::build_directory().join("failpoints/libbarque.so"),
     );
     let sandbox = Sandbox::with_testbox();
-    for place in ["create-planned", "container-created"] {
+    for place in ["create-checked", "start-locked"] {
         let mut command = sandbox.command_of(&host(), &[""; 0]);
         command
             .env("LD_LIBRARY_PATH", library.parent().expect("a directory"))

@@ -2,7 +2,8 @@
 //!
 //! Without the feature `failpoints` [`failpoint`] is nothing at all, so a release cannot be told to fail. With it the
 //! process obeys a list such as `cgroup-made=kill,exit-written=sleep(200)`: from [`configure`] (a monitor, whose
-//! environment is empty, gets it in its launch document) or else from the variable `BARQUE_FAILPOINTS`.
+//! environment is empty, gets it in its launch document) or else from the variable `BARQUE_FAILPOINTS`. An entry `mark=PATH`
+//! names a file that is made when a place acts, so that a test can tell a place that was passed from one that was not.
 
 /// Pass the place called `name`.
 ///
@@ -25,8 +26,9 @@ mod armed {
 
     static ACTIONS: OnceLock<Vec<(String, Action)>> = OnceLock::new();
 
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     enum Action {
+        Mark(std::path::PathBuf),
         Kill,
         Exit,
         Panic,
@@ -56,7 +58,12 @@ mod armed {
             parse(&list).unwrap_or_else(|e| panic!("BARQUE_FAILPOINTS: {e}"))
         });
         let Some((_, action)) = actions.iter().find(|(n, _)| n == name) else { return Ok(()) };
+        if let Some((_, Action::Mark(path))) = actions.iter().find(|(n, _)| n == "mark") {
+            // A process that has another root by now cannot leave it, and acts all the same.
+            let _ = std::fs::write(path, name);
+        }
         match *action {
+            Action::Mark(_) => Ok(()),
             Action::Kill => {
                 // SAFETY: raise takes a number; SIGKILL does not return.
                 unsafe { libc::raise(libc::SIGKILL) };
@@ -81,6 +88,7 @@ mod armed {
         let wrong = || format!("not a failpoint: {entry:?}");
         let (name, action) = entry.split_once('=').ok_or_else(wrong)?;
         let action = match action {
+            path if name == "mark" => Action::Mark(path.into()),
             "kill" => Action::Kill,
             "exit" => Action::Exit,
             "panic" => Action::Panic,
