@@ -21,6 +21,7 @@ use super::failure::system;
 /// First byte of each message.
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
+const MOVED: u8 = b'M';
 const GO: u8 = b'G';
 
 /// Most bytes of a message.
@@ -36,6 +37,13 @@ pub(crate) struct ProcessEnd(OwnedFd);
 pub(crate) enum Message {
     /// It waits for [`MonitorEnd::go`]. The descriptor is the master of its terminal.
     Ready(Option<OwnedFd>),
+    /// Another process goes on in its place, and it ends.
+    Moved {
+        /// The other, as the monitor's pid namespace numbers it.
+        pid: i32,
+        /// The other.
+        pidfd: OwnedFd,
+    },
     /// It gives up.
     Failed(Failure),
     /// It executes the command, or is dead.
@@ -80,6 +88,12 @@ impl MonitorEnd {
         match bytes[..received].split_first() {
             None => Ok(Message::Ended),
             Some((&READY, _)) => Ok(Message::Ready(descriptor)),
+            Some((&MOVED, number)) => match (number.try_into(), descriptor) {
+                (Ok(number), Some(pidfd)) => {
+                    Ok(Message::Moved { pid: i32::from_ne_bytes(number), pidfd })
+                }
+                _ => Err(system("hear from the container's process", Errno::BADMSG)),
+            },
             Some((&FAILED, document)) => Ok(Message::Failed(parse(document))),
             Some(_) => Err(system("hear from the container's process", Errno::BADMSG)),
         }
@@ -95,13 +109,23 @@ impl AsFd for MonitorEnd {
 impl ProcessEnd {
     /// Say that everything is set up, and hand over the master of the terminal.
     pub(crate) fn ready(&self, master: Option<OwnedFd>) -> Result<()> {
+        self.send(&[READY], master.as_ref())
+    }
+
+    /// Say that another process goes on in this one's place.
+    pub(crate) fn moved(&self, pid: i32, pidfd: &OwnedFd) -> Result<()> {
+        let [a, b, c, d] = pid.to_ne_bytes();
+        self.send(&[MOVED, a, b, c, d], Some(pidfd))
+    }
+
+    fn send(&self, bytes: &[u8], descriptor: Option<&OwnedFd>) -> Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let descriptors = master.as_ref().map(|master| [master.as_fd()]);
+        let descriptors = descriptor.map(|descriptor| [descriptor.as_fd()]);
         if let Some(descriptors) = &descriptors {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
-        let iov = [IoSlice::new(&[READY])];
+        let iov = [IoSlice::new(bytes)];
         sendmsg(&self.0, &iov, &mut ancillary, SendFlags::NOSIGNAL).map(drop)
     }
 

@@ -31,12 +31,11 @@ mod users;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
-use crate::oci::{NamespaceKind, Spec};
+use crate::oci::Spec;
 use crate::protocol::{Failure, Overlay};
 use crate::sys::clone::{Side, clone};
 use crate::sys::exec::exit;
@@ -97,6 +96,8 @@ pub enum Stdio {
 /// A container whose process is setting itself up. Dropping it kills and reaps that process.
 pub struct Setup {
     container: Container,
+    /// Another process is going to go on in the first one's place.
+    moves: bool,
 }
 
 /// A container that is set up. Dropping it before [`Container::start`] has succeeded kills and reaps its process.
@@ -134,11 +135,12 @@ pub fn begin(options: &Options<'_>) -> Result<Setup, Failure> {
         ours.go().doing(|| "let the container start")?;
         stage = Stage::Going;
     }
-    let clone = || clone(namespaces.clone_flags(), unified.as_ref().map(AsFd::as_fd));
-    match in_pid_namespace(&namespaces, clone)? {
-        Side::Parent { pid, pidfd } => {
-            Ok(Setup { container: Container { pid, pidfd, stdio, channel: ours, stage } })
-        }
+    let unified = unified.as_ref().map(AsFd::as_fd);
+    match clone(namespaces.clone_flags(), unified).doing(|| "clone the container's process")? {
+        Side::Parent { pid, pidfd } => Ok(Setup {
+            container: Container { pid, pidfd, stdio, channel: ours, stage },
+            moves: namespaces.join_pids(),
+        }),
         Side::Child => {
             drop(ours);
             become_container(options, &namespaces, streams, &theirs)
@@ -152,7 +154,8 @@ pub fn create(options: &Options<'_>) -> Result<Container, Failure> {
 }
 
 impl Setup {
-    /// Process 1, as the monitor's pid namespace numbers it.
+    /// The process, as the monitor's pid namespace numbers it. Where the container joins the pid namespace of another, it
+    /// is not the one that the finished container has.
     pub fn pid(&self) -> i32 {
         self.container.pid
     }
@@ -165,13 +168,23 @@ impl Setup {
     /// Wait until the container can be started, or has failed (its process is then gone).
     pub fn finish(self) -> Result<Container, Failure> {
         let mut container = self.container;
-        match container.channel.receive()? {
+        let mut message = container.channel.receive()?;
+        if let Message::Moved { pid, pidfd } = message {
+            // The first one has ended, or is about to.
+            let stage = std::mem::replace(&mut container.stage, Stage::Waiting);
+            container.end();
+            (container.pid, container.pidfd, container.stage) = (pid, pidfd, stage);
+            message = container.channel.receive()?;
+        } else if self.moves && matches!(message, Message::Ready(_)) {
+            message = Message::Ended;
+        }
+        match message {
             Message::Ready(master) => {
                 container.stdio = container.stdio.take().or(master.map(Stdio::Terminal));
                 Ok(container)
             }
             Message::Failed(failure) => Err(failure),
-            Message::Ended => {
+            Message::Ended | Message::Moved { .. } => {
                 Err(invalid("the container's process was killed while it was set up"))
             }
         }
@@ -206,7 +219,9 @@ impl Container {
                 self.end();
                 Err(failure)
             }
-            Message::Ready(_) => Err(invalid("the container's process is out of step")),
+            Message::Ready(_) | Message::Moved { .. } => {
+                Err(invalid("the container's process is out of step"))
+            }
         }
     }
 
@@ -227,25 +242,6 @@ impl Drop for Container {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Call `clone` in the pid namespace that is to be joined, if there is one. It holds for children only (setns(2)), so the
-/// monitor joins it for the moment, and goes back.
-fn in_pid_namespace(
-    namespaces: &Namespaces<'_>,
-    clone: impl FnOnce() -> rustix::io::Result<Side>,
-) -> Result<Side, Failure> {
-    let doing = || "clone the container's process";
-    let Some(target) = namespaces.open_pid()? else { return clone().doing(doing) };
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let own = openat(CWD, "/proc/self/ns/pid", flags, Mode::empty())
-        .doing(|| "open the monitor's pid namespace")?;
-    namespaces::join(NamespaceKind::Pid, &target).doing(|| "join the pid namespace")?;
-    let side = clone();
-    if !matches!(side, Ok(Side::Child)) {
-        namespaces::join(NamespaceKind::Pid, &own).doing(|| "leave the pid namespace")?;
-    }
-    side.doing(doing)
 }
 
 /// The child's part: never returns to what its copy of the monitor's stack holds.

@@ -54,21 +54,16 @@ impl<'a> Namespaces<'a> {
             .fold(0, |flags, n| flags | u64::from(flag(n.kind).bits()))
     }
 
-    /// The pid namespace to join: by whoever clones, since it holds for children only (setns(2)).
-    pub(crate) fn open_pid(&self) -> Result<Option<OwnedFd>, Failure> {
-        self.listed
-            .iter()
-            .filter(|n| n.kind == NamespaceKind::Pid)
-            .find_map(|n| n.path.as_deref())
-            .map(|path| open(NamespaceKind::Pid, path))
-            .transpose()
+    /// The container joins the pid namespace of another.
+    pub(crate) fn join_pids(&self) -> bool {
+        self.listed.iter().any(|n| n.kind == NamespaceKind::Pid && n.path.is_some())
     }
 
-    /// Join those that exist already, and make the cgroup namespace. In the child, in its cgroups.
+    /// Join those that exist already, and make the cgroup namespace. In the child, in its cgroups. A pid namespace that is
+    /// joined holds only for processes made, and for procfs mounted, from now on (setns(2)).
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         for namespace in self.listed {
             match (&namespace.path, namespace.kind) {
-                (Some(_), NamespaceKind::Pid) => {}
                 (Some(path), kind) => {
                     let fd = open(kind, path)?;
                     join(kind, &fd)
@@ -87,7 +82,7 @@ impl<'a> Namespaces<'a> {
 }
 
 /// setns(2). Fails with EINVAL when `fd` is a namespace of another kind.
-pub(crate) fn join(kind: NamespaceKind, fd: &OwnedFd) -> rustix::io::Result<()> {
+fn join(kind: NamespaceKind, fd: &OwnedFd) -> rustix::io::Result<()> {
     let kind = match kind {
         NamespaceKind::Mount => LinkNameSpaceType::Mount,
         NamespaceKind::Pid => LinkNameSpaceType::ProcessID,

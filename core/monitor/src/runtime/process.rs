@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid, accessat, fchown, stat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, ioctl_tiocsctty, setsid, umask};
 use rustix::thread::{
     set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
@@ -18,8 +19,8 @@ use rustix::thread::{
 use crate::oci;
 use crate::protocol::{Failure, FailureClass};
 use crate::seccomp::{Filter, Seccomp};
-use crate::sys::clone::{Side, clone};
-use crate::sys::exec::{Strings, close_on_exec_above_stdio, execve, reset_signals};
+use crate::sys::clone::{Side, fork};
+use crate::sys::exec::{Strings, close_on_exec_above_stdio, execve, exit, reset_signals};
 use crate::sys::signal::SignalSet;
 
 use super::capabilities::{self, Capabilities};
@@ -44,6 +45,18 @@ pub(crate) struct Process {
     filter: Option<Filter>,
     no_new_privileges: bool,
     terminal: bool,
+    stage: Stage,
+}
+
+/// What it has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing yet.
+    Privileged,
+    /// User, groups, limits and the bounding set are the command's.
+    Unprivileged,
+    /// So is all else.
+    Confined,
 }
 
 impl Process {
@@ -85,6 +98,7 @@ impl Process {
             filter,
             no_new_privileges: document.no_new_privileges,
             terminal: document.terminal,
+            stage: Stage::Privileged,
         })
     }
 
@@ -101,27 +115,49 @@ impl Process {
     }
 
     /// Become the command; with `init`, its child becomes it. Returns only with what went wrong.
-    pub(crate) fn run(&self, streams: [OwnedFd; 3], channel: &ProcessEnd, init: bool) -> Failure {
+    pub(crate) fn run(
+        &mut self,
+        streams: [OwnedFd; 3],
+        channel: &ProcessEnd,
+        init: bool,
+    ) -> Failure {
         match self.try_run(streams, channel, init) {
             Ok(never) => match never {},
             Err(failure) => failure,
         }
     }
 
+    /// Go on, with the command's privileges and no more, as another process in the pid namespace that was joined; the
+    /// monitor is told, and this process ends.
+    ///
+    /// Before, no process of that namespace could see this one. From then on those with CAP_SYS_PTRACE can take it over,
+    /// so it must have nothing left that is not the command's (CVE-2016-9962).
+    pub(crate) fn move_into_pid_namespace(&mut self, channel: &ProcessEnd) -> Result<(), Failure> {
+        let doing = || "join the pid namespace";
+        self.give_up_privileges(channel)?;
+        self.confine()?;
+        // The other waits until this one has told the monitor, and sees the end of the pipe then.
+        let (wait, told) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
+        match fork(true).doing(doing)? {
+            Side::Child => {
+                drop(told);
+                while let Err(Errno::INTR) = rustix::io::read(&wait, &mut [0_u8; 1]) {}
+                tie_to_monitor(channel)
+            }
+            Side::Parent { pid, pidfd } => match channel.moved(pid, &pidfd) {
+                Ok(()) => exit(0),
+                Err(error) => Err(system(doing(), error)),
+            },
+        }
+    }
+
     fn try_run(
-        &self,
+        &mut self,
         streams: [OwnedFd; 3],
         channel: &ProcessEnd,
         init: bool,
     ) -> Result<std::convert::Infallible, Failure> {
-        self.limits.set()?;
-        self.capabilities.limit()?;
-        self.change_user()?;
-        die_with_parent()?;
-        if !channel.monitor_lives() {
-            return Err(invalid("the monitor is gone"));
-        }
-        umask(self.umask);
+        self.give_up_privileges(channel)?;
         if init {
             self.split()?;
         }
@@ -132,14 +168,26 @@ impl Process {
         Err(self.execute())
     }
 
+    /// Everything but what [`Process::confine`] takes.
+    fn give_up_privileges(&mut self, channel: &ProcessEnd) -> Result<(), Failure> {
+        if self.stage == Stage::Privileged {
+            self.limits.set()?;
+            self.capabilities.limit()?;
+            self.change_user()?;
+            tie_to_monitor(channel)?;
+            umask(self.umask);
+            self.stage = Stage::Unprivileged;
+        }
+        Ok(())
+    }
+
     /// Go on in a child, and be a reaper for it.
-    fn split(&self) -> Result<(), Failure> {
+    fn split(&mut self) -> Result<(), Failure> {
         let signals = SignalSet::all_but_faults();
         signals.block().doing(|| "block the signals")?;
-        match clone(0, None).doing(|| "start the command's process")? {
+        match fork(false).doing(|| "start the command's process")? {
             Side::Child => die_with_parent(),
-            Side::Parent { pid, pidfd } => {
-                drop(pidfd);
+            Side::Parent { pid, .. } => {
                 self.confine()?;
                 let command = Pid::from_raw(pid).ok_or_else(|| invalid("no pid"))?;
                 // SAFETY: it does not return, so no owner of a descriptor gets to use or close it.
@@ -192,7 +240,11 @@ impl Process {
 
     /// Give up what is left. The system call filter comes as late as it can, so that it need not allow what is done here:
     /// without no_new_privs it takes CAP_SYS_ADMIN, and so comes one call before the end.
-    fn confine(&self) -> Result<(), Failure> {
+    fn confine(&mut self) -> Result<(), Failure> {
+        if self.stage == Stage::Confined {
+            return Ok(());
+        }
+        self.stage = Stage::Confined;
         if self.no_new_privileges {
             set_no_new_privs(true).doing(|| "set no_new_privs")?;
             self.capabilities.set()?;
@@ -253,6 +305,12 @@ impl Process {
 pub(crate) fn die_with_parent() -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing(|| "tie the process to its parent")
+}
+
+/// The same, for a process that the monitor is the parent of, and which may have missed its end.
+fn tie_to_monitor(channel: &ProcessEnd) -> Result<(), Failure> {
+    die_with_parent()?;
+    channel.monitor_lives().then_some(()).ok_or_else(|| invalid("the monitor is gone"))
 }
 
 /// The files that a command may be: itself if it is a path, or those of its name in the directories of PATH. A relative

@@ -42,7 +42,12 @@ pub(crate) fn set_up(
     let prepared = prepare(options, namespaces, streams);
     match prepared {
         Err(failure) => failure,
-        Ok((process, streams, master)) => {
+        Ok((mut process, streams, master)) => {
+            if namespaces.join_pids()
+                && let Err(failure) = process.move_into_pid_namespace(channel)
+            {
+                return failure;
+            }
             if let Err(error) = channel.ready(master) {
                 return system("tell the monitor that the container is set up", error);
             }

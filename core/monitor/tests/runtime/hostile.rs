@@ -5,9 +5,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use barque_monitor::oci::NamespaceKind;
 use barque_monitor::protocol::FailureClass;
+use barque_monitor::runtime::Stdio;
+use rustix::process::{Signal, pidfd_send_signal};
 
-use crate::container::{Outcome, Plan};
+use crate::container::{Outcome, Plan, read_until, reap};
 use crate::scene::{Base, Scene};
 use crate::tests;
 
@@ -22,6 +25,7 @@ tests![
     targets_through_links_stay_inside,
     masks_through_links_stay_inside,
     executing_the_runtime_itself_gains_nothing,
+    whoever_shares_the_pid_namespace_sees_nothing_of_the_set_up,
     targets_swapped_while_they_are_mounted_stay_inside,
 ];
 
@@ -259,6 +263,50 @@ fn executing_the_runtime_itself_gains_nothing(base: &Base) {
         assert!(result.as_ref().is_err() || result.as_ref().unwrap().code != 0, "{result:?}");
     }
     fs::set_permissions(scene.image("x"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// CVE-2016-9962: one that may trace processes looks through every new one while others join it.
+fn whoever_shares_the_pid_namespace_sees_nothing_of_the_set_up(base: &Base) {
+    let scene = base.scene();
+    let victim = scene.victim();
+    // It must be able to see what there is to see: its own secret, through the others.
+    scene.write("own", "own\n");
+    let script = format!(
+        "echo up; while :; do for p in /proc/[0-9]*; do \
+           cat $p/root{0}/file $p/cwd{0}/file $p/fd/*/{0}/file $p/root/own; done; done 2>/dev/null",
+        victim.to_str().unwrap()
+    );
+    let looker = Plan::new(&scene, &script).with(|spec| {
+        let capabilities = spec.process.capabilities.as_mut().unwrap();
+        for set in
+            [&mut capabilities.bounding, &mut capabilities.effective, &mut capabilities.permitted]
+        {
+            set.push("CAP_SYS_PTRACE".into());
+        }
+    });
+    let mut looker = looker.start().unwrap();
+    let Some(Stdio::Pipes { stdout, .. }) = looker.stdio.take() else { panic!() };
+    read_until(&stdout, "up");
+    rustix::io::ioctl_fionbio(&stdout, true).unwrap();
+    let other = base.scene();
+    let plan =
+        Plan::new(&other, "true").join(NamespaceKind::Pid, format!("/proc/{}/ns/pid", looker.pid));
+    let mut seen = Vec::new();
+    for i in 0..60 {
+        let mut container = plan.begin().unwrap().finish().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(i % 5));
+        container.start().unwrap();
+        assert_eq!(reap(&container), 0);
+        let mut buffer = [0; 65536];
+        while let Ok(length @ 1..) = rustix::io::read(&stdout, &mut buffer) {
+            seen.extend_from_slice(&buffer[..length]);
+        }
+    }
+    pidfd_send_signal(&looker.pidfd, Signal::KILL).unwrap();
+    reap(&looker);
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(seen.contains("own"));
+    assert!(!seen.contains("secret"));
 }
 
 /// CVE-2021-30465: another container that shares the volume swaps a directory for a link all the time.

@@ -72,18 +72,29 @@ fn namespaces_of_another_container_are_joined(base: &Base) {
     let first = first.start().unwrap();
     let other = base.scene();
     let path = |name: &str| format!("/proc/{}/ns/{name}", first.pid);
-    let plan = Plan::new(&other, &format!("{NAMESPACES}; hostname; ps -o comm"))
+    let mut plan = Plan::new(&other, &format!("{NAMESPACES}; hostname; ps -o comm"))
         .join(NamespaceKind::Network, path("net"))
         .join(NamespaceKind::Ipc, path("ipc"))
         .join(NamespaceKind::Uts, path("uts"))
         .join(NamespaceKind::Pid, path("pid"))
         .with(|spec| spec.hostname.clear());
-    let output = plan.output();
-    for name in ["net", "ipc", "uts", "pid"] {
-        let inside = fs::read_link(path(name)).unwrap();
-        assert!(output.contains(inside.to_str().unwrap()), "{name}: {output}");
+    for (user, init) in [("", false), ("user", false), ("user", true)] {
+        plan.user = user.to_owned();
+        plan.init = init;
+        let output = plan.output();
+        for name in ["net", "ipc", "uts", "pid"] {
+            let inside = fs::read_link(path(name)).unwrap();
+            assert!(output.contains(inside.to_str().unwrap()), "{name}: {output}");
+        }
+        assert!(output.contains("box\n") && output.contains("sleep"), "{output}");
     }
-    assert!(output.contains("box\n") && output.contains("sleep"), "{output}");
+    let mut waiting = plan.begin().unwrap().finish().unwrap();
+    let inside = fs::read_link(format!("/proc/{}/ns/pid", waiting.pid)).unwrap();
+    assert_eq!(inside, fs::read_link(path("pid")).unwrap());
+    waiting.start().unwrap();
+    assert_eq!(reap(&waiting), 0);
+    let plan = plan.arguments(&["nothere"]);
+    assert_eq!(plan.failure().class, FailureClass::CommandNotFound);
     pidfd_send_signal(&first.pidfd, Signal::KILL).unwrap();
     reap(&first);
     let plan = Plan::new(&other, "true").join(NamespaceKind::Network, "/proc/self/ns/uts".into());
