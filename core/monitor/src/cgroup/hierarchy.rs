@@ -5,8 +5,9 @@
 //! hierarchies by their controllers, `/proc/self/mountinfo` (proc(5)) says where each is mounted. Inside a container the
 //! mount may show only a part of the hierarchy; its root is then simply the top of what we can use.
 
-use std::fs;
+use rustix::fs::CWD;
 
+use super::directory;
 use crate::protocol::Failure;
 
 /// A mounted hierarchy.
@@ -37,8 +38,8 @@ pub(super) fn detect() -> Result<Vec<Hierarchy>, Failure> {
 }
 
 fn read(path: &str) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .map_err(|e| Failure::system(format!("read {path}"), e.raw_os_error().unwrap_or(0)))
+    directory::read(CWD, path)
+        .map_err(|errno| Failure::system(format!("read {path}"), errno.raw_os_error()))
 }
 
 fn parse(cgroup: &str, mountinfo: &str) -> Vec<Hierarchy> {

@@ -35,7 +35,7 @@ pub use oom::OomWatch;
 /// The v2 controllers that a container has even without limits: statistics and the OOM count come from them.
 const USUAL: [&str; 4] = ["cpu", "io", "memory", "pids"];
 
-/// Directories above a container's that we made have names that begin like this; empty ones are removed with it.
+/// The uppermost directory of ours has a name that begins like this. It and those below it go with the last container.
 const OURS: &str = "barque";
 
 /// A container's cgroup.
@@ -151,14 +151,13 @@ impl Cgroup {
     }
 
     fn remove_parents(&self, hierarchy: &Hierarchy) {
-        let mut above = self.names.len() - 1;
-        while above > 0 && self.names[above - 1].starts_with(OURS) {
+        let Some(ours) = self.names.iter().position(|n| n.starts_with(OURS)) else { return };
+        for above in (ours + 1..self.names.len()).rev() {
             let path = format!("{}/{}", hierarchy.mount, self.names[..above].join("/"));
-            // One that is in use stays.
+            // One that is in use stays, and so do those above it.
             if unlinkat(CWD, path, AtFlags::REMOVEDIR).is_err() {
                 return;
             }
-            above -= 1;
         }
     }
 
@@ -173,7 +172,9 @@ impl Cgroup {
             let mut made = make_in(&hierarchy, &self.names, wanted, required);
             for _ in 0..16 {
                 match made {
-                    Err(ref failure) if failure.errno == Some(libc::ENOENT) => {
+                    Err(ref failure)
+                        if matches!(failure.errno, Some(libc::ENOENT | libc::ENODEV)) =>
+                    {
                         made = make_in(&hierarchy, &self.names, wanted, required);
                     }
                     _ => break,
@@ -267,7 +268,8 @@ fn make_in(
         }
         let below = directory::open(at.as_fd(), name).map_err(|e| failed("open", &path, e))?;
         if hierarchy.has("cpuset") {
-            inherit_cpuset(&at, &below).map_err(|e| failed("set the processors of", &path, e))?;
+            inherit_cpuset(&at, &below, false)
+                .map_err(|e| failed("set the processors of", &path, e))?;
         }
         at = below;
     }
@@ -281,16 +283,16 @@ fn make_in(
         .try_clone()
         .map_err(|e| failed("open", &path, Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
     let directory = Directory::make(at, &path, leaf)?;
-    inherit_cpuset(&parent, &directory.fd())
+    inherit_cpuset(&parent, &directory.fd(), true)
         .map_err(|e| failed("set the processors of", directory.path(), e))?;
     Ok(directory)
 }
 
 /// A new directory of v1's cpuset has no processors and no memory, and takes no process until it has
 /// (Documentation/admin-guide/cgroup-v1/cpusets.rst).
-fn inherit_cpuset(parent: &OwnedFd, child: &impl AsFd) -> Result<(), Errno> {
+fn inherit_cpuset(parent: &OwnedFd, child: &impl AsFd, is_new: bool) -> Result<(), Errno> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        if directory::read(child.as_fd(), file)?.trim().is_empty() {
+        if is_new || directory::read(child.as_fd(), file)?.trim().is_empty() {
             let value = directory::read(parent.as_fd(), file)?;
             directory::write(child.as_fd(), file, value.trim())?;
         }

@@ -65,7 +65,7 @@ fn scratch_path() -> Option<String> {
         return None;
     }
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    Some(format!("/barque-test-{}/barque-{count}", std::process::id()))
+    Some(format!("/barque-test/{}/{count}", std::process::id()))
 }
 
 fn failure(resources: serde_json::Value) -> Option<Failure> {
@@ -263,24 +263,31 @@ fn kills_for_lack_of_memory_are_counted_and_told() {
 #[test]
 fn making_and_removing_is_quick() {
     let Some(path) = scratch_path() else { return };
+    let flat = format!("/{}", path.trim_matches('/').replace('/', "-"));
     let resources = serde_json::from_value(json!({
         "memory": {"limit": 64 << 20}, "cpu": {"shares": 512}, "pids": {"limit": 17},
-        "devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"}],
+        "devices": [
+            {"allow": false, "access": "rwm"},
+            {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+        ],
     }))
     .unwrap();
-    let mut times: Vec<(Duration, Duration)> = (0..50)
-        .map(|_| {
-            let start = Instant::now();
-            let cgroup = Cgroup::create(&path, &resources).unwrap();
-            let made = start.elapsed();
-            cgroup.remove(Duration::from_secs(1)).unwrap();
-            (made, start.elapsed() - made)
-        })
-        .collect();
-    times.sort();
-    let (made, removed) = times[times.len() / 2];
-    eprintln!("cgroup: made in {made:?}, removed in {removed:?} (medians)");
-    assert!(made < Duration::from_millis(20) && removed < Duration::from_millis(20));
+    for path in [&flat, &path] {
+        let mut times: Vec<(Duration, Duration)> = (0..50)
+            .map(|_| {
+                let start = Instant::now();
+                let cgroup = Cgroup::create(path, &resources).unwrap();
+                let made = start.elapsed();
+                cgroup.remove(Duration::from_secs(1)).unwrap();
+                (made, start.elapsed() - made)
+            })
+            .collect();
+        times.sort();
+        let (made, removed) = times[times.len() / 2];
+        eprintln!("cgroup {path}: made in {made:?}, removed in {removed:?} (medians)");
+        // Even on a busy machine.
+        assert!(made < Duration::from_millis(20) && removed < Duration::from_millis(20));
+    }
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -35,16 +35,19 @@ pub(super) enum Accepted {
 impl Listener {
     /// Listen in a run directory. What a dead monitor has left there goes.
     pub(super) fn bind(directory: BorrowedFd<'_>) -> Result<Listener, Errno> {
-        match unlinkat(directory, CONTROL_SOCKET, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno),
-        }
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         // The mode that the name gets, less the umask (unix(7)).
         fchmod(&socket, Mode::from(0o600))?;
         let path = format!("/proc/self/fd/{}/{CONTROL_SOCKET}", directory.as_raw_fd());
-        bind(&socket, &SocketAddrUnix::new(path)?)?;
+        let address = SocketAddrUnix::new(path)?;
+        match bind(&socket, &address) {
+            Err(Errno::ADDRINUSE) => {
+                unlinkat(directory, CONTROL_SOCKET, AtFlags::empty())?;
+                bind(&socket, &address)?;
+            }
+            result => result?,
+        }
         listen(&socket, 128)?;
         Ok(Listener { socket })
     }

@@ -116,18 +116,17 @@ pub(super) fn apply<'a>(
     unified: Option<&Directory>,
 ) -> Result<(), Failure> {
     for Section { names: (in_v1, in_v2), v1, v2 } in SECTIONS {
+        // v1 has files for all that the document can say.
+        let Some(first) = v1(resources)?.into_iter().next() else { continue };
         let (directory, settings) = match place(in_v1, in_v2) {
             Some(Place::V1(directory)) => (directory, v1(resources)?),
             Some(Place::V2(directory)) => (directory, v2(resources)?),
-            None => match v1(resources)?.first() {
-                None => continue,
-                Some(setting) => {
-                    return Err(Failure::unsupported(format!(
-                        "{}: this machine has no {in_v1} cgroup controller",
-                        setting.limit
-                    )));
-                }
-            },
+            None => {
+                return Err(Failure::unsupported(format!(
+                    "{}: this machine has no {in_v1} cgroup controller",
+                    first.limit
+                )));
+            }
         };
         write_all(directory, &settings)?;
     }
