@@ -127,7 +127,7 @@ impl Bench {
     fn cgroups(&self) -> Vec<String> {
         let instance = self.engine.layout().instance();
         let output = Command::new("find")
-            .args(["/sys/fs/cgroup", "-type", "d", "-path", &format!("*/barque/{instance}/*")])
+            .args(["/sys/fs/cgroup", "-type", "d", "-path", &format!("*/barque-{instance}-*")])
             .output()
             .unwrap();
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()

@@ -108,10 +108,8 @@ pub(super) fn check_mounts(sandbox: &Sandbox, containers: &[Known], wrong: &mut 
 pub(super) fn check_cgroups(sandbox: &Sandbox, containers: &[Known], wrong: &mut Vec<String>) {
     let instance = sandbox.instance();
     for path in cgroups_named(&instance) {
-        if path.ends_with(&instance) {
-            continue;
-        }
-        let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let id = name.rsplit('-').next().unwrap_or_default();
         if !containers.iter().any(|c| c.id == id && c.running.is_some()) {
             wrong.push(format!("I-09 cgroup {} is left", path.display()));
         }
@@ -137,7 +135,7 @@ pub(super) fn check_processes(
     for pid in processes() {
         let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let Some(line) = cgroups.lines().find(|line| line.contains(&instance)) else { continue };
-        let id = line.rsplit('/').next().unwrap_or_default();
+        let id = line.rsplit(['/', '-']).next().unwrap_or_default();
         if start_time(&pid).is_some()
             && !containers.iter().any(|c| line.contains(&c.id) && c.running.is_some())
         {

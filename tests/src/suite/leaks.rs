@@ -89,7 +89,7 @@ pub(super) fn processes() -> Vec<String> {
     found
 }
 
-/// The cgroup directories, in every hierarchy that is mounted here, whose path has the component `name`.
+/// The cgroup directories of the engine instance `name`, in every hierarchy that is mounted here.
 pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for line in lines("/proc/self/mountinfo") {
@@ -97,18 +97,14 @@ pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
         if right.starts_with("cgroup")
             && let Some(place) = left.split(' ').nth(4)
         {
-            // barque's groups are /barque/INSTANCE/ID below each hierarchy's root.
-            let top = Path::new(place).join("barque").join(name);
-            if top.is_dir() {
-                found.push(top.clone());
-                found.extend(
-                    fs::read_dir(&top)
-                        .into_iter()
-                        .flatten()
-                        .flatten()
-                        .filter_map(|e| e.file_type().is_ok_and(|t| t.is_dir()).then(|| e.path())),
-                );
-            }
+            // barque's groups are /barque-INSTANCE-ID below each hierarchy's root.
+            let ours = format!("barque-{name}-");
+            let entries = fs::read_dir(Path::new(place)).into_iter().flatten().flatten();
+            found.extend(
+                entries
+                    .filter(|e| e.file_name().to_string_lossy().starts_with(&ours))
+                    .map(|e| e.path()),
+            );
         }
     }
     found

@@ -9,7 +9,7 @@ fails() { want=$1; shift; code=0; "$@" || code=$?; [ $code -eq $want ] || { echo
 # has TEXT PART: the text holds the part.
 has() { case "$1" in *"$2"*) ;; *) echo "no $2 in: $1"; exit 1;; esac; }
 is() { [ "$1" = "$2" ] || { echo "$1, not $2"; exit 1; }; }
-group() { echo /sys/fs/cgroup/barque/*/$1; }
+group() { echo /sys/fs/cgroup/barque-*-$1; }
 "#;
 
 pub(crate) const CHECKS: &[(&str, &str)] = &[
