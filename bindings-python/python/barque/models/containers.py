@@ -31,7 +31,7 @@ Pair = tuple[Optional[bytes], Optional[bytes]]
 class Container(ContainerSnapshot):
     """A container.
 
-    As a context manager it is stopped and removed at the end of the block.
+    As a context manager it is stopped and removed at the end of the block, and killed and removed when the block raises.
     """
 
     def __init__(self, attrs: dict[str, Any], client: Client) -> None:
@@ -225,7 +225,9 @@ class Container(ContainerSnapshot):
     ) -> None:
         try:
             with suppress(NotFound):
-                self.stop()
+                # Whoever is interrupted does not want to wait for a container that takes its time.
+                if error is None:
+                    self.stop()
                 self.remove(force=True)
         except BarqueError:
             # What the block raised says more than that its container could not be removed after it.
