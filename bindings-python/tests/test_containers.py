@@ -229,6 +229,13 @@ def test_a_block_whose_container_is_gone_already_is_fine(client):
             pass
 
 
+def test_a_container_that_is_just_ending_can_be_removed_by_force(client):
+    for n in range(20):
+        stream = client.popen("hello", ["sleep", "60"], name=f"ending{n}", remove=False)
+        stream.close()
+        client.containers.get(f"ending{n}").remove(force=True)
+
+
 def test_lists_filter_as_docker_pys(client):
     one = client.containers.create("hello", name="one", labels={"k": "v"})
     client.containers.create("hello", name="two")

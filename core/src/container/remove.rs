@@ -60,6 +60,8 @@ fn kill(engine: &Engine, record: &Record) -> Result<()> {
         }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::Timeout => monitor::end(engine, &record.id),
+        // It has ended since it was looked at.
+        Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -25,35 +25,20 @@ BURST = 32
 """How many items that are there already a reader takes before other tasks get a turn."""
 
 
-async def ready(
-    descriptor: int,
-    add: Callable[..., Any],
-    remove: Callable[[int], Any],
-) -> None:
-    """Wait for the event loop to say that a descriptor is ready."""
-    future = asyncio.get_running_loop().create_future()
-
-    def wake() -> None:
-        if not future.done():
-            future.set_result(None)
-
-    add(descriptor, wake)
-    try:
-        await future
-    finally:
-        remove(descriptor)
-
-
 async def readable(descriptor: int) -> None:
     """Wait until a descriptor can be read."""
     loop = asyncio.get_running_loop()
-    await ready(descriptor, loop.add_reader, loop.remove_reader)
+    future = loop.create_future()
+    loop.add_reader(descriptor, _wake, future)
+    try:
+        await future
+    finally:
+        loop.remove_reader(descriptor)
 
 
-async def writable(descriptor: int) -> None:
-    """Wait until a descriptor can be written."""
-    loop = asyncio.get_running_loop()
-    await ready(descriptor, loop.add_writer, loop.remove_writer)
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
@@ -66,6 +51,7 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
         self._native = native
         self._reading = False
         self._burst = 0
+        self._waits: set[Callable[[], None]] = set()
         self.exit: Optional[ContainerExit] = None
         """How the container ended: the last document of a run, attach or wait."""
 
@@ -94,7 +80,8 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
                 return None
             if item is False:
                 self._burst = 0
-                await readable(self._native.fileno())
+                loop = asyncio.get_running_loop()
+                await self._ready(self._native.fileno(), loop.add_reader, loop.remove_reader)
             elif isinstance(item, str):
                 self.exit = cast("ContainerExit", json.loads(item))
             else:
@@ -124,7 +111,28 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
             if not taken:
                 descriptor = self._native.input_fileno()
                 if descriptor is not None:
-                    await writable(descriptor)
+                    loop = asyncio.get_running_loop()
+                    await self._ready(descriptor, loop.add_writer, loop.remove_writer)
+
+    async def _ready(
+        self, descriptor: int, add: Callable[..., Any], remove: Callable[[int], Any]
+    ) -> None:
+        """Wait until a descriptor is ready, or the stream is closed."""
+        future = asyncio.get_running_loop().create_future()
+
+        def stop() -> None:
+            remove(descriptor)
+            _wake(future)
+
+        add(descriptor, _wake, future)
+        self._waits.add(stop)
+        try:
+            await future
+        finally:
+            # What close() stopped is not watched any more, and the number may be another descriptor's by now.
+            if stop in self._waits:
+                self._waits.remove(stop)
+                remove(descriptor)
 
     def close_stdin(self) -> None:
         """End the container's standard input; its output goes on."""
@@ -132,6 +140,9 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
 
     def close(self) -> None:
         """Let go of it. A run that is tied to its stream ends. Closing twice is no error."""
+        waits, self._waits = self._waits, set()
+        for stop in waits:
+            stop()
         self._native.close()
 
     @property
