@@ -146,7 +146,7 @@ def test_kill_takes_names_and_numbers(client, busybox, sent):
 
 def test_logs_are_bytes_with_docker_pys_options(client, busybox):
     before = datetime.datetime.now(datetime.timezone.utc)
-    client.containers.run(busybox, ["sh", "-c", "echo a; echo b >&2; echo c"], name="logs")
+    client.containers.run(busybox, ["sh", "-c", "echo a; echo b >&2; sleep 0.2; echo c"], name="logs")
     container = client.containers.get("logs")
     after = datetime.datetime.now(datetime.timezone.utc)
     assert sorted(container.logs().splitlines()) == [b"a", b"b", b"c"]
