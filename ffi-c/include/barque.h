@@ -420,6 +420,9 @@ int64_t barque_stream_timestamp(const barque_stream *stream);
 /** The item as a JSON document; NULL when it is bytes. Valid until the next barque_stream_next or barque_stream_free. */
 const char *barque_stream_document(const barque_stream *stream);
 
+/** The id of the container whose run or attach this is; NULL for other streams. Valid until barque_stream_free. */
+const char *barque_stream_container(const barque_stream *stream);
+
 /**
  * Send bytes to the container's standard input, waiting at most `timeout_ms` milliseconds (negative: as long as it takes) for
  * it to take them. `*written` is how many it took.
