@@ -82,7 +82,7 @@ bench:
 
 bless:
 	BARQUE_BLESS=1 cargo test --locked --profile ci -p barque-tests --test generated
-	BARQUE_BLESS=1 cargo test --locked --profile ci -p barque-ffi-c --test header --test abi
+	BARQUE_BLESS=1 cargo test --locked --profile ci -p barque-ffi-c --test header --test symbols
 
 ## Installing
 
