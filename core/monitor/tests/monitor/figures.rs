@@ -61,6 +61,13 @@ fn cpu_time(pid: i32) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
+/// The most memory that a process has had, KiB.
+fn peak(pid: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Millions of bytes a second, of the clock and of the monitor's processor time.
 fn rate(what: &str, bench: &Bench, launch: Launch, bytes: f64) -> (f64, f64) {
     let start = Instant::now();
@@ -68,21 +75,26 @@ fn rate(what: &str, bench: &Bench, launch: Launch, bytes: f64) -> (f64, f64) {
     running.started();
     let monitor = running.monitor_pid();
     let watch = std::thread::spawn(move || {
-        let mut last = Duration::ZERO;
+        let (mut last, mut most) = (Duration::ZERO, 0);
         while let Some(now) = cpu_time(monitor) {
-            last = last.max(now);
+            (last, most) = (last.max(now), peak(monitor).unwrap_or(0).max(most));
             std::thread::sleep(Duration::from_millis(5));
         }
-        last
+        (last, most)
     });
     let state = running.wire.exited();
     let took = start.elapsed();
     running.wire.closed();
     assert_eq!(state.exit_code, 0);
-    let busy = watch.join().unwrap();
+    let (busy, most) = watch.join().unwrap();
     let rate = |time: Duration| bytes / 1e6 / time.as_secs_f64();
     let rates = (rate(took), rate(busy));
-    eprintln!("{what}: {:.0} MB/s, {:.0} MB a second of the monitor's CPU", rates.0, rates.1);
+    eprintln!(
+        "{what}: {:.0} MB/s, {:.0} MB a second of the monitor's CPU, peak {most} KiB",
+        rates.0, rates.1
+    );
+    // However long a line is.
+    assert!(most < 8192, "{most} KiB");
     let _ = std::fs::remove_file(bench.container().join("container.log"));
     rates
 }

@@ -1,6 +1,6 @@
 //! Output: exact, held up by a slow reader and by nobody else, followed, rotated.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barque_monitor::protocol::{Event, LogConfig, LogDriver, Request};
 use barque_monitor::state::Reason;
@@ -74,6 +74,24 @@ fn a_client_that_does_not_read_holds_up_the_container_until_it_does() {
     let (stdout, _, state) = slow.collect();
     assert_eq!(state.exit_code, 0);
     assert!(numbers(1_000_000).ends_with(&stdout), "the client's output has gaps");
+    assert!(text(&bench.log(), "stdout") == numbers(1_000_000), "log differs");
+}
+
+#[test]
+fn a_client_that_stalls_for_half_a_minute_is_sent_away() {
+    let bench = Bench::new();
+    let mut running = bench.start(&bench.script("seq 1 1000000"));
+    running.started();
+    let mut stalled = running.connect();
+    stalled.send(&Request::Attach { stdin: false, stdout: true, stderr: true });
+    let start = Instant::now();
+    let state = running.wire.exited();
+    assert_eq!(state.exit_code, 0);
+    // Unless the container was quicker than the client.
+    if start.elapsed() > Duration::from_secs(5) {
+        assert!((25..40).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        stalled.closed();
+    }
     assert!(text(&bench.log(), "stdout") == numbers(1_000_000), "log differs");
 }
 
