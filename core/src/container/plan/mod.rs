@@ -16,6 +16,8 @@ mod resources;
 mod seccomp;
 mod security;
 mod sysctls;
+#[cfg(test)]
+mod tests;
 mod this_host;
 mod unsupported;
 

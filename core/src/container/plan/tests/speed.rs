@@ -1,0 +1,51 @@
+//! How long planning and compiling the default filter take: `cargo test --release -p barque speed -- --ignored --nocapture`.
+
+use std::time::{Duration, Instant};
+
+use barque_monitor::seccomp::{Filter, Seccomp};
+use serde_json::json;
+
+use super::super::ThisHost;
+use super::plan_of;
+
+/// The least time of many runs.
+fn least<T>(mut run: impl FnMut() -> T) -> Duration {
+    let time = || {
+        let started = Instant::now();
+        std::hint::black_box(run());
+        started.elapsed()
+    };
+    std::iter::repeat_with(time).take(500).min().unwrap()
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn planning_takes_less_than_200_microseconds_and_compiling_less_than_100() {
+    let started = Instant::now();
+    plan_of(json!({}));
+    println!("first plan {:?}", started.elapsed());
+    let plan = plan_of(json!({}));
+    let planning = least(|| plan_of(json!({})));
+    let writing = least(|| serde_json::to_vec(&plan.launch).unwrap());
+    let text = serde_json::to_vec(&plan.launch).unwrap();
+    let reading =
+        least(|| serde_json::from_slice::<barque_monitor::protocol::Launch>(&text).unwrap());
+    let typed = least(|| {
+        serde_json::from_value::<barque_monitor::oci::Spec>(plan.launch.spec.clone()).unwrap()
+    });
+    let document: Seccomp =
+        serde_json::from_value(plan.launch.spec["linux"]["seccomp"].clone()).unwrap();
+    let compiling = least(|| Filter::compile(&document).unwrap());
+    let facts = least(ThisHost::new);
+    println!(
+        "plan {planning:?}, write {} bytes {writing:?}, read {reading:?}, to types {typed:?}",
+        text.len()
+    );
+    println!(
+        "compile {compiling:?}, {} instructions",
+        Filter::compile(&document).unwrap().program().len()
+    );
+    println!("facts of this machine {facts:?}");
+    assert!(planning < Duration::from_micros(200));
+    assert!(compiling < Duration::from_micros(100));
+}
