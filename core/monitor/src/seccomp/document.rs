@@ -25,6 +25,13 @@ pub struct Seccomp {
     /// The rules. Where several match a call, the first counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syscalls: Vec<Rule>,
+    /// Not the specification's: the filter itself, compiled already, an instruction a number ([`Filter::numbers`]). The
+    /// rules are then not looked at, and may be left out: a start would otherwise write, read and look up hundreds of names
+    /// that are the same each time. Whoever doesn't know the field finds no rules, so that every call gets the default.
+    ///
+    /// [`Filter::numbers`]: super::Filter::numbers
+    #[serde(rename = "barqueProgram", default, skip_serializing_if = "Vec::is_empty")]
+    pub program: Vec<u64>,
 }
 
 /// What happens to some system calls.

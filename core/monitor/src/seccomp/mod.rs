@@ -43,6 +43,11 @@ impl Filter {
         if document.listener_path.is_some() {
             return Err(Error::Notify);
         }
+        let flags = install::Flags::parse(document.flags.as_deref())?;
+        if !document.program.is_empty() {
+            let program: Vec<_> = document.program.iter().copied().map(instruction).collect();
+            return Filter::fitting(program, flags, Vec::new());
+        }
         let abis = Abi::listed(&document.architectures, native)?;
         let policy = policy::Policy::new(document)?;
         let x32 = abis.contains(&Abi::X32);
@@ -55,12 +60,18 @@ impl Filter {
                 ranges: policy.ranges(abi, x32),
             })
             .collect();
-        let program = assemble::program(&sections);
+        Filter::fitting(assemble::program(&sections), flags, policy.unknown)
+    }
+
+    fn fitting(
+        program: Vec<sock_filter>,
+        flags: install::Flags,
+        unknown_names: Vec<String>,
+    ) -> Result<Filter, Error> {
         if program.len() > MAX_INSTRUCTIONS {
             return Err(Error::TooLong(program.len()));
         }
-        let flags = install::Flags::parse(document.flags.as_deref())?;
-        Ok(Filter { program, flags, unknown_names: policy.unknown })
+        Ok(Filter { program, flags, unknown_names })
     }
 
     /// The instructions.
@@ -68,10 +79,26 @@ impl Filter {
         &self.program
     }
 
+    /// The instructions for [`Seccomp::program`].
+    pub fn numbers(&self) -> Vec<u64> {
+        self.program.iter().map(number).collect()
+    }
+
     /// Names in the policy that no architecture's system call has: probably misspelt. Their rules have no effect.
     pub fn unknown_names(&self) -> &[String] {
         &self.unknown_names
     }
+}
+
+/// An instruction as a number: code, the two short jumps, and the operand in the upper half.
+fn number(instruction: &sock_filter) -> u64 {
+    let sock_filter { code, jt, jf, k } = *instruction;
+    u64::from(code) | u64::from(jt) << 16 | u64::from(jf) << 24 | u64::from(k) << 32
+}
+
+fn instruction(number: u64) -> sock_filter {
+    let (code, jt, jf) = (number as u16, (number >> 16) as u8, (number >> 24) as u8);
+    sock_filter { code, jt, jf, k: (number >> 32) as u32 }
 }
 
 /// Why a policy can't be compiled.

@@ -80,11 +80,10 @@ fn first<'a>(request: &'a str, image: &'a str) -> &'a str {
     if request.is_empty() { image } else { request }
 }
 
+type Words = Option<Vec<String>>;
+
 /// `Entrypoint` and `Cmd`. A request's entrypoint hides the image's command, which was made for the image's entrypoint.
-fn command(
-    create: &ContainerCreate,
-    image: &ContainerConfig,
-) -> Result<(Option<Vec<String>>, Option<Vec<String>>)> {
+fn command(create: &ContainerCreate, image: &ContainerConfig) -> Result<(Words, Words)> {
     let given =
         |words: &Option<Vec<String>>| words.as_ref().filter(|words| !words.is_empty()).cloned();
     let mut entrypoint = create.entrypoint.clone();

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use barque_monitor::seccomp::{Action, Condition, Filter, Rule, Seccomp};
 use serde::de::{Deserialize, Deserializer, Visitor};
@@ -28,17 +28,27 @@ pub(super) struct Circumstances<'a> {
     pub(super) capabilities: Capabilities,
 }
 
-/// The default profile's document.
+/// The default profile, compiled. Nearly all containers of a program have the same one, so the last is remembered.
 pub(super) fn default(circumstances: &Circumstances<'_>) -> Result<Seccomp> {
-    static PROFILE: OnceLock<Profile<'static>> = OnceLock::new();
-    let profile = match PROFILE.get() {
-        Some(profile) => profile,
-        None => {
-            let profile = parse(DEFAULT)?;
-            PROFILE.get_or_init(|| profile)
-        }
-    };
-    profile.evaluate(circumstances)
+    static LAST: Mutex<Option<(Key, Seccomp)>> = Mutex::new(None);
+    let key = circumstances.key();
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, document)) = &*last
+        && *of == key
+    {
+        return Ok(document.clone());
+    }
+    let rules = default_rules(circumstances)?;
+    let filter = Filter::compile(&rules)
+        .map_err(|error| Error::internal("compile the default seccomp profile").because(error))?;
+    let document = Seccomp { program: filter.numbers(), syscalls: Vec::new(), ..rules };
+    *last = Some((key, document.clone()));
+    Ok(document)
+}
+
+/// The default profile's rules.
+pub(super) fn default_rules(circumstances: &Circumstances<'_>) -> Result<Seccomp> {
+    parse(DEFAULT)?.evaluate(circumstances)
 }
 
 /// The document of a profile from the caller, and what the caller should know about it.
@@ -154,7 +164,7 @@ impl Profile<'_> {
             architectures,
             flags: self.flags.clone(),
             listener_path: self.listener_path.clone().filter(|path| !path.is_empty()),
-            syscalls: Vec::new(),
+            ..Seccomp::default()
         };
         for rule in self.syscalls.iter().flatten() {
             if !rule.holds(circumstances) {
@@ -203,7 +213,6 @@ impl Profile<'_> {
 
 impl ProfileRule<'_> {
     fn holds(&self, circumstances: &Circumstances<'_>) -> bool {
-        let list = |list: &Option<Vec<String>>| list.as_deref().unwrap_or_default().to_vec();
         let architecture = |names: &[String]| names.iter().any(|name| circumstances.is(name));
         let capability = |name: &String| {
             capabilities::named(name).is_some_and(|number| circumstances.capabilities.has(number))
@@ -214,32 +223,43 @@ impl ProfileRule<'_> {
                 .filter(|version| !version.is_empty())
                 .map(|version| circumstances.kernel_is(version))
         };
-        if let Some(excludes) = &self.excludes {
-            if architecture(&list(&excludes.arches))
-                || list(&excludes.caps).iter().any(capability)
+        let excluded = self.excludes.as_ref().is_some_and(|excludes| {
+            architecture(some(&excludes.arches))
+                || some(&excludes.caps).iter().any(capability)
                 || kernel(&excludes.min_kernel) == Some(true)
-            {
-                return false;
-            }
-        }
-        if let Some(includes) = &self.includes {
-            let arches = list(&includes.arches);
-            return (arches.is_empty() || architecture(&arches))
-                && list(&includes.caps).iter().all(capability)
-                && kernel(&includes.min_kernel) != Some(false);
-        }
-        true
+        });
+        let included = self.includes.as_ref().is_none_or(|includes| {
+            let arches = some(&includes.arches);
+            (arches.is_empty() || architecture(arches))
+                && some(&includes.caps).iter().all(capability)
+                && kernel(&includes.min_kernel) != Some(false)
+        });
+        included && !excluded
     }
 }
 
+/// A list that need not be there.
+fn some(list: &Option<Vec<String>>) -> &[String] {
+    list.as_deref().unwrap_or_default()
+}
+
+/// What of the circumstances the default profile asks about.
+type Key = (Capabilities, [bool; 2], &'static str, (u32, u32));
+
 impl Circumstances<'_> {
+    fn key(&self) -> Key {
+        let image = ["x86", "arm"].map(|name| self.image_is(name));
+        (self.capabilities, image, self.facts.architecture, self.facts.kernel)
+    }
+
     /// Whether a profile's name for an architecture means this machine, or the image.
     fn is(&self, name: &str) -> bool {
-        let image = match self.image_architecture {
-            "386" => "x86",
-            other => other,
-        };
-        name == self.facts.architecture || (name == image && matches!(name, "x86" | "arm"))
+        name == self.facts.architecture || self.image_is(name)
+    }
+
+    /// Whether the image is of a 32-bit architecture by that name.
+    fn image_is(&self, name: &str) -> bool {
+        matches!((name, self.image_architecture), ("x86", "386") | ("arm", "arm"))
     }
 
     /// Whether the kernel is of a version, `4.8`, or a later one.

@@ -223,3 +223,20 @@ fn the_specification_s_json_is_read() {
     let written = serde_json::to_value(&document).unwrap();
     assert_eq!(serde_json::from_value::<Seccomp>(written).unwrap(), document);
 }
+
+#[test]
+fn a_compiled_filter_can_be_sent_instead_of_its_rules() {
+    let mut rule = allow(&["socket"]);
+    rule.args = vec![condition(0, Operator::Lt, 0xffff_ffff_0000_0007)];
+    let rules = Seccomp { syscalls: vec![rule, allow(&["read"])], ..Seccomp::default() };
+    let filter = Filter::compile(&rules).unwrap();
+    let compiled = Seccomp { program: filter.numbers(), ..Seccomp::default() };
+    let text = serde_json::to_string(&compiled).unwrap();
+    let read = Filter::compile(&serde_json::from_str(&text).unwrap()).unwrap();
+    let words = |filter: &Filter| -> Vec<_> {
+        filter.program().iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect()
+    };
+    assert_eq!(words(&read), words(&filter));
+    let long = Seccomp { program: vec![6; 4097], ..Seccomp::default() };
+    assert_eq!(Filter::compile(&long).unwrap_err(), Error::TooLong(4097));
+}

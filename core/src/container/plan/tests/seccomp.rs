@@ -4,17 +4,25 @@ use barque_monitor::seccomp::{Action, Filter, Seccomp};
 use serde_json::{Value, json};
 
 use super::super::capabilities::Capabilities;
-use super::super::seccomp::{Circumstances, custom, default};
+use super::super::seccomp::{Circumstances, custom, default, default_rules};
 use super::{TestHost, image, invalid, plan_of, plan_with};
 use crate::api::HostConfig;
 
-/// The default document for a container with these capabilities added, on an image of an architecture.
+/// The default rules for a container with these capabilities added, on an image of an architecture.
 fn document(cap_add: &[&str], image_architecture: &str) -> Seccomp {
+    in_circumstances(cap_add, image_architecture, default_rules)
+}
+
+fn in_circumstances(
+    cap_add: &[&str],
+    image_architecture: &str,
+    make: fn(&Circumstances<'_>) -> crate::Result<Seccomp>,
+) -> Seccomp {
     let host = TestHost::default();
     let cap_add = cap_add.iter().map(|name| (*name).to_owned()).collect();
     let capabilities =
         Capabilities::of(&HostConfig { cap_add, ..HostConfig::default() }, u64::MAX).unwrap();
-    default(&Circumstances { facts: &host.facts, image_architecture, capabilities }).unwrap()
+    make(&Circumstances { facts: &host.facts, image_architecture, capabilities }).unwrap()
 }
 
 /// Whether some rule allows a call, whatever its arguments are.
@@ -164,13 +172,22 @@ fn a_profile_is_given_as_text_or_by_its_path() {
     assert_eq!(read["linux"]["seccomp"], json!({"defaultAction": "SCMP_ACT_ALLOW"}));
     let builtin = with("seccomp=builtin");
     assert_eq!(builtin["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
+    assert!(builtin["linux"]["seccomp"]["barqueProgram"].as_array().unwrap().len() > 100);
     let privileged =
         json!({"HostConfig": {"Privileged": true, "SecurityOpt": ["seccomp=builtin"]}});
-    assert!(allowed(
-        &serde_json::from_value(plan_of(privileged).launch.spec["linux"]["seccomp"].clone())
-            .unwrap(),
-        "mount"
-    ));
+    assert_ne!(plan_of(privileged).launch.spec["linux"]["seccomp"], builtin["linux"]["seccomp"]);
+}
+
+#[test]
+fn the_default_profile_is_sent_compiled_and_for_the_container_at_hand() {
+    for (cap_add, architecture) in
+        [(&[][..], "amd64"), (&["SYS_ADMIN"], "amd64"), (&[], "386"), (&[], "amd64")]
+    {
+        let sent = in_circumstances(cap_add, architecture, default);
+        let rules = in_circumstances(cap_add, architecture, default_rules);
+        assert_eq!(sent.syscalls, []);
+        assert_eq!(sent.program, Filter::compile(&rules).unwrap().numbers());
+    }
 }
 
 #[test]

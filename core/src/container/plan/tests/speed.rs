@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use barque_monitor::seccomp::{Filter, Seccomp};
+use barque_monitor::seccomp::Filter;
 use serde_json::json;
 
 use super::super::ThisHost;
+use super::super::capabilities::Capabilities;
+use super::super::seccomp::{Circumstances, default_rules};
 use super::plan_of;
+use crate::api::HostConfig;
 
 /// The least time of many runs.
 fn least<T>(mut run: impl FnMut() -> T) -> Duration {
@@ -33,8 +36,13 @@ fn planning_takes_less_than_200_microseconds_and_compiling_less_than_100() {
     let typed = least(|| {
         serde_json::from_value::<barque_monitor::oci::Spec>(plan.launch.spec.clone()).unwrap()
     });
-    let document: Seccomp =
-        serde_json::from_value(plan.launch.spec["linux"]["seccomp"].clone()).unwrap();
+    let host = super::TestHost::default();
+    let capabilities = Capabilities::of(&HostConfig::default(), u64::MAX).unwrap();
+    let circumstances =
+        Circumstances { facts: &host.facts, image_architecture: "amd64", capabilities };
+    let rules = least(|| default_rules(&circumstances).unwrap());
+    println!("rules of the default profile {rules:?}");
+    let document = default_rules(&circumstances).unwrap();
     let compiling = least(|| Filter::compile(&document).unwrap());
     let facts = least(ThisHost::new);
     println!(
