@@ -1,5 +1,8 @@
 //! The engine: a root directory, opened.
 
+mod disk_usage;
+mod info;
+
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,7 +10,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustix::fs::Mode;
 
 use crate::api::operations::{Kind, Operation};
-use crate::api::{DiskUsage, SystemInfo, SystemVersion};
 use crate::container::Containers;
 use crate::container::plan::ThisHost;
 use crate::error::{Error, Result};
@@ -99,30 +101,6 @@ impl Engine {
     /// Images.
     pub fn images(&self) -> Images<'_> {
         Images::new(self)
-    }
-
-    /// The engine and this host.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn info(&self) -> Result<SystemInfo> {
-        Err(Error::unsupported("info"))
-    }
-
-    /// Versions.
-    ///
-    /// # Errors
-    /// None today.
-    pub fn version(&self) -> Result<SystemVersion> {
-        Err(Error::unsupported("version"))
-    }
-
-    /// What the engine keeps on disk.
-    ///
-    /// # Errors
-    /// When the record or a directory cannot be read.
-    pub fn disk_usage(&self) -> Result<DiskUsage> {
-        Err(Error::unsupported("df"))
     }
 
     /// Carry out an operation by name: a request document in, the answer's document out ([`api::operations`](crate::api::operations)).

@@ -106,6 +106,15 @@ impl Error {
         Error::new(ErrorKind::Unsupported, message)
     }
 
+    /// The engine or stream belongs to the process that this one was forked from.
+    pub(crate) fn forked() -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            "this engine was opened before a fork; open it again in the child",
+        )
+        .with_reason("forked")
+    }
+
     /// A bug in barque.
     pub fn internal(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Internal, message)

@@ -41,6 +41,7 @@ impl Layout {
     }
 
     /// A short name for this root on this machine, for kernel objects (cgroups).
+    #[cfg(test)]
     pub(crate) fn instance(&self) -> &str {
         &self.instance
     }

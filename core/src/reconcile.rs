@@ -13,7 +13,8 @@ use std::path::Path;
 use crate::Engine;
 use crate::container::{self, Look};
 use crate::error::{Error, Result};
-use crate::store::Owner;
+use crate::image::publish;
+use crate::store::{Durability, Intent, Owner, lease};
 use crate::sys;
 
 /// A row that may be unfinished.
@@ -64,6 +65,9 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
         suspects.extend(known);
         suspects.extend(directories);
     }
+    // Each of these may fail for reasons of its own, and none is a reason not to open the engine.
+    let _ = lease::sweep(layout);
+    let _ = finish_images(engine);
     let mut settled = true;
     for id in &suspects {
         settled &= container::settle_if_free(engine, id).is_ok();
@@ -73,6 +77,25 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
         let _ = sys::file::replace(&layout.boot(), engine.boot_id().as_bytes(), 0o600);
     }
     Ok(())
+}
+
+/// Content that was to be published or removed by a process that died, and images that were only kept for containers.
+fn finish_images(engine: &Engine) -> Result<()> {
+    let (mut intents, hidden) = engine.store().read(|connection| {
+        let hidden: Vec<String> = connection
+            .prepare_cached("SELECT id FROM images WHERE hidden = 1")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok((Intent::all(connection)?, hidden))
+    })?;
+    intents.retain(|intent| intent.operation == publish::INTENT && !intent.owner.is_alive());
+    if !intents.is_empty() {
+        publish::clear(engine)?;
+        engine.store().write(Durability::Full, |transaction| {
+            intents.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))
+        })?;
+    }
+    hidden.iter().try_for_each(|image| engine.images().release(image))
 }
 
 /// Whether everything has to be looked at: the file that says in which boot that was done is from another one, or gone.

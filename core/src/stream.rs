@@ -210,6 +210,8 @@ pub struct Stream {
     canceller: Canceller,
     poller: OwnedFd,
     ended: bool,
+    /// The process that opened it.
+    pid: u32,
 }
 
 impl Stream {
@@ -221,7 +223,7 @@ impl Stream {
         epoll::add(&poller, source.readable(), epoll::EventData::new_u64(0), readable)
             .map_err(failed)?;
         epoll::add(&poller, &canceller, epoll::EventData::new_u64(1), readable).map_err(failed)?;
-        Ok(Stream { source, canceller, poller, ended: false })
+        Ok(Stream { source, canceller, poller, ended: false, pid: std::process::id() })
     }
 
     /// The next item, waiting for it until `deadline`.
@@ -230,6 +232,7 @@ impl Stream {
     /// What the source fails with, once; afterwards the stream is [`Next::Done`]. [`ErrorKind::Cancelled`] when it was
     /// cancelled.
     pub fn next(&mut self, deadline: Deadline) -> Result<Next> {
+        self.check_process()?;
         loop {
             if self.ended {
                 return Ok(Next::Done);
@@ -246,6 +249,11 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// A child that was forked shares the connection: what it read would be missing here.
+    fn check_process(&self) -> Result<()> {
+        if self.pid == std::process::id() { Ok(()) } else { Err(Error::forked()) }
     }
 
     fn step(&mut self, deadline: Deadline) -> Result<Option<Next>> {
@@ -265,6 +273,7 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the stream takes no input, [`ErrorKind::Conflict`] when it is closed.
     pub fn write(&mut self, data: &[u8]) -> Result<usize> {
+        self.check_process()?;
         self.source.write(data)
     }
 
@@ -287,7 +296,8 @@ impl Stream {
 }
 
 impl AsFd for Stream {
-    /// A descriptor that is readable when [`Stream::next`] may have something to say: for event loops. Only to be polled.
+    /// A descriptor that is readable when [`Stream::next`] may have something to say: for event loops. Only to be polled, and
+    /// only after [`Stream::next`] has had nothing more to say ([`Next::TimedOut`]): it may have read ahead.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }

@@ -9,6 +9,7 @@ use rustix::fs::Mode;
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::store::lease::Lease;
 use crate::sys;
 
 /// Where it is. The number goes up when the places change: containers that were made before keep theirs.
@@ -26,28 +27,22 @@ pub(super) fn ensure(layout: &Layout) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    // Whoever comes first makes it visible; what others make at the same time is the same.
     let failed = |error| Error::system(format!("make the init layer {}", path.display()), error);
     sys::directory::make(&layout.layers(), Mode::RWXU)?;
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| Error::internal("random").because(error))?;
-    let temporary = layout.layers().join(format!(".init-{:016x}", u64::from_ne_bytes(random)));
-    let made = (|| {
-        let mode = Mode::from(0o755);
-        sys::directory::make(&temporary, mode)?;
-        for directory in DIRECTORIES {
-            sys::directory::make(&temporary.join(directory), mode)?;
-        }
-        for file in FILES {
-            sys::file::create(&temporary.join(file), 0o755)?;
-        }
-        std::os::unix::fs::symlink("/proc/mounts", temporary.join("etc/mtab")).map_err(failed)?;
-        match std::fs::rename(&temporary, &path) {
-            Err(_) if path.is_dir() => Ok(()),
-            renamed => renamed.map_err(failed),
-        }
-    })();
-    // Gone when it was renamed.
-    let _ = std::fs::remove_dir_all(&temporary);
-    made
+    let lease = Lease::take(layout)?;
+    let made = lease.path().join("init");
+    let mode = Mode::from(0o755);
+    sys::directory::make(&made, mode)?;
+    for directory in DIRECTORIES {
+        sys::directory::make(&made.join(directory), mode)?;
+    }
+    for file in FILES {
+        sys::file::create(&made.join(file), 0o755)?;
+    }
+    std::os::unix::fs::symlink("/proc/mounts", made.join("etc/mtab")).map_err(failed)?;
+    match std::fs::rename(&made, &path) {
+        // Whoever comes first makes it visible; what others made at the same time is the same.
+        Err(_) if path.is_dir() => Ok(()),
+        renamed => renamed.map_err(failed),
+    }
 }

@@ -99,7 +99,9 @@ pub(super) fn erase(
     failpoint("remove-directory-removed")?;
     engine.store().write(Durability::Crash, |t| Record::delete(t, &record.id))?;
     failpoint("remove-row-deleted")?;
-    lock.remove(engine)
+    lock.remove(engine)?;
+    // The image may have been kept only for this one.
+    engine.images().release(&record.image_id)
 }
 
 fn remove_directory(engine: &Engine, id: &str) -> Result<()> {

@@ -53,7 +53,6 @@ fn start_time(pid: u32) -> Option<u64> {
 pub(crate) struct Intent {
     pub(crate) id: i64,
     pub(crate) operation: String,
-    pub(crate) object: String,
     pub(crate) owner: Owner,
 }
 
@@ -83,17 +82,16 @@ impl Intent {
     /// All intents.
     pub(crate) fn all(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<Intent>> {
         let mut statement = connection.prepare_cached(
-            "SELECT id, operation, object, owner_pid, owner_start_time, owner_boot_id FROM intents",
+            "SELECT id, operation, owner_pid, owner_start_time, owner_boot_id FROM intents",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(Intent {
                 id: row.get(0)?,
                 operation: row.get(1)?,
-                object: row.get(2)?,
                 owner: Owner {
-                    pid: row.get(3)?,
-                    start_time: row.get::<_, i64>(4)? as u64,
-                    boot_id: row.get(5)?,
+                    pid: row.get(2)?,
+                    start_time: row.get::<_, i64>(3)? as u64,
+                    boot_id: row.get(4)?,
                 },
             })
         })?;

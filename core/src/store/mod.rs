@@ -74,14 +74,7 @@ impl Store {
 
     /// Fail in a process that forked from the one that opened the engine.
     pub(crate) fn check_process(&self) -> Result<()> {
-        if self.pid == std::process::id() {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Conflict,
-            "this engine was opened before a fork; open it again in the child",
-        )
-        .with_reason("forked"))
+        if self.pid == std::process::id() { Ok(()) } else { Err(Error::forked()) }
     }
 
     /// Read.
@@ -168,6 +161,10 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     match version {
         0 => {
             transaction.execute_batch(SCHEMA).map_err(named)?;
+            let identity = identity()?;
+            transaction
+                .execute("INSERT INTO meta (key, value) VALUES ('id', ?1)", [identity])
+                .map_err(named)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(named)?;
             transaction.commit().map_err(named)
         }
@@ -178,6 +175,17 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         ))
         .with_reason("newer_schema")),
     }
+}
+
+/// A random identity for a new root, as a UUID (RFC 9562, version 4).
+fn identity() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
 /// Give an SQLite error a kind.

@@ -100,6 +100,7 @@ pub(crate) fn spawn(
 
 impl Child {
     /// Its pid, valid until it is reaped.
+    #[cfg(test)]
     pub(crate) fn pid(&self) -> i32 {
         self.pid
     }
