@@ -1,6 +1,6 @@
 //! Compressed streams: told by their first bytes, not by what a manifest calls them.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -16,8 +16,8 @@ pub(super) enum Compression {
 const ZSTD_WINDOW: u32 = 27;
 
 /// How much larger than its source content may be before it is taken for a bomb, and from which size on that is asked. gzip reaches
-/// 1,032 at most; zstd has no limit.
-const BOMB_RATIO: u64 = 2_000;
+/// 1,032 with nothing but zeros; zstd has no limit.
+const BOMB_RATIO: u64 = 400;
 const BOMB_SIZE: u64 = 1 << 30;
 
 impl Compression {
@@ -59,9 +59,13 @@ impl Compression {
 pub(super) fn decode<'a>(
     source: impl Read + Send + 'a,
 ) -> Result<(Compression, Box<dyn Read + Send + 'a>)> {
-    let mut source = BufReader::with_capacity(128 << 10, source);
+    let mut source = source;
     let failed = |error: io::Error| Error::system("read an archive", error);
-    let compression = Compression::detect(source.fill_buf().map_err(failed)?)?;
+    // A pipe may bring less than a magic number at once.
+    let mut head = Vec::new();
+    source.by_ref().take(8).read_to_end(&mut head).map_err(super::content::unreadable)?;
+    let compression = Compression::detect(&head)?;
+    let source = BufReader::with_capacity(128 << 10, io::Cursor::new(head).chain(source));
     let content: Box<dyn Read + Send + 'a> = match compression {
         Compression::Plain => return Ok((compression, Box::new(source))),
         // Members one after the other are one stream (RFC 1952, 2.2): pigz and eStargz write them.

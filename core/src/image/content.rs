@@ -20,7 +20,7 @@ use super::json;
 use crate::api::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::lease::Lease;
-use crate::stream::Canceller;
+use crate::stream::{Canceller, Deadline};
 use crate::sys;
 
 /// Content of one name.
@@ -153,6 +153,43 @@ pub(super) fn open_input(input: &Input) -> Result<Opened> {
     if kind.is_dir() { Ok(Opened::Directory(file.into())) } else { Ok(Opened::File(file)) }
 }
 
+/// Bytes that come when they come: reading waits for them, or for the canceller.
+pub(super) fn patient(file: File, canceller: &Canceller) -> impl Read + Send + 'static {
+    Patient { file, canceller: canceller.clone() }
+}
+
+struct Patient {
+    file: File,
+    canceller: Canceller,
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.canceller
+                .wait_readable(self.file.as_fd(), Deadline::never())
+                .map_err(io::Error::other)?;
+            match self.file.read(buffer) {
+                // Somebody else of those who share the description was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Why an archive could not be read: the engine's own error inside, the system's, or the archive's fault.
+pub(super) fn unreadable(error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) if error.raw_os_error().is_some() => Error::system("read an archive", error),
+        Err(error) => Error::new(ErrorKind::Corrupt, "the archive is cut short or damaged")
+            .with_reason("bad_archive")
+            .because(error),
+    }
+}
+
 /// A name below a layout's directory: only plain files, never through a link.
 fn in_layout(directory: BorrowedFd<'_>, name: &str) -> Result<Option<Content>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
@@ -177,10 +214,10 @@ fn archive(
     lease: &Lease,
     canceller: &Canceller,
 ) -> Result<BTreeMap<String, Content>> {
-    let unreadable = |error| Error::system("read an archive", error);
     let start = file.stream_position().ok();
     let regular = file.metadata().map_err(unreadable)?.is_file();
-    let (compression, plain) = compression::decode(file.try_clone().map_err(unreadable)?)?;
+    let source = patient(file.try_clone().map_err(unreadable)?, canceller);
+    let (compression, plain) = compression::decode(source)?;
     let mut entries = Entries::default();
     match start {
         Some(start) if regular && compression == Compression::Plain => {
@@ -209,10 +246,11 @@ fn archive(
 }
 
 fn next<R: io::BufRead>(reader: &mut Reader<R>) -> Result<Option<tar::Entry>> {
-    reader.next_entry().map_err(|error| {
-        Error::new(ErrorKind::Corrupt, "the archive is not a readable tar archive")
+    reader.next_entry().map_err(|error| match error {
+        tar::Error::Io(error) => unreadable(error),
+        error => Error::new(ErrorKind::Corrupt, "the archive is not a readable tar archive")
             .with_reason("bad_archive")
-            .because(error)
+            .because(error),
     })
 }
 
@@ -227,11 +265,7 @@ fn spool<R: io::BufRead>(
     let (mut hasher, mut size) = (Hasher::new(), 0);
     loop {
         canceller.check()?;
-        let data = reader.data().map_err(|error| {
-            Error::new(ErrorKind::Corrupt, "the archive is cut short or damaged")
-                .with_reason("bad_archive")
-                .because(error)
-        })?;
+        let data = reader.data().map_err(unreadable)?;
         if data.is_empty() {
             break;
         }
@@ -243,6 +277,9 @@ fn spool<R: io::BufRead>(
     }
     Ok(Content::Spooled { path, digest: hasher.finish(), size })
 }
+
+/// Most files of an archive. 500 layers in three files each would be 1,500.
+const MAX_MEMBERS: usize = 20_000;
 
 /// The names of an archive while it is read.
 #[derive(Default)]
@@ -265,6 +302,22 @@ impl Entries {
                     return Err(Error::unsupported(format!(
                         "{name} is a sparse file; an image archive has none"
                     )));
+                }
+                // Documents are small, and what is not one need not be written down first.
+                if entry.size > json::MAX_SIZE && name.ends_with(".json") {
+                    return Err(Error::new(
+                        ErrorKind::Corrupt,
+                        format!("{name} is larger than {} MiB", json::MAX_SIZE >> 20),
+                    )
+                    .with_reason("bad_archive"));
+                }
+                // Which of two would count, readers differ about.
+                if self.files.contains_key(&name) || self.files.len() >= MAX_MEMBERS {
+                    return Err(Error::new(
+                        ErrorKind::Corrupt,
+                        format!("{name:?} stands twice in the archive, or is one file too many"),
+                    )
+                    .with_reason("bad_archive"));
                 }
                 self.files.insert(name, content()?);
             }

@@ -47,17 +47,18 @@ pub(super) struct StagedLayer {
 }
 
 /// Stage the layer that `content` is, below the lease's directory under names that end with `label`. `expected` is the blob's digest
-/// where a manifest says it.
+/// where a manifest says it; `end_marker`: the archive must end as archives should, since no digest tells that it was cut short.
 pub(super) fn stage(
     engine: &Engine,
     lease: &Lease,
     label: &str,
     content: &Content,
     expected: Option<&Digest>,
+    end_marker: bool,
 ) -> Result<StagedLayer> {
     let path = lease.path().join(format!("layer-{label}"));
     directory::make(&path, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH)?;
-    let mut jail = Jail::start(engine, lease, &path)?;
+    let mut jail = Jail::start(engine, lease, &path, end_marker)?;
     let mut blob = BlobWriter::new(content, lease, label)?;
     let passed = pass(engine, content, &mut blob, &mut jail);
     let unpacked = jail.finish(passed.is_err());
@@ -184,7 +185,7 @@ struct Jail {
 }
 
 impl Jail {
-    fn start(engine: &Engine, lease: &Lease, target: &Path) -> Result<Jail> {
+    fn start(engine: &Engine, lease: &Lease, target: &Path, end_marker: bool) -> Result<Jail> {
         // The file system's free space is the limit: what does not fit cannot be unpacked anyway.
         let free = rustix::fs::statvfs(target).map_err(|errno| {
             Error::system(format!("statvfs {}", target.display()), errno.into())
@@ -193,7 +194,7 @@ impl Jail {
             max_bytes: free.f_bavail.saturating_mul(free.f_frsize),
             max_entries: MAX_ENTRIES,
             whiteouts: true,
-            end_marker: false,
+            end_marker,
         };
         let options = serde_json::to_vec(&options)
             .ok()

@@ -13,13 +13,16 @@ mod content_lock;
 mod digest;
 mod history;
 mod imply;
+mod import;
 mod inspect;
+mod instruction;
 mod json;
 mod layer;
 mod list;
 mod load;
 mod manifest;
 mod names;
+mod pack;
 pub(crate) mod publish;
 mod reference;
 mod remove;
@@ -27,14 +30,11 @@ mod resolve;
 mod sharing;
 mod staging;
 mod tag;
+mod word;
 
 use crate::Engine;
-use crate::api::*;
-use crate::error::{Error, Result};
 
-pub(crate) use config::{ImageConfig, RunConfig};
-pub(crate) use digest::Digest;
-pub(crate) use reference::Reference;
+pub(crate) use config::ImageConfig;
 pub(crate) use resolve::ImageHandle;
 
 /// The images of an engine.
@@ -43,28 +43,10 @@ pub struct Images<'a> {
     engine: &'a Engine,
 }
 
-macro_rules! verbs {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
-        impl<'a> Images<'a> {
-            pub(crate) fn new(engine: &'a Engine) -> Images<'a> {
-                Images { engine }
-            }
-            $($(#[$doc])*
-            ///
-            /// # Errors
-            /// See `docs/errors.md`.
-            pub fn $name(&self, $($arg: $type),*) -> Result<$result> {
-                $(let _ = $arg;)*
-                let _ = self.engine;
-                Err(Error::unsupported(stringify!($name)))
-            })*
-        }
-    };
-}
-
-verbs! {
-    /// Make an image of one layer from a root file system.
-    import(request: &ImageImport) -> ImageCreated;
+impl<'a> Images<'a> {
+    pub(crate) fn new(engine: &'a Engine) -> Images<'a> {
+        Images { engine }
+    }
 }
 
 #[cfg(test)]

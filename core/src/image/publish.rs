@@ -100,7 +100,7 @@ pub(super) fn publish(
             .map_err(|error| Error::system(format!("sync {}", changed.display()), error))?;
     }
     failpoint("image-publish-renamed")?;
-    engine.store().write(Durability::Full, |transaction| {
+    let unused = engine.store().write(Durability::Full, |transaction| {
         let now = clock::now();
         for blob in staged.blobs.values() {
             transaction.execute(
@@ -111,9 +111,33 @@ pub(super) fn publish(
         for image in images {
             record(transaction, staged, image, now)?;
         }
-        Intent::finish(transaction, intent)
+        Intent::finish(transaction, intent)?;
+        unused(transaction, staged)
     })?;
+    // An image that was there keeps the manifest and the blobs that it has.
+    for digest in unused {
+        let path = layout.blobs().join(digest.hex());
+        std::fs::remove_file(&path)
+            .map_err(|error| Error::system(format!("remove {}", path.display()), error))?;
+    }
     failpoint("image-publish-recorded")
+}
+
+/// Take out what was staged and nothing refers to.
+fn unused(transaction: &Transaction<'_>, staged: &Staged) -> Result<Vec<Digest>> {
+    let mut unused = Vec::new();
+    for digest in staged.blobs.keys() {
+        let gone = transaction.execute(
+            "DELETE FROM blobs WHERE digest = ?1
+             AND NOT EXISTS (SELECT 1 FROM image_layers WHERE blob = ?1)
+             AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1 OR manifest = ?1)",
+            [digest.as_str()],
+        )?;
+        if gone != 0 {
+            unused.push(digest.clone());
+        }
+    }
+    Ok(unused)
 }
 
 /// Write an image's rows.

@@ -99,6 +99,15 @@ impl<'a> Staging<'a> {
         })
     }
 
+    /// Stage the one layer of an image whose configuration is still to be written. Returns its diff id.
+    pub(super) fn lone_layer(&mut self, content: &Content) -> Result<Digest> {
+        let layer = layer::stage(self.engine, self.lease, "lone", content, None, true)?;
+        let chain = layer.diff_id.clone();
+        self.staged.blobs.insert(layer.blob.digest.clone(), layer.blob.clone());
+        self.staged.layers.insert(chain.clone(), layer);
+        Ok(chain)
+    }
+
     /// Stage a small document.
     fn document(&mut self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
@@ -210,6 +219,7 @@ impl<'a> Staging<'a> {
             job.chain.hex(),
             &job.content,
             job.expected.as_ref(),
+            false,
         )?;
         job.diff_id.check(&layer.diff_id, "a layer's content")?;
         Ok(layer)

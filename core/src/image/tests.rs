@@ -1,3 +1,7 @@
+mod archive;
+mod hostile;
+mod shapes;
+
 use std::path::PathBuf;
 
 use crate::api::{ImageList, ImageLoad, ImageRemove, ImageTag, Input};
@@ -22,6 +26,10 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.root);
     }
+}
+
+fn input(path: &std::path::Path) -> Input {
+    Input { path: path.to_str().unwrap().to_owned(), fd: None }
 }
 
 #[test]
