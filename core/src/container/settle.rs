@@ -52,7 +52,6 @@ pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
 /// Take away what a dead monitor left, and write down that the run is over. Its directory stays.
 pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> Result<()> {
     clear_kernel(engine, &record.id)?;
-    failpoint("settle-kernel-cleared")?;
     if standing.unsettled
         && let Some(run) = &standing.run
     {
