@@ -4,7 +4,6 @@
 //! engine in use stores by it, and two names for one content would be two copies of it, so it is refused by name.
 
 use std::fmt;
-use std::io::{self, Read};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -35,24 +34,6 @@ impl Digest {
     /// The digest of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Digest {
         Hasher::new().with(bytes).finish()
-    }
-
-    /// The digest of what `reader` has left, and how many bytes that was.
-    pub(crate) fn of_reader(mut reader: impl Read) -> io::Result<(Digest, u64)> {
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 128 << 10];
-        let mut size = 0;
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok((hasher.finish(), size)),
-                Ok(n) => {
-                    hasher.update(&buffer[..n]);
-                    size += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// `sha256:…`.
@@ -187,8 +168,6 @@ mod tests {
     #[test]
     fn a_digest_is_that_of_the_bytes() {
         assert_eq!(Digest::of(b"").as_str(), EMPTY);
-        let (digest, size) = Digest::of_reader(&b"abc"[..]).unwrap();
-        assert_eq!((digest, size), (Digest::of(b"abc"), 3));
         let error = Digest::of(b"a").check(&Digest::of(b"b"), "blob").unwrap_err();
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Corrupt, "digest_mismatch"));
     }

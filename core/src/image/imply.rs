@@ -60,7 +60,7 @@ fn apply(layer: BorrowedFd<'_>, path: &[u8], stat: &Stat) -> Result<()> {
     let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
     chownat(&directory, c"", Some(owner), Some(group), AtFlags::EMPTY_PATH).map_err(failed)?;
     fchmod(&directory, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(failed)?;
-    let time = Timespec { tv_sec: stat.st_mtime as i64, tv_nsec: stat.st_mtime_nsec as _ };
+    let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
     futimens(&directory, &Timestamps { last_access: time, last_modification: time }).map_err(failed)
 }
 
@@ -75,7 +75,7 @@ fn open(layer: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
 }
 
 fn decode(hex: &str) -> Option<Vec<u8>> {
-    if hex.is_empty() || hex.len() % 2 != 0 {
+    if hex.is_empty() || !hex.len().is_multiple_of(2) {
         return None;
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()

@@ -183,7 +183,7 @@ impl Layout<'_> {
         };
         let mut candidates: Vec<(u8, Descriptor)> =
             entries.into_iter().filter_map(|entry| Some((fitness(&entry)?, entry))).collect();
-        candidates.sort_by(|a, b| b.0.cmp(&a.0));
+        candidates.sort_by_key(|(fitness, _)| std::cmp::Reverse(*fitness));
         for (_, candidate) in candidates {
             // An archive of a multi-platform image often holds one platform only.
             if self.contents.get(&format!("blobs/sha256/{}", candidate.digest.hex()))?.is_none() {

@@ -158,7 +158,7 @@ mod tests {
         assert!(matches!(Document::parse(index.as_bytes()), Ok(Document::Index(_))));
         for text in [
             format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[],"manifests":[]}}"#),
-            format!(r#"{{"schemaVersion":2,"layers":[],"manifests":[]}}"#),
+            r#"{"schemaVersion":2,"layers":[],"manifests":[]}"#.to_owned(),
             format!(
                 r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","config":{descriptor},"layers":[]}}"#
             ),

@@ -110,7 +110,7 @@ fn hostile_layers_are_refused_or_stay_inside() {
     let path = sandbox.root.join("archive");
     for (name, tar) in corpus(victim.to_str().unwrap()) {
         let layer = tar.end();
-        std::fs::write(&path, saved(&[("app:1", &[layer.clone()])])).unwrap();
+        std::fs::write(&path, saved(&[("app:1", std::slice::from_ref(&layer))])).unwrap();
         let loaded = images.load(&ImageLoad { input: input(&path) });
         assert_eq!(fingerprint(&victim), before, "{name}: load: {loaded:?}");
         std::fs::write(&path, layer).unwrap();
