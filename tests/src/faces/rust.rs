@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use barque::{Deadline, Engine, Error, Item, Next, Output, Stream};
+use barque::{Canceller, Deadline, Engine, Error, Item, Next, Output, Stream};
 use serde_json::Value;
 
 use super::{Face, Failure, Streamed, broken};
@@ -34,7 +34,10 @@ impl Face for Rust {
     }
 
     fn begin(&mut self, id: &str, operation: &str, request: &str) -> Result<(), Failure> {
-        let stream = self.engine.stream(operation, request).map_err(|error| failed(&error))?;
+        // A canceller of its own: the engine's would end every other call too.
+        let canceller = Canceller::new().map_err(|error| failed(&error))?;
+        let engine = self.engine.with_canceller(&canceller);
+        let stream = engine.stream(operation, request).map_err(|error| failed(&error))?;
         self.streams.insert(id.to_owned(), stream);
         Ok(())
     }

@@ -17,6 +17,7 @@ const OF_THE_MOMENT: &[&str] = &[
     "Hostname",
     "MemTotal",
     "LayersSize",
+    "SandboxKey",
     "BlobsSize",
     "SizeRw",
     "SizeRootFs",

@@ -147,9 +147,11 @@ pub(super) fn network() -> Value {
     let mut links: Vec<&str> =
         text.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
     links.sort_unstable();
-    let loopback = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .and_then(std::net::TcpStream::connect);
+    let loopback = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| {
+        let address = listener.local_addr()?;
+        // The listener must live while it is connected to.
+        std::net::TcpStream::connect(address)
+    });
     json!({"links": links, "loopback": loopback.is_ok()})
 }
 
