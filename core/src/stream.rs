@@ -193,6 +193,9 @@ pub(crate) trait Source: Send {
         Err(Error::invalid("this stream takes no input"))
     }
 
+    /// What stops this source's own waiting from now on.
+    fn cancel_with(&mut self, _canceller: &Canceller) {}
+
     /// The container whose output it is, and what its creation warned about.
     fn container(&self) -> Option<ContainerCreated> {
         None
@@ -289,6 +292,21 @@ impl Stream {
         self.source.writable()
     }
 
+    /// From now on `canceller` stops this stream, and what did before does no more: who cancels the start of a container may
+    /// come too late, and then has a stream to read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::System`] when the kernel is out of memory; the stream is then as before.
+    pub fn cancel_with(&mut self, canceller: &Canceller) -> Result<()> {
+        let failed = |errno: rustix::io::Errno| Error::system("change an epoll", errno.into());
+        epoll::add(&self.poller, canceller, epoll::EventData::new_u64(1), epoll::EventFlags::IN)
+            .map_err(failed)?;
+        epoll::delete(&self.poller, &self.canceller).map_err(failed)?;
+        self.canceller = canceller.clone();
+        self.source.cancel_with(canceller);
+        Ok(())
+    }
+
     /// What cancels this stream, from any thread.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
@@ -321,5 +339,31 @@ mod tests {
         let error = canceller.wait_readable(never.as_fd(), Deadline::never()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
         assert!(canceller.is_cancelled());
+    }
+
+    /// Never has anything to say.
+    struct Silent(OwnedFd);
+
+    impl Source for Silent {
+        fn try_next(&mut self) -> Result<Next> {
+            Ok(Next::TimedOut)
+        }
+        fn readable(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn a_stream_can_be_taken_from_a_canceller_that_was_used() {
+        let (first, second) = (Canceller::new().unwrap(), Canceller::new().unwrap());
+        let never = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let mut stream = Stream::new(Box::new(Silent(never)), first.clone()).unwrap();
+        first.cancel();
+        stream.cancel_with(&second).unwrap();
+        assert_eq!(stream.next(Deadline::after_ms(1)).unwrap(), Next::TimedOut);
+        let mut fds = [PollFd::new(&stream, PollFlags::IN)];
+        assert_eq!(poll(&mut fds, Some(&Default::default())).unwrap(), 0);
+        second.cancel();
+        assert_eq!(stream.next(Deadline::never()).unwrap_err().kind(), ErrorKind::Cancelled);
     }
 }

@@ -134,16 +134,13 @@ pub(super) fn attached(
         }
         Err(error) => return Err(Broken::NotStarted(error)),
     };
+    // A signal that came too late to keep it from starting is passed on like any other.
+    let renewed = Canceller::new().and_then(|canceller| stream.cancel_with(&canceller));
+    renewed.map_err(Failure::from)?;
     let container = stream.container().unwrap_or_default();
     begun(&container)?;
     let Remains { stdin, tty, sig_proxy, stdout, stderr, detach_keys } = remains;
     let id = container.id;
-    if canceller.is_cancelled() {
-        // It was too late to keep it from starting.
-        let signal = signals.next().ok_or_else(|| Failure::quiet(130))?;
-        signals::pass_on(engine, &id, signal);
-        return Err(Failure::quiet(signals::status(signal)).into());
-    }
     let options = Options { id, stdin, tty, sig_proxy, stdout, stderr, detach_keys };
     let ended = session::run(engine, &mut stream, &signals, options)?;
     if matches!(ended, session::Ended::Detached) {

@@ -21,7 +21,7 @@ use super::state::{self, Standing};
 use crate::Engine;
 use crate::api::ContainerCreated;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stream::{Chunk, Item, Next, Output, Source};
+use crate::stream::{Canceller, Chunk, Item, Next, Output, Source};
 
 /// Which of a container's standard streams somebody wants.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +171,10 @@ impl Source for Session {
         self.connection.queue(Channel::Stdin, piece);
         self.flush()?;
         Ok(piece.len())
+    }
+
+    fn cancel_with(&mut self, canceller: &Canceller) {
+        self.engine = self.engine.with_canceller(canceller);
     }
 
     fn container(&self) -> Option<ContainerCreated> {

@@ -1,0 +1,142 @@
+//! The command on a terminal: raw mode, keys, sizes, and what a hostile name does.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
+mod engine;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use engine::{Engine, wait_for};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+
+/// A terminal, from the side of whoever sits at it.
+struct Terminal {
+    master: OwnedFd,
+    slave: OwnedFd,
+    seen: String,
+}
+
+impl Terminal {
+    fn new() -> Terminal {
+        let size = Winsize { ws_row: 33, ws_col: 111, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
+        Terminal { master, slave, seen: String::new() }
+    }
+
+    fn start(&self, engine: &Engine, words: &str) -> Child {
+        let end = || Stdio::from(self.slave.try_clone().unwrap());
+        engine.command(words).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
+    }
+
+    fn enter(&self, keys: &[u8]) {
+        nix::unistd::write(&self.master, keys).unwrap();
+    }
+
+    /// Read until something is to be seen.
+    fn expect(&mut self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.seen.contains(text) {
+            assert!(Instant::now() < deadline, "{text:?} is not in {:?}", self.seen);
+            let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut fds, PollTimeout::from(100u16)).unwrap() > 0 {
+                let mut bytes = [0; 4096];
+                let length = nix::unistd::read(&self.master, &mut bytes).unwrap();
+                self.seen += &String::from_utf8_lossy(&bytes[..length]);
+            }
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        !tcgetattr(&self.slave).unwrap().local_flags.contains(LocalFlags::ICANON)
+    }
+}
+
+#[test]
+fn keys_reach_the_container_and_the_terminal_is_given_back() {
+    let engine = Engine::new("tty");
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "run -it --rm --name talk hello cat");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    terminal.enter(b"ahoy\r");
+    // Once echoed by the container's terminal, once written by cat.
+    terminal.expect("ahoy\r\nahoy\r\n");
+    terminal.enter(b"\x04");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!terminal.is_raw());
+}
+
+#[test]
+fn the_detach_keys_leave_the_container_running() {
+    let engine = Engine::new("detach");
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "run -it --name kept hello cat");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    terminal.enter(b"\x10\x11");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    terminal.expect("read escape sequence");
+    assert!(!terminal.is_raw());
+    engine.running("kept");
+
+    let mut child = terminal.start(&engine, "attach --detach-keys ctrl-x kept");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    terminal.enter(b"back\r");
+    terminal.expect("back\r\nback\r\n");
+    terminal.enter(b"\x18");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    engine.running("kept");
+}
+
+#[test]
+fn a_signal_that_ends_the_command_leaves_a_usable_terminal() {
+    let engine = Engine::new("ended");
+    let terminal = Terminal::new();
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
+        let words = format!("run -it --rm --sig-proxy=false --name s{code} hello cat");
+        let mut child = terminal.start(&engine, &words);
+        wait_for("raw mode", || terminal.is_raw().then_some(()));
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(!terminal.is_raw(), "{signal} left the terminal raw");
+        assert_eq!(engine.run(&format!("rm -f s{code}")).code, Some(0));
+    }
+}
+
+#[test]
+fn a_stop_gives_the_terminal_back_until_it_is_continued() {
+    let engine = Engine::new("stop");
+    let terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "run -it --rm hello cat");
+    let pid = Pid::from_raw(child.id() as i32);
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    kill(pid, Signal::SIGTSTP).unwrap();
+    wait_for("the terminal", || (!terminal.is_raw()).then_some(()));
+    kill(pid, Signal::SIGCONT).unwrap();
+    wait_for("raw mode again", || terminal.is_raw().then_some(()));
+    terminal.enter(b"\x04");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!terminal.is_raw());
+}
+
+#[test]
+fn a_command_with_escapes_in_it_is_shown_and_not_obeyed() {
+    let engine = Engine::new("escapes");
+    let created = engine.command("create --name evil hello echo").arg("\u{1b}]0;x\u{7}").output();
+    assert!(created.unwrap().status.success());
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "ps -a --no-trunc");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    terminal.expect("evil");
+    assert!(
+        !terminal.seen.contains('\u{1b}') && terminal.seen.contains("\\x1b]0;x\\x07"),
+        "{:?}",
+        terminal.seen
+    );
+    // A pipe gets what there is.
+    assert!(engine.run("ps -a --no-trunc").out.contains("\u{1b}]0;x\u{7}"));
+}
