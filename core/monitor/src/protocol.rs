@@ -160,6 +160,10 @@ pub struct UpperWork {
     pub upper: String,
     /// The work directory.
     pub work: String,
+    /// Never write it back: it is removed at the end, and may be mounted this once. Unmounting an overlay syncs the whole file
+    /// system that its upper directory is on otherwise, other programs' data included (overlayfs.rst, "Volatile mount").
+    #[serde(default)]
+    pub volatile: bool,
 }
 
 /// Where a container's standard input comes from.

@@ -66,6 +66,7 @@ pub(super) fn plan(
             upper: Some(UpperWork {
                 upper: format!("{directory}/upper"),
                 work: format!("{directory}/work"),
+                volatile: create.host_config.auto_remove,
             }),
         }),
         directory: &directory,

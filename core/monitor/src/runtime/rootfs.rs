@@ -134,6 +134,7 @@ fn takes_single_layers() -> bool {
 struct Layers {
     lower: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
+    volatile: bool,
 }
 
 impl Layers {
@@ -148,6 +149,7 @@ impl Layers {
                 Some(writable) => Some((open(&writable.upper)?, open(&writable.work)?)),
                 None => None,
             },
+            volatile: overlay.upper.as_ref().is_some_and(|writable| writable.volatile),
         })
     }
 
@@ -172,6 +174,9 @@ impl Layers {
         for (key, value) in OPTIONS {
             overlay.set(key, value).doing(doing)?;
         }
+        if self.volatile {
+            overlay.flag("volatile").doing(doing)?;
+        }
         overlay.mount(MountAttrFlags::empty()).doing(doing)
     }
 
@@ -188,6 +193,9 @@ impl Layers {
         }
         for (key, value) in OPTIONS {
             let _ = write!(options, ",{key}={value}");
+        }
+        if self.volatile {
+            options.push_str(",volatile");
         }
         if options.len() >= SMALLEST_PAGE {
             return Err(super::failure::system(doing(), Errno::TOOBIG));

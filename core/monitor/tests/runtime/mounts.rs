@@ -13,6 +13,7 @@ use crate::tests;
 
 tests![
     the_overlay_is_written_above_its_layers,
+    an_overlay_that_goes_with_its_run_is_volatile,
     layers_with_long_and_odd_names_are_mounted,
     layers_are_mounted_the_old_way_on_old_kernels,
     a_missing_layer_is_named,
@@ -61,10 +62,24 @@ fn layers_with_long_and_odd_names_are_mounted(base: &Base) {
     let mut plan = Plan::new(&scene, "ls -d /file*; touch /new");
     plan.rootfs = Some(Overlay {
         lower: vec![text(&long), text(&odd), text(scene.base())],
-        upper: Some(barque_monitor::protocol::UpperWork { upper: text(&upper), work: text(&work) }),
+        upper: Some(barque_monitor::protocol::UpperWork {
+            upper: text(&upper),
+            work: text(&work),
+            volatile: false,
+        }),
     });
     assert_eq!(plan.output(), "/file0\n/file1\n");
     assert!(upper.join("new").exists());
+}
+
+fn an_overlay_that_goes_with_its_run_is_volatile(base: &Base) {
+    for volatile in [false, true] {
+        let scene = base.scene();
+        let mut plan = Plan::new(&scene, "grep ' / / ' /proc/self/mountinfo");
+        plan.rootfs.as_mut().unwrap().upper.as_mut().unwrap().volatile = volatile;
+        let mount = plan.output();
+        assert_eq!(mount.contains("volatile"), volatile, "{mount}");
+    }
 }
 
 /// Before Linux 6.8, which this process pretends to run on.
@@ -82,6 +97,7 @@ fn layers_are_mounted_the_old_way_on_old_kernels(base: &Base) {
         let version = Plan::new(&scene, "uname -r").output();
         assert!(version.starts_with("2.6."), "{version}");
         the_overlay_is_written_above_its_layers(base);
+        an_overlay_that_goes_with_its_run_is_volatile(base);
         layers_with_long_and_odd_names_are_mounted(base);
         a_root_without_a_writable_directory_is_read_only(base);
         many_mounts_and_layers_work(base);

@@ -101,6 +101,7 @@ impl Scene {
             upper: Some(UpperWork {
                 upper: text(self.place("upper")),
                 work: text(self.place("work")),
+                volatile: false,
             }),
         }
     }
@@ -114,7 +115,7 @@ impl Scene {
         };
         let upper = text(format!("{name}-upper"));
         let work = text(format!("{name}-work"));
-        Overlay { upper: Some(UpperWork { upper, work }), ..self.overlay() }
+        Overlay { upper: Some(UpperWork { upper, work, volatile: false }), ..self.overlay() }
     }
 
     pub(crate) fn base(&self) -> &Path {
