@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
-use barque::{Engine, Result, Stream};
+use barque::{Canceller, Engine, Result, Stream};
 use serde::Serialize;
 
 use crate::cancel::{Cancel, barque_cancel};
@@ -25,11 +25,26 @@ impl Call {
     /// Check the first and the cancel parameter of a call.
     pub(crate) fn on(engine: *const barque_engine, cancel: *const barque_cancel) -> Result<Call> {
         let opened = handle::get::<Opened>(engine, "engine")?;
+        // Without one the call is the engine's own, which nothing cancels.
         let engine = match handle::maybe::<Cancel>(cancel, "cancel")? {
             Some(cancel) => opened.engine.with_canceller(&cancel.0),
             None => opened.engine.clone(),
         };
         Ok(Call { opened, engine })
+    }
+
+    /// The same for a call that opens a stream: cancelling a stream that was given no canceller must cancel it alone, so
+    /// that it gets one of its own.
+    pub(crate) fn for_stream(
+        engine: *const barque_engine,
+        cancel: *const barque_cancel,
+    ) -> Result<Call> {
+        let call = Call::on(engine, cancel)?;
+        if !cancel.is_null() {
+            return Ok(call);
+        }
+        let engine = call.engine.with_canceller(&Canceller::new()?);
+        Ok(Call { engine, ..call })
     }
 
     /// Hand out a stream, which keeps the engine open.
@@ -61,7 +76,7 @@ pub(crate) fn stream(
     cancel: *const barque_cancel,
     out: *mut *mut barque_stream,
 ) -> Result<c_int> {
-    let call = Call::on(engine, cancel)?;
+    let call = Call::for_stream(engine, cancel)?;
     let request = text::optional(request, "request")?;
     let out = Out::required(out, "out")?;
     let stream = call.engine.stream(operation, request)?;

@@ -80,7 +80,7 @@ fn an_engine_opened_and_closed_leaks_nothing() {
 #[test]
 fn no_byte_beyond_a_strings_end_is_read() {
     let source = manifest_dir().join("tests/c/text.c");
-    Program::of_file(&source).flag("-D_DEFAULT_SOURCE").build().run_well();
+    Program::of_file(&source).build().run_well();
 }
 
 #[test]
@@ -124,4 +124,41 @@ fn the_examples_compile_everywhere_and_explain_their_use() {
             assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: "));
         }
     }
+}
+
+fn example(name: &str) -> Built {
+    Program::of_file(&manifest_dir().join(format!("examples/{name}.c"))).build()
+}
+
+/// A command on an engine of its own.
+fn on(root: &Root, built: &Built, words: &str) -> Command {
+    let [directory, run] = root.arguments();
+    let mut command = built.command();
+    command.args(words.split_whitespace()).env("BARQUE_ROOT", directory).env("BARQUE_RUN", run);
+    command
+}
+
+#[test]
+fn the_run_example_gives_output_and_exit_code() {
+    let root = Root::new("run-example");
+    let run = example("run");
+    for (words, code, out, err) in [
+        ("hello echo one two", 0, "one two\n", "run: exited with 0\n"),
+        ("hello false", 1, "", "run: exited with 1\n"),
+        ("nothing", 125, "", "run: nothing: No such image: nothing:latest\n"),
+    ] {
+        let output = on(&root, &run, words).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), out, "{words}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), err, "{words}");
+    }
+}
+
+#[test]
+fn containers_live_their_life_through_c() {
+    let root = Root::new("life");
+    let include = format!("-I{}", manifest_dir().join("tests/c").display());
+    let source = manifest_dir().join("tests/c/life.c");
+    let built = Program::of_file(&source).flag(&include).build();
+    succeed(built.command().args(root.arguments()));
 }

@@ -112,7 +112,7 @@ impl Program {
         };
         let mut command = Command::new(compiler);
         command
-            .args([standard, "-x", kind, "-D_POSIX_C_SOURCE=200809L"])
+            .args([standard, "-x", kind, "-D_DEFAULT_SOURCE"])
             .args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wwrite-strings", "-g"])
             .args(&self.flags)
             .arg("-I")
