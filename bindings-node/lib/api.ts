@@ -2,6 +2,7 @@
 
 import type * as t from './types.generated';
 import type { Operations } from './types.generated';
+import { onAbort } from './abort';
 import { AbortError, BarqueError, errorOf, fromNative } from './errors';
 import { native, type NativeCanceller, type NativeEngine } from './native';
 import { OutputStream } from './streams';
@@ -195,8 +196,7 @@ export class Api {
     const engine = await this.open();
     if (signal?.aborted) throw new AbortError(signal.reason);
     const canceller = new native.NativeCanceller();
-    const abort = () => canceller.cancel();
-    signal?.addEventListener('abort', abort, { once: true });
+    const release = onAbort(signal, () => canceller.cancel());
     try {
       return await work(engine, canceller);
     } catch (rejection) {
@@ -204,7 +204,7 @@ export class Api {
       const cancelled = error instanceof BarqueError && error.code === 'CANCELLED';
       throw cancelled && signal?.aborted ? new AbortError(signal.reason) : error;
     } finally {
-      signal?.removeEventListener('abort', abort);
+      release();
     }
   }
 }

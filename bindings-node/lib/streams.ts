@@ -2,6 +2,7 @@
 
 import { Duplex, Readable, Writable } from 'node:stream';
 import type { ContainerExit } from './types.generated';
+import { onAbort } from './abort';
 import { AbortError, errorOf, fromNative } from './errors';
 import type { NativeStream } from './native';
 
@@ -44,9 +45,7 @@ export class OutputStream implements AsyncIterable<Chunk> {
   constructor(native: NativeStream, signal?: AbortSignal) {
     this.#native = native;
     this.#signal = signal;
-    const abort = () => this.close();
-    signal?.addEventListener('abort', abort, { once: true });
-    this.#release = () => signal?.removeEventListener('abort', abort);
+    this.#release = onAbort(signal, () => this.close());
     if (signal?.aborted) this.close();
   }
 

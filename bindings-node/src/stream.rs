@@ -108,6 +108,13 @@ impl NativeStream {
     }
 }
 
+impl Drop for NativeStream {
+    /// Collected, or its environment ended (a terminated worker): a pull that still waits would hold the stream for ever.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 impl Shared {
     fn stream(&self) -> MutexGuard<'_, Stream> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)

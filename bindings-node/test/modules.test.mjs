@@ -63,7 +63,7 @@ test('eight workers load it, call it and are terminated in between', async () =>
 
 test('two hundred short-lived workers do not crash the process', async () => {
   const program = `const { workerData } = require('node:worker_threads'); const { Barque } = require('barque');
-    new Barque(workerData).info().catch(() => {}); new Barque(workerData).engine.call('container.paint', {}).catch(() => {});`;
+    new Barque(workerData).info().catch(() => {}); new Barque(workerData).api.call('container.paint', {}).catch(() => {});`;
   for (let round = 0; round < 20; round++) {
     const workers = Array.from({ length: 10 }, () => new Worker(program, { eval: true, workerData: place }));
     if (round % 2) await Promise.all(workers.map((worker) => worker.terminate()));

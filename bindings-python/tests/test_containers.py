@@ -87,9 +87,16 @@ def test_detach_returns_a_running_container(client):
 
 def test_detach_with_remove_leaves_nothing(client):
     container = client.containers.run("hello", ["true"], detach=True, remove=True)
-    until(lambda: client.containers.list(all=True) == [])
-    with pytest.raises(NotFound):
+    until(lambda: is_gone(container))
+    assert client.containers.list(all=True) == []
+
+
+def is_gone(container):
+    try:
         container.reload()
+    except NotFound:
+        return True
+    return False
 
 
 def test_a_container_that_cannot_start_is_an_error_and_with_remove_leaves_nothing(client):

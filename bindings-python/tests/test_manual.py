@@ -15,7 +15,7 @@ def examples():
             yield pytest.param(match.group(1), id=f"{page}:{line}")
 
 
-@pytest.mark.parametrize("example", examples())
+@pytest.mark.parametrize("example", list(examples()))
 def test_an_example_runs(client, python, example):
     finished = python(example)
     assert (finished.returncode, finished.stderr) == (0, "")
