@@ -42,7 +42,7 @@ impl CommandLine {
 fn failed(done: &Finished) -> Failure {
     let message = done.stderr.trim();
     let message = message
-        .strip_prefix("barque: ")
+        .strip_prefix("barque: Error: ")
         .or_else(|| message.strip_prefix("Error response from daemon: "))
         .or_else(|| message.strip_prefix("Error: "))
         .unwrap_or(message);
