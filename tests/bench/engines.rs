@@ -210,7 +210,7 @@ impl Drop for Engines {
         barque_tests::suite::kill_everything_else();
         std::thread::sleep(Duration::from_millis(300));
         for path in top_cgroups() {
-            if !self.cgroups.contains(&path) && !path.ends_with("barque") {
+            if !self.cgroups.contains(&path) && !path.to_string_lossy().contains("/barque-") {
                 remove_cgroup(&path);
             }
         }

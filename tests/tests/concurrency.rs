@@ -220,7 +220,8 @@ fn load_and_removal_of_one_image_end_in_a_whole_state() {
         sandbox.ok(&["load", "--quiet", "--input", &path]);
         let (loaded, removed) =
             race(&sandbox, &["load", "--input", &path], &["rmi", "--force", "raced"]);
-        assert_eq!(loaded.code, 0, "{}", loaded.stderr);
+        // It is whole, or it says that it is not: what it found already there was taken away under it.
+        assert!(loaded.code == 0 || loaded.stderr.contains("load it again"), "{}", loaded.stderr);
         no_lock_error(&removed);
         invariants::hold(&sandbox, "load and rmi");
         // What is left is an image that works, or none.
@@ -259,13 +260,8 @@ fn create_and_removal_of_its_image_never_leave_a_container_without_one() {
             &["create", "--name", "c", "--network", "none", "raced", "x"],
             &["rmi", "raced"],
         );
-        assert_eq!(
-            u32::from(created.code == 0) + u32::from(removed.code == 0),
-            1,
-            "{} {}",
-            created.stderr,
-            removed.stderr
-        );
+        let succeeded = u32::from(created.code == 0) + u32::from(removed.code == 0);
+        assert_eq!(succeeded, 1, "{created:?} {removed:?}");
         invariants::hold(&sandbox, "create and rmi");
         sandbox.barque(&["rm", "c"]);
         sandbox.barque(&["rmi", "--force", "raced"]);

@@ -29,7 +29,7 @@ suite!(
 
 /// Where the cgroup of a running container is in the hierarchy of `controller`: v1, or the unified one of v2.
 fn cgroup(sandbox: &Sandbox, controller: &str, id: &str) -> PathBuf {
-    let below = format!("barque/{}/{id}", sandbox.instance());
+    let below = format!("barque-{}-{id}", sandbox.instance());
     for place in [format!("/sys/fs/cgroup/{controller}"), "/sys/fs/cgroup".to_owned()] {
         let path = PathBuf::from(&place).join(&below);
         if path.is_dir() {

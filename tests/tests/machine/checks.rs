@@ -119,7 +119,7 @@ barque rm $id
         "nothing is left",
         r#"
 is "$(barque ps -aq)" ""
-left=$(find /sys/fs/cgroup/barque -mindepth 2 -type d 2>/dev/null || true)
+left=$(find /sys/fs/cgroup -name 'barque-*' -type d)
 is "$left" ""
 left=$(grep -c overlay /proc/mounts || true)
 is "$left" 0

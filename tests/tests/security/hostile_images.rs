@@ -197,6 +197,8 @@ fn masked_paths_as_links() {
     let image = Image::from_testbox("hostile").layer(layer.finish());
     let done = run(&sandbox, &victim, &image, &[], &["probe", "/proc/kcore", "/data/kcore"]);
     let seen: serde_json::Value = serde_json::from_str(&done.stdout).unwrap_or_default();
-    assert_eq!(seen["/proc/kcore"]["type"], "null", "{done:?}");
+    // A kernel without it has nothing to mask.
+    let masked = &seen["/proc/kcore"];
+    assert!(masked["type"] == "null" || masked["errno"] == libc::ENOENT, "{done:?}");
     assert_eq!(seen["/data/kcore"]["read"], 1, "{seen}");
 }
