@@ -223,6 +223,7 @@ fn load_and_removal_of_one_image_end_in_a_whole_state() {
         // It is whole, or it says that it is not: what it found already there was taken away under it.
         assert!(loaded.code == 0 || loaded.stderr.contains("load it again"), "{}", loaded.stderr);
         no_lock_error(&removed);
+        sandbox.ok(&["images"]);
         invariants::hold(&sandbox, "load and rmi");
         // What is left is an image that works, or none.
         if sandbox.barque(&["inspect", "--type", "image", "raced"]).code == 0 {

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct OperationLock {
     file: LockFile,
     id: String,
+    fresh: bool,
 }
 
 impl OperationLock {
@@ -68,10 +69,19 @@ impl OperationLock {
             }
             // The container may have been removed, and its lock file with it, between our opening and locking it.
             if file.is_linked()? {
+                let fresh = file.read_note().is_none();
                 file.write_note(&format!("{verb} by process {}", std::process::id()));
-                return Ok(Ok(OperationLock { file, id: id.to_owned() }));
+                return Ok(Ok(OperationLock { file, id: id.to_owned(), fresh }));
             }
         }
+    }
+
+    /// Whether nobody had taken it before in this boot: the container was never started, nor was that tried.
+    ///
+    /// Only who holds the lock can tell: the file may be there for a moment because a reconciler looks, who takes it away
+    /// again.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// Whether a monitor of this container lives.

@@ -10,7 +10,7 @@ use barque_monitor::cgroup::Cgroup;
 use barque_monitor::state::{Reason, Status};
 
 use super::failure;
-use super::lock::{Look, OperationLock};
+use super::lock::OperationLock;
 use super::record::Record;
 use super::state::{self, Standing};
 use crate::Engine;
@@ -24,9 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Settle the container with this id, unless somebody is busy with it. Its record may be gone already.
 pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
-    // Taking the lock makes its file, which says that a start was tried.
-    let tried = Look::at(engine, id)?.exists || engine.layout().container(id).exists();
     let Some(lock) = OperationLock::try_take(engine, id, "reconcile")? else { return Ok(()) };
+    let tried = !lock.is_fresh() || engine.layout().container(id).exists();
     if lock.has_monitor()? {
         return Ok(());
     }

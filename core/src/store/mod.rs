@@ -146,13 +146,31 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Keep the journal as a write-ahead log. The switch needs the database for itself and never asks the busy handler, so
+/// processes that make one root at the same time have to wait here.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+                    && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Bring an empty or older database to the present schema.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let named = |error| failed(format!("prepare {}", path.display()), error);
     // Requests hold secrets. SQLite gives its other files the mode of this one.
     std::fs::set_permissions(path, Permissions::from_mode(0o600))
         .map_err(|error| Error::system(format!("chmod {}", path.display()), error))?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
+    write_ahead(connection).map_err(named)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(named)?;
     // Read again: another process may have been here while we waited for the lock.
