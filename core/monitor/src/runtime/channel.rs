@@ -75,8 +75,9 @@ impl MonitorEnd {
         let received = loop {
             let mut iov = [IoSliceMut::new(&mut bytes)];
             match recvmsg(&self.0, &mut iov, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-                Err(Errno::INTR) => {}
-                Err(Errno::CONNRESET) => break 0,
+                // It ended without reading what was sent to it. That is told first, and once; then come the messages it sent
+                // before (unix_release_sock in the kernel's af_unix.c sets the error whatever is queued).
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(error) => return Err(system("hear from the container's process", error)),
                 Ok(message) => break message.bytes,
             }
@@ -192,6 +193,16 @@ mod tests {
         let Message::Failed(received) = monitor.receive().unwrap() else { panic!() };
         assert_eq!(received.message, "mount /x: é");
         assert_eq!((received.class, received.errno), (FailureClass::Invalid, Some(2)));
+    }
+
+    #[test]
+    fn a_failure_arrives_although_the_process_ended_without_hearing_the_monitor() {
+        let (monitor, process) = pair().unwrap();
+        process.fail(&failure("no such user"));
+        monitor.go().unwrap();
+        drop(process);
+        assert!(matches!(monitor.receive().unwrap(), Message::Failed(_)));
+        assert!(matches!(monitor.receive().unwrap(), Message::Ended));
     }
 
     #[test]
