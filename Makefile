@@ -44,8 +44,9 @@ node: bindings-node/node_modules/.package-lock.json
 		--dts native.generated.d.ts --output-dir dist -- --locked
 	cd bindings-node && npx tsc -p tsconfig.json
 
+# Not `npm ci`: it wants every optional package of every platform in the lock file, and npm itself leaves out those it cannot look up.
 bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
-	cd bindings-node && npm ci --no-audit --no-fund --loglevel=error
+	cd bindings-node && npm install --no-save --no-audit --no-fund --loglevel=error
 	touch $@
 
 ## Running
