@@ -75,7 +75,13 @@ impl Sandbox {
     /// When the image cannot be loaded.
     pub fn with_testbox() -> Sandbox {
         let sandbox = Sandbox::new();
-        sandbox.load_testbox();
+        let template = template();
+        let copied = Command::new("cp")
+            .args(["--archive", "--reflink=auto"])
+            .arg(template.join("."))
+            .arg(sandbox.root())
+            .status();
+        assert!(copied.expect("run cp").success(), "copy {}", template.display());
         sandbox
     }
 
@@ -199,6 +205,35 @@ impl Drop for Sandbox {
         // What cannot be removed (a mount that was left) is found by the suite's leak check.
         let _ = std::fs::remove_dir_all(&self.place);
     }
+}
+
+/// A root in which `testbox` was loaded by the command under test, to be copied: made once for each build of it.
+fn template() -> PathBuf {
+    static PLACE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    if let Some(place) = PLACE.get() {
+        return place.clone();
+    }
+    let mut build = std::fs::read(programs::barque()).expect("read the command");
+    build.extend(std::fs::read(programs::TESTBOX).expect("read testbox"));
+    let name = format!("template-{}", &image::digest(&build)[7..23]);
+    PLACE
+        .get_or_init(|| {
+            let base = programs::build_directory().join("sandboxes");
+            let place = base.join(&name);
+            if !place.exists() {
+                let sandbox = Sandbox::new();
+                sandbox.load_testbox();
+                let old = std::fs::read_dir(&base).into_iter().flatten().flatten();
+                for entry in
+                    old.filter(|e| e.file_name().to_string_lossy().starts_with("template-"))
+                {
+                    let _ = std::fs::remove_dir_all(entry.path());
+                }
+                std::fs::rename(sandbox.root(), &place).expect("keep the template");
+            }
+            place
+        })
+        .clone()
 }
 
 /// Run a command to its end, with this standard input.

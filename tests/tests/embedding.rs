@@ -58,7 +58,15 @@ fn run(sandbox: &Sandbox, mut command: Command, mode: &str) -> (Finished, String
 fn a_host_is_what_it_was(mode: &str) {
     let sandbox = Sandbox::with_testbox();
     let (done, report) = run(&sandbox, sandbox.command_of(&host(), &[""; 0]), mode);
-    assert_eq!(report, "", "{mode}");
+    // A host without them gets /dev/null for the standard descriptors, once, so that no file of the engine's becomes its
+    // standard output; anything else is a leak.
+    let allowed = match mode {
+        "standard-descriptors-closed" => {
+            "3 descriptors became 6\n  new: 0 /dev/null\n  new: 1 /dev/null\n  new: 2 /dev/null\n"
+        }
+        _ => "",
+    };
+    assert!(report.is_empty() || report == allowed, "{mode}: {report}");
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""), "{mode}");
     sandbox.ok(&["ps"]);
     invariants::hold(&sandbox, mode);

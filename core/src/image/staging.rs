@@ -185,9 +185,13 @@ impl<'a> Staging<'a> {
             work();
         } else {
             std::thread::scope(|scope| {
-                for _ in 0..threads {
-                    scope.spawn(work);
+                for _ in 1..threads {
+                    // Without another thread this one does it all (`scope.spawn` would panic).
+                    if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                        break;
+                    }
                 }
+                work();
             });
         }
         let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -34,12 +34,7 @@ fn layered(sandbox: &Sandbox) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn testbox(sandbox: &Sandbox) {
-    sandbox.load_testbox();
-}
-
 fn created(sandbox: &Sandbox) {
-    testbox(sandbox);
     sandbox.ok(&["create", "--name", "c", "--network", "none", "testbox", "sleep", "forever"]);
 }
 
@@ -114,7 +109,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "tag",
-        prepare: testbox,
+        prepare: nothing,
         arguments: |_| words(&["tag", "testbox", "other"]),
         settled: nothing,
         done_already: &[],
@@ -131,7 +126,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "create",
-        prepare: testbox,
+        prepare: nothing,
         arguments: |_| {
             words(&["create", "--name", "r", "--network", "none", "testbox", "exit", "3"])
         },
@@ -147,7 +142,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "run",
-        prepare: testbox,
+        prepare: nothing,
         arguments: |_| {
             words(&[
                 "run",
@@ -168,7 +163,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "run --rm",
-        prepare: testbox,
+        prepare: nothing,
         arguments: |_| {
             words(&["run", "--rm", "--network", "none", "testbox", "echo", "x", ",", "exit", "3"])
         },
@@ -177,7 +172,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "run --detach",
-        prepare: testbox,
+        prepare: nothing,
         arguments: |_| {
             words(&[
                 "run",
@@ -220,7 +215,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 impl Operation {
     /// A sandbox in which it can be done.
     pub(crate) fn sandbox(&self) -> Sandbox {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::with_testbox();
         (self.prepare)(&sandbox);
         sandbox
     }

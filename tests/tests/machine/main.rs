@@ -34,7 +34,11 @@ fn told(name: &str) {
     let (results, console) = RESULTS.get_or_init(boot);
     match results.get(name) {
         Some(result) if result == "ok" => {}
-        Some(result) => panic!("{result}"),
+        Some(result) => {
+            let load =
+                console.lines().find(|line| line.contains("LOAD FAILED")).unwrap_or_default();
+            panic!("{result} {load}")
+        }
         None => {
             let tail: Vec<&str> = console.lines().rev().take(30).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -77,7 +81,7 @@ fn boot() -> (BTreeMap<String, String>, String) {
         .arg(&initial)
         .args([
             "-append",
-            "console=ttyS0 quiet panic=-1 rdinit=/init cgroup_no_v1=all mitigations=off",
+            "console=ttyS0 quiet panic=-1 rdinit=/first cgroup_no_v1=all mitigations=off",
         ])
         .stdin(std::process::Stdio::null())
         .output()
@@ -125,6 +129,7 @@ fn root(kernels: &Path) -> Archive {
     image::testbox().write_docker_archive(&saved);
     archive.file("testbox.tar", &saved, 0o644);
     let _ = fs::remove_file(saved);
+    archive.text("first", FIRST, 0o755);
     archive.text("init", INIT, 0o755);
     for (number, (_, script)) in CHECKS.iter().enumerate() {
         archive.text(
@@ -145,6 +150,16 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
     text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
+/// The kernel's first root cannot be pivoted away from (man 2 pivot_root), so everything moves to a tmpfs first.
+const FIRST: &str = r#"#!/bin/busybox sh
+/bin/busybox mkdir /new
+/bin/busybox mount -t tmpfs -o size=700m tmpfs /new
+for name in bin dev proc sys tmp var run lib lib64 root checks usr testbox.tar init names; do
+    [ ! -e /$name ] || /bin/busybox cp -a /$name /new/
+done
+exec /bin/busybox switch_root /new /init
+"#;
+
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
@@ -162,7 +177,7 @@ ifconfig lo 127.0.0.1 up
 insmod /lib/overlay.ko
 echo 1 > /proc/sys/kernel/printk
 export HOME=/root
-barque load --input /testbox.tar || echo "RESULT load: FAILED"
+said=$(barque load --input /testbox.tar 2>&1) || echo "LOAD FAILED: $said"
 number=0
 while read -r name; do
     file=/checks/$(printf %02d $number)
