@@ -41,12 +41,14 @@ impl Images<'_> {
     pub fn remove(&self, request: &ImageRemove) -> Result<Vec<ImageRemoved>> {
         let (image, reference) = self.find_id(&request.name)?;
         // Whether a container runs is the kernel's word, which has no place in a transaction. One that is started in
-        // between is as safe as one that was started before: its layers are held by its row, which is looked at again below.
-        let uses = self.uses(&image)?;
-        let running = uses.iter().find(|used| used.running);
-        let stopped = uses.iter().find(|used| !used.running);
+        // between is as safe as one that was started before: its layers are held by its row. One that is created in between
+        // is looked for again below.
+        let known = self.uses(&image)?;
         let lock = ContentLock::take(self.engine)?;
         let outcome = self.engine.store().write(Durability::Full, |transaction| {
+            let uses = with_newcomers(transaction, &image, known)?;
+            let running = uses.iter().find(|used| used.running);
+            let stopped = uses.iter().find(|used| !used.running);
             let names = names::of(transaction, image.as_str())?;
             let mut outcome = Outcome::default();
             if reference.is_empty() {
@@ -157,6 +159,22 @@ impl Images<'_> {
             None => Ok(()),
         })
     }
+}
+
+/// The containers that stood on the image, and those that were created since.
+fn with_newcomers(
+    transaction: &Transaction<'_>,
+    image: &Digest,
+    known: Vec<Use>,
+) -> Result<Vec<Use>> {
+    let mut uses = known;
+    for user in sharing::users(transaction, Some(image))? {
+        let short = user.id[..12].to_owned();
+        if !uses.iter().any(|used| used.short == short) {
+            uses.push(Use { short, running: false });
+        }
+    }
+    Ok(uses)
 }
 
 /// How many repositories an image has names in.
