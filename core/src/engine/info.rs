@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use libcgroups::common::{CgroupSetup, get_cgroup_setup};
-use libcgroups::v1::ControllerType as V1;
 use libcgroups::v2::controller_type::ControllerType as V2;
 
 use super::Engine;
@@ -115,18 +114,27 @@ impl Cgroups {
                 }
             }
             Ok(CgroupSetup::Hybrid | CgroupSetup::Legacy) => {
-                let found = libcgroups::v1::util::list_supported_mount_points();
-                let found = found.unwrap_or_default();
+                // Not by libcgroups: it opens a procfs of its own there and keeps it, in the host program, for good.
+                let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+                let has = |name: &str| v1_controllers(&mounts).any(|found| found == name);
                 Cgroups {
-                    memory: found.contains_key(&V1::Memory),
-                    cpu: found.contains_key(&V1::Cpu),
-                    cpuset: found.contains_key(&V1::CpuSet),
-                    pids: found.contains_key(&V1::Pids),
+                    memory: has("memory"),
+                    cpu: has("cpu"),
+                    cpuset: has("cpuset"),
+                    pids: has("pids"),
                 }
             }
             Err(_) => Cgroups::default(),
         }
     }
+}
+
+/// The options of every cgroup v1 mount, among which its controllers are (proc_pid_mountinfo(5), after the dash).
+fn v1_controllers(mountinfo: &str) -> impl Iterator<Item = &str> {
+    mountinfo
+        .lines()
+        .filter_map(|line| line.split_once(" - cgroup ")?.1.split_ascii_whitespace().nth(1))
+        .flat_map(|options| options.split(','))
 }
 
 /// Capabilities without which something that is asked for often cannot be had, and what.

@@ -47,7 +47,9 @@ fn walk(value: &Value, root: &str, ids: &mut BTreeMap<String, usize>) -> Value {
             .collect::<serde_json::Map<_, _>>()
             .into(),
         Value::Array(items) => items.iter().map(|item| walk(item, root, ids)).collect(),
-        Value::String(text) => Value::from(without_ids(&text.replace(root, "<root>"), ids)),
+        Value::String(text) => {
+            Value::from(without_ids(&without_moments(&text.replace(root, "<root>")), ids))
+        }
         other => other.clone(),
     }
 }
@@ -61,6 +63,31 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "<list>",
         Value::Object(_) => "<object>",
     }
+}
+
+/// Takes out numbers of pipes, and times as a log prints them at the beginning of a line.
+fn without_moments(text: &str) -> String {
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| {
+            let mut pieces = line.split("pipe:[");
+            let mut out = pieces.next().unwrap_or_default().to_owned();
+            for piece in pieces {
+                let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit());
+                out.push_str("pipe:[<n>");
+                out.push_str(rest);
+            }
+            match out.split_once(' ') {
+                Some((time, rest))
+                    if time.len() == 30 && time.ends_with('Z') && time.contains('T') =>
+                {
+                    format!("<time> {rest}")
+                }
+                _ => out,
+            }
+        })
+        .collect();
+    lines.join("\n")
 }
 
 /// Runs of at least 12 hexadecimal digits are ids.
