@@ -151,7 +151,11 @@ impl Suite {
         };
         for trial in trials {
             let since = Instant::now();
-            let outcome = attempt(trial.body, trial.patience);
+            let open = leaks::descriptors();
+            let outcome = match attempt(trial.body, trial.patience) {
+                Outcome::Passed => no_new_descriptors(&open),
+                other => other,
+            };
             note(trial.name, outcome, since.elapsed());
         }
         let left = leaks::Baseline::take().since(&before);
@@ -182,6 +186,22 @@ enum Outcome {
     Passed,
     Skipped(String),
     Failed(String),
+}
+
+/// A test that used the library in this process has let go of everything.
+fn no_new_descriptors(before: &std::collections::BTreeSet<String>) -> Outcome {
+    let until = Instant::now() + Duration::from_secs(1);
+    loop {
+        let now = leaks::descriptors();
+        let left: Vec<&String> = now.difference(before).collect();
+        if left.is_empty() {
+            return Outcome::Passed;
+        }
+        if Instant::now() > until {
+            return Outcome::Failed(format!("descriptors are left open: {left:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Run one test in a thread, at most for `patience`.

@@ -65,7 +65,7 @@ impl Signals {
         let failed = |errno: nix::errno::Errno| Failure::new(format!("create an eventfd: {errno}"));
         let done = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(failed)?;
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let watcher = std::thread::Builder::new().spawn_scoped(scope, || {
                 let mut fds = [
                     PollFd::new(self.fd.as_fd(), PollFlags::POLLIN),
                     PollFd::new(done.as_fd(), PollFlags::POLLIN),
@@ -75,6 +75,8 @@ impl Signals {
                     canceller.cancel();
                 }
             });
+            // `scope.spawn` would panic where this process may have no more threads.
+            watcher.map_err(|error| Failure::new(format!("start a thread: {error}")))?;
             let result = work();
             let _ = done.write(1);
             Ok(result)

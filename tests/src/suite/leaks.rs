@@ -66,6 +66,17 @@ impl Baseline {
     }
 }
 
+/// This process's open descriptors, but for the one that reads their list.
+pub(super) fn descriptors() -> BTreeSet<String> {
+    names("/proc/self/fd")
+        .map(|fd| {
+            let target = fs::read_link(format!("/proc/self/fd/{fd}")).unwrap_or_default();
+            format!("{fd} {}", target.display())
+        })
+        .filter(|line| !line.contains("/proc/") && !line.ends_with(' '))
+        .collect()
+}
+
 /// Every process in this pid namespace but its init and this one, as `PID COMMAND`.
 pub(super) fn processes() -> Vec<String> {
     let this = std::process::id();

@@ -38,7 +38,8 @@ fn a_deleted_layer() {
     assert_eq!(done.code, 125, "{done:?}");
     is_clean(&done, "a deleted layer");
     assert!(done.stderr.contains("testbox") || done.stderr.contains("layer"), "{}", done.stderr);
-    // Loading it again repairs it.
+    // It is taken out and loaded again: what is damaged is not believed.
+    sandbox.ok(&["rmi", "--force", "testbox"]);
     sandbox.load_testbox();
     assert_eq!(
         sandbox.barque(&["run", "--rm", "--network", "none", "testbox", "exit", "7"]).code,
@@ -47,9 +48,16 @@ fn a_deleted_layer() {
     invariants::hold(&sandbox, "a repaired layer");
 }
 
+/// A container that has run and ended.
+fn ended(sandbox: &Sandbox) -> String {
+    let id = sandbox.ok(&["run", "--detach", "--network", "none", "testbox", "exit", "0"]);
+    sandbox.ok(&["wait", &id]);
+    id
+}
+
 fn a_deleted_container_directory() {
     let sandbox = Sandbox::with_testbox();
-    let id = sandbox.ok(&["create", "--network", "none", "testbox"]);
+    let id = ended(&sandbox);
     std::fs::remove_dir_all(sandbox.root().join("containers").join(&id))
         .expect("remove a container");
     let done = sandbox.barque(&["start", &id]);
@@ -71,7 +79,7 @@ fn a_state_file_of_rubbish() {
         "\0\0\0\0",
         "{\"status\":\"running\",\"pid\":1,\"pid_start_time\":0,\"monitor_pid\":1,\"boot_id\":\"x\",\"started_at\":0,\"finished_at\":0,\"exit_code\":0,\"reason\":\"none\",\"oom_killed\":false,\"error\":\"\"}",
     ] {
-        let id = sandbox.ok(&["create", "--network", "none", "testbox", "exit", "0"]);
+        let id = ended(&sandbox);
         std::fs::write(state_file(&sandbox, &id), rubbish).expect("write a state");
         assert_eq!(sandbox.ok(&["ps", "--quiet"]), "", "{rubbish:?}");
         let done = sandbox.barque(&["inspect", &id]);
@@ -192,6 +200,7 @@ fn strange_files() {
     let sandbox = Sandbox::with_testbox();
     for place in ["", "containers", "layers", "blobs/sha256"] {
         let directory = sandbox.root().join(place);
+        std::fs::create_dir_all(&directory).expect("make a directory");
         std::fs::write(directory.join("README from somebody"), "keep").expect("write a file");
     }
     assert_eq!(
