@@ -81,7 +81,8 @@ fn build(package: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
 }
 
 /// Whether the variable is one that cargo or its user set for the outer build: its flags (instrumentation, a linker for
-/// shared objects), its profile's changes, its wrapper (clippy) and what it tells build scripts.
+/// shared objects), its profile's changes (but for those of the monitor's own profile), its wrapper
+/// (clippy) and what it tells build scripts.
 fn is_of_the_outer_build(name: &str) -> bool {
     const KEPT: [&str; 6] = [
         "CARGO_HOME",
@@ -94,7 +95,9 @@ fn is_of_the_outer_build(name: &str) -> bool {
     const WRAPPERS: [&str; 4] =
         ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "RUSTDOCFLAGS"];
     let linker = name.starts_with("CARGO_TARGET_") && name.ends_with("_LINKER");
-    (name.starts_with("CARGO") && !linker && !KEPT.contains(&name)) || WRAPPERS.contains(&name)
+    let own_profile = name.starts_with("CARGO_PROFILE_MONITOR_");
+    (name.starts_with("CARGO") && !linker && !own_profile && !KEPT.contains(&name))
+        || WRAPPERS.contains(&name)
 }
 
 fn variable(name: &str) -> Result<String, String> {
