@@ -409,6 +409,59 @@ export interface ContainerConfig {
   Shell?: string[];
 }
 
+/** Which events to give: the query of `GET /events`, and a cursor. */
+export interface SystemEvents {
+  /**
+   * Those that happened at or after this too, as far as they are kept: RFC 3339, seconds since 1970, or a duration ago
+   * (`10m`). Without it and `Cursor` only those that happen from now on.
+   */
+  Since?: string;
+  /** The stream ends at this time; the same forms. Without it it goes on. */
+  Until?: string;
+  /**
+   * `{"type": ["container"], "event": ["die"], "label": ["a=b"]}`. Values of one name are alternatives, but every label
+   * must hold; names must all hold.
+   */
+  Filters?: Record<string, string[]>;
+  /**
+   * Go on behind the event that had this `cursor`: nothing that happened since is left out, or it is an error. Not in
+   * Docker's query.
+   */
+  Cursor?: string;
+}
+
+/** Something has happened: what `GET /events` sends. */
+export interface EventMessage {
+  /** The action, of containers and images. Docker's old name for it. */
+  status?: string;
+  /** The actor's id, of containers and images. Docker's old name for it. */
+  id?: string;
+  /** The image of a container. Docker's old name for it. */
+  from?: string;
+  /** `container`, `image`, `volume`, `network`. */
+  Type: string;
+  /** What has happened: `create`, `start`, `die`, `health_status: healthy`, … */
+  Action: string;
+  /** To what. */
+  Actor: EventActor;
+  /** `local`. */
+  scope: string;
+  /** When, seconds since 1970. */
+  time: number;
+  /** When, nanoseconds since 1970. */
+  timeNano: number;
+  /** Where to go on from, for `SystemEvents.Cursor`. Not in Docker's document. */
+  cursor: string;
+}
+
+/** What an event has happened to. */
+export interface EventActor {
+  /** Its id, or the name of what has none. */
+  ID: string;
+  /** Its name, image and labels, and what the action is about (`exitCode`, `signal`, `execID`). */
+  Attributes: Record<string, string>;
+}
+
 /** What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values. */
 export interface HostConfig {
   /** `source:target[:options]` each. */

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use barque_monitor::journal::Journal;
 use rustix::fs::Mode;
 
 use crate::api::operations::{Kind, Operation};
@@ -53,6 +54,8 @@ struct Shared {
     this_process: Owner,
     /// What planning asks about this machine, gathered when the first container is planned.
     host: OnceLock<ThisHost>,
+    /// The journal of events, opened when the first is told.
+    journal: OnceLock<Journal>,
     /// The monitor program, opened when the first container is started.
     monitor: Mutex<Option<Arc<OwnedFd>>>,
 }
@@ -80,6 +83,7 @@ impl Engine {
             layout,
             this_process: Owner::this()?,
             host: OnceLock::new(),
+            journal: OnceLock::new(),
             monitor: Mutex::new(None),
         };
         let engine = Engine { shared: Arc::new(shared), canceller: Canceller::new()? };
@@ -156,6 +160,17 @@ impl Engine {
     /// This machine.
     pub(crate) fn host(&self) -> &ThisHost {
         self.shared.host.get_or_init(ThisHost::new)
+    }
+
+    /// The journal of events.
+    pub(crate) fn journal(&self) -> Result<&Journal> {
+        if let Some(journal) = self.shared.journal.get() {
+            return Ok(journal);
+        }
+        let path = self.layout().journal();
+        let opened = Journal::open(&path)
+            .map_err(|errno| Error::system(format!("open {}", path.display()), errno.into()))?;
+        Ok(self.shared.journal.get_or_init(|| opened))
     }
 
     /// The program that runs containers and unpacks layers, ready to be executed.

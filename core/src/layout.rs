@@ -61,6 +61,11 @@ impl Layout {
         self.root.join("blobs/sha256")
     }
 
+    /// The journal of events.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join(barque_monitor::journal::FILE)
+    }
+
     /// Locked while content gets or loses its name.
     pub(crate) fn content_lock(&self) -> PathBuf {
         self.root.join("content.lock")

@@ -36,6 +36,7 @@ pub mod shorthand;
 mod collect;
 mod engine;
 mod error;
+mod events;
 mod failpoint;
 mod layout;
 mod monitor_image;

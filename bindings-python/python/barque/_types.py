@@ -571,6 +571,69 @@ class ContainerConfig(TypedDict):
     """Shell."""
 
 
+class SystemEvents(TypedDict):
+    """Which events to give: the query of `GET /events`, and a cursor."""
+
+    Since: NotRequired[str]
+    """Those that happened at or after this too, as far as they are kept: RFC 3339, seconds since 1970, or a duration ago
+    (`10m`). Without it and `Cursor` only those that happen from now on."""
+
+    Until: NotRequired[str]
+    """The stream ends at this time; the same forms. Without it it goes on."""
+
+    Filters: NotRequired[dict[str, list[str]]]
+    """`{"type": ["container"], "event": ["die"], "label": ["a=b"]}`. Values of one name are alternatives, but every label
+    must hold; names must all hold."""
+
+    Cursor: NotRequired[str]
+    """Go on behind the event that had this `cursor`: nothing that happened since is left out, or it is an error. Not in
+    Docker's query."""
+
+
+class EventMessage(TypedDict):
+    """Something has happened: what `GET /events` sends."""
+
+    status: NotRequired[str]
+    """The action, of containers and images. Docker's old name for it."""
+
+    id: NotRequired[str]
+    """The actor's id, of containers and images. Docker's old name for it."""
+
+    from: NotRequired[str]
+    """The image of a container. Docker's old name for it."""
+
+    Type: str
+    """`container`, `image`, `volume`, `network`."""
+
+    Action: str
+    """What has happened: `create`, `start`, `die`, `health_status: healthy`, …"""
+
+    Actor: EventActor
+    """To what."""
+
+    scope: str
+    """`local`."""
+
+    time: int
+    """When, seconds since 1970."""
+
+    timeNano: int
+    """When, nanoseconds since 1970."""
+
+    cursor: str
+    """Where to go on from, for `SystemEvents.Cursor`. Not in Docker's document."""
+
+
+class EventActor(TypedDict):
+    """What an event has happened to."""
+
+    ID: str
+    """Its id, or the name of what has none."""
+
+    Attributes: dict[str, str]
+    """Its name, image and labels, and what the action is about (`exitCode`, `signal`, `execID`)."""
+
+
 class HostConfig(TypedDict, total=False):
     """What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values."""
 
@@ -1601,6 +1664,8 @@ __all__ = [
     "DeviceMappingInspect",
     "DiskUsage",
     "Empty",
+    "EventActor",
+    "EventMessage",
     "GraphDriver",
     "HistoryRow",
     "HostConfig",
@@ -1632,6 +1697,7 @@ __all__ = [
     "RootFs",
     "SummaryHostConfig",
     "SummaryNetworks",
+    "SystemEvents",
     "SystemInfo",
     "SystemVersion",
     "ThrottleDevice",

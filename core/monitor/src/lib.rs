@@ -6,11 +6,12 @@
 //! single-threaded process may clone, change namespaces and go on: a host program with threads must not
 //! (ARCHITECTURE.md, "Processes").
 //!
-//! The library uses this crate for the documents they exchange: [`protocol`] and [`state`].
+//! The library uses this crate for the documents they exchange, [`protocol`], [`state`] and [`journal`].
 
 pub mod applet;
 pub mod cgroup;
 pub mod failpoint;
+pub mod journal;
 pub mod monitor;
 pub mod oci;
 pub mod protocol;

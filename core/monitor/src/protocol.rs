@@ -40,8 +40,10 @@ pub mod fd {
     pub const CONTAINER_DIR: i32 = 5;
     /// The container's run directory: the control socket.
     pub const RUN_DIR: i32 = 6;
+    /// The engine's journal of events, open for appending.
+    pub const JOURNAL: i32 = 7;
     /// The highest of them.
-    pub const LAST: i32 = RUN_DIR;
+    pub const LAST: i32 = JOURNAL;
 }
 
 /// Byte of the lock file that is locked during start, remove and other changes of one container.
@@ -136,6 +138,9 @@ pub struct Launch {
     /// would not outlive a reboot anyway.
     #[serde(default)]
     pub auto_remove: bool,
+    /// What the container's events say about it: its name, image and labels.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
     /// The boot this is, as `/proc/sys/kernel/random/boot_id` says: copied into the run state.
     #[serde(default)]
     pub boot_id: String,

@@ -6,6 +6,7 @@
 
 mod container;
 mod de;
+mod event;
 mod host_config;
 mod image;
 pub mod operations;
@@ -14,6 +15,7 @@ mod system;
 
 pub use container::*;
 pub use de::parse;
+pub use event::*;
 pub use host_config::*;
 pub use image::*;
 pub use supports::supports;

@@ -8,6 +8,7 @@ use super::{launch, name};
 use crate::Engine;
 use crate::api::{ContainerCreate, ContainerCreated};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events;
 use crate::failpoint::failpoint;
 use crate::store::{Durability, Owner};
 use crate::sys;
@@ -85,6 +86,7 @@ pub(super) fn create(
         }
     }
     failpoint("create-committed")?;
+    events::container(engine, &record, "create", &[]);
     Ok((record, plan))
 }
 

@@ -22,6 +22,7 @@ use super::{failure, init_layer, monitor};
 use crate::Engine;
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::failpoint::failpoint;
 use crate::image::ImageHandle;
 use crate::stream::Deadline;
@@ -126,6 +127,7 @@ fn begin(
             (monitor_lock.as_fd(), fd::LOCK),
             (directory.as_fd(), fd::CONTAINER_DIR),
             (run.as_fd(), fd::RUN_DIR),
+            (engine.journal()?.as_fd(), fd::JOURNAL),
         ],
     )?;
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
@@ -138,6 +140,7 @@ fn begin(
         // There is nothing to prepare in the container's namespaces between its creation and its start.
         auto_start: true,
         auto_remove: record.auto_remove,
+        attributes: events::container_attributes(record),
         boot_id: engine.boot_id().to_owned(),
         failpoints: failpoints(),
         ..plan.launch

@@ -11,14 +11,13 @@ use super::connection::{Connection, Received};
 use super::log::{Line, LogReader};
 use super::monitor;
 use super::record::Record;
-use super::session::timer;
 use super::settle;
 use crate::Engine;
 use crate::api::ContainerLogs;
 use crate::error::{Error, Result};
 use crate::shorthand;
 use crate::stream::{Chunk, Item, Next, Output, Source, Stream};
-use crate::sys;
+use crate::sys::{self, timer};
 
 /// How much of a stream is put together in one chunk.
 const CHUNK: usize = 64 << 10;
@@ -119,7 +118,7 @@ impl Logs {
         let end = match until {
             Some(until) if monitor.is_some() && until > now => {
                 let left = u64::try_from(until - now).unwrap_or_default();
-                Some(timer(Duration::from_nanos(left))?)
+                Some(timer::once(Duration::from_nanos(left))?)
             }
             _ => None,
         };
@@ -165,10 +164,7 @@ impl Logs {
             }
         }
         // Past `until` no line will be of interest.
-        let late = self.end.as_ref().is_some_and(|end| {
-            let mut count = [0; 8];
-            rustix::io::read(end, &mut count).is_ok()
-        });
+        let late = self.end.as_ref().is_some_and(timer::has_gone_off);
         if late {
             self.monitor = None;
         }

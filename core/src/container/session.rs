@@ -9,10 +9,6 @@ use std::time::Duration;
 use barque_monitor::protocol::{Channel, Event};
 use barque_monitor::state::{RunState, Status};
 use rustix::event::epoll;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
-};
 
 use super::connection::{Connection, Received};
 use super::record::Record;
@@ -202,21 +198,4 @@ pub(super) fn ending(engine: &Engine, record: &Record) -> Result<RunState> {
         }
     }
     Ok(state::unknown())
-}
-
-/// A descriptor that becomes readable after this long.
-pub(super) fn timer(after: Duration) -> Result<OwnedFd> {
-    let failed = |errno: rustix::io::Errno| Error::system("set a timer", errno.into());
-    // CLOCK_BOOTTIME: time that the machine sleeps is time.
-    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-    let timer = timerfd_create(TimerfdClockId::Boottime, flags).map_err(failed)?;
-    let value = Timespec {
-        tv_sec: i64::try_from(after.as_secs()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4),
-        // Zero would disarm it.
-        tv_nsec: i64::from(after.subsec_nanos()) + i64::from(after.is_zero()),
-    };
-    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let setting = Itimerspec { it_interval: zero, it_value: value };
-    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &setting).map_err(failed)?;
-    Ok(timer)
 }

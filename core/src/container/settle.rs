@@ -15,6 +15,7 @@ use super::record::Record;
 use super::state::{self, Standing};
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::failpoint::failpoint;
 use crate::store::Durability;
 use crate::sys;
@@ -56,6 +57,8 @@ pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> R
     {
         // Not durable: after a power cut it would only be found out again.
         state::write(&engine.layout().container(&record.id), run)?;
+        let code = run.exit_code.to_string();
+        events::container(engine, record, "die", &[("exitCode", &code)]);
     }
     Ok(())
 }
@@ -97,6 +100,7 @@ pub(super) fn erase(
     failpoint("remove-directory-removed")?;
     engine.store().write(Durability::Crash, |t| Record::delete(t, &record.id))?;
     failpoint("remove-row-deleted")?;
+    events::container(engine, record, "destroy", &[]);
     lock.remove(engine)?;
     // The image may have been kept only for this one.
     engine.images().release(&record.image_id)

@@ -1,5 +1,6 @@
 //! Containers that really run, each test in an engine of its own. Needs root.
 
+mod events;
 mod life;
 mod repair;
 

@@ -15,14 +15,14 @@ use rustix::fs::{Mode, inotify};
 use super::Containers;
 use super::connection::{Connection, Received};
 use super::record::Record;
-use super::session::{ending, timer};
+use super::session::ending;
 use super::state::{self, Standing};
 use super::{monitor, settle};
 use crate::Engine;
 use crate::api::{ContainerExit, ContainerWait};
 use crate::error::{Error, Result};
 use crate::stream::{Item, Next, Source, Stream};
-use crate::sys;
+use crate::sys::{self, timer};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +224,7 @@ impl Wait {
         }
         let moment = match run.exists() {
             true => {
-                let moment = timer(MOMENT)?;
+                let moment = timer::once(MOMENT)?;
                 self.poll(&moment)?;
                 Some(moment)
             }

@@ -17,6 +17,7 @@ use super::{instruction, pack, publish};
 use crate::Engine;
 use crate::api::{ImageCreated, ImageImport};
 use crate::error::{Error, Result};
+use crate::events;
 use crate::store::lease::Lease;
 use crate::sys::clock;
 
@@ -51,6 +52,7 @@ impl Images<'_> {
         })?;
         let id = image.id.as_str().to_owned();
         publish::publish(self.engine, &lease, &staging.finish(), &[image])?;
+        events::image(self.engine, "import", &id, &id);
         Ok(ImageCreated { id })
     }
 }

@@ -16,6 +16,7 @@ use super::reference::Reference;
 use super::staging::{Found, Staging};
 use crate::api::{ImageLoad, ImageLoaded, LoadedImage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events;
 use crate::store::lease::Lease;
 
 /// Annotations that hold an image's name: containerd's and docker's the whole one, OCI's whatever its writer took for one.
@@ -51,6 +52,10 @@ impl Images<'_> {
         let staged = staging.finish();
         warnings.extend(staged.warnings());
         publish::publish(self.engine, &lease, &staged, &images)?;
+        for image in &images {
+            let id = image.id.as_str();
+            events::image(self.engine, "load", id, id);
+        }
         Ok(ImageLoaded { images: images.iter().map(loaded).collect(), warnings })
     }
 }

@@ -16,6 +16,7 @@ use super::sharing::{self, Freed, User};
 use crate::api::{ImageRemove, ImageRemoved};
 use crate::container::Standing;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events;
 use crate::failpoint::failpoint;
 use crate::store::{Durability, Intent};
 use crate::sys::directory;
@@ -87,6 +88,7 @@ impl Images<'_> {
             Ok(outcome)
         })?;
         failpoint("image-remove-recorded")?;
+        self.tell(&image, &outcome.rows);
         self.discard(&outcome.freed, &lock)?;
         Ok(outcome.rows)
     }
@@ -114,6 +116,17 @@ impl Images<'_> {
             Ok(freed)
         })?;
         self.discard(&freed, &lock)
+    }
+
+    fn tell(&self, image: &Digest, rows: &[ImageRemoved]) {
+        let id = image.as_str();
+        for row in rows {
+            if !row.untagged.is_empty() {
+                events::image(self.engine, "untag", id, id);
+            } else if row.deleted == id {
+                events::image(self.engine, "delete", id, id);
+            }
+        }
     }
 
     fn uses(&self, image: &Digest) -> Result<Vec<Use>> {

@@ -7,6 +7,7 @@ use super::digest::Digest;
 use super::reference::Reference;
 use crate::api::ImageTag;
 use crate::error::Result;
+use crate::events;
 use crate::store::Durability;
 use crate::sys::clock;
 
@@ -21,7 +22,9 @@ impl Images<'_> {
         let (image, _) = self.resolve_id(&request.name)?;
         self.engine.store().write(Durability::Full, |transaction| {
             set(transaction, &reference, &image, clock::now())
-        })
+        })?;
+        events::image(self.engine, "tag", image.as_str(), &reference.familiar());
+        Ok(())
     }
 }
 

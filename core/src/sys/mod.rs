@@ -9,3 +9,4 @@ pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod socket;
 pub(crate) mod spawn;
+pub(crate) mod timer;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::directories::Directories;
+use super::events::Events;
 use super::{process, record, timestamp};
 use crate::cgroup::Cgroup;
 use crate::state::{EXIT_UNKNOWN, Reason, RunState, Status};
@@ -22,6 +23,7 @@ pub(super) struct Emergency {
     pub(super) cgroup: String,
     pub(super) directories: Directories,
     pub(super) state: RunState,
+    pub(super) events: Events,
 }
 
 static EMERGENCY: Mutex<Option<Emergency>> = Mutex::new(None);
@@ -48,7 +50,7 @@ pub(super) fn disarm() {
 /// Kill the container and write down that the monitor has failed, and why.
 pub(super) fn end(why: &str) {
     // Not lock(): a panic may have come from within arm().
-    let Some(Emergency { pidfd, cgroup, directories, mut state }) =
+    let Some(Emergency { pidfd, cgroup, directories, mut state, events }) =
         EMERGENCY.try_lock().ok().and_then(|mut armed| armed.take())
     else {
         return;
@@ -67,6 +69,7 @@ pub(super) fn end(why: &str) {
     state.reason = Reason::MonitorDied;
     state.error = why.to_owned();
     let _ = record::write(directories.container, &state, true);
+    events.die(&state);
     if let Ok(Some(cgroup)) = &cgroup {
         let _ = cgroup.remove(Duration::from_secs(2));
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::Chunk;
 use super::clients::{Clients, Requests};
-use super::ending::Ending;
+use super::ending::{Ending, Stop};
 use super::poller::{Poller, Ready, Source};
 use super::supervisor::Supervisor;
 use super::{emergency, record, timestamp};
@@ -31,7 +31,9 @@ impl Supervisor {
         if self.terms.shares_pids {
             self.kill_the_rest();
         }
-        self.memory.look(&self.cgroup);
+        if self.memory.look(&self.cgroup) {
+            self.events.tell("oom", &[]);
+        }
         {
             let Supervisor { output, clients, log, poller, .. } = self;
             output.drain(clients, log, poller, |clients, chunk| {
@@ -48,6 +50,10 @@ impl Supervisor {
             self.state.error = format!("write the state: {why}");
         }
         emergency::disarm();
+        self.events.die(&self.state);
+        if !matches!(self.asked.stop, Stop::NotAsked) {
+            self.events.tell("stop", &[]);
+        }
         let _ = failpoint("exit-written");
         let event = Event::Exited { state: self.state.clone() };
         self.clients.tell_exit(&event, self.output.chunk());

@@ -17,6 +17,7 @@ use super::directories::Directories;
 use super::doorway::{Doorway, Heard};
 use super::emergency::{self, Emergency};
 use super::ending::{Asked, Memory};
+use super::events::Events;
 use super::listener::Listener;
 use super::log::Log;
 use super::poller::Poller;
@@ -67,7 +68,7 @@ impl Drop for Made<'_> {
 
 /// Launch a container. When there is none in the end, whoever could be told has been, and the process ends here.
 pub(super) fn launch(given: Given) -> Supervisor {
-    let Given { launch: socket, container_dir, run_dir } = given;
+    let Given { launch: socket, container_dir, run_dir, journal } = given;
     let doorway = Doorway(socket);
     let launch = match doorway.launch() {
         Heard::Word(launch) => launch,
@@ -85,6 +86,7 @@ pub(super) fn launch(given: Given) -> Supervisor {
             process::leave()
         }
     };
+    let events = Events::new(journal, &launch);
     let mut made = Made {
         directories: &directories,
         cgroup: None,
@@ -95,11 +97,11 @@ pub(super) fn launch(given: Given) -> Supervisor {
     let result = read(&launch).and_then(|spec| {
         make(&mut made, &launch, &spec)?;
         start(&mut made, &launch, &doorway)?;
-        let state = settle(&made, &launch, &spec)?;
+        let state = settle(&made, &launch, &spec, &events)?;
         Ok((spec, state))
     });
     match result {
-        Ok((spec, state)) => supervise(made, &launch, &spec, state, doorway),
+        Ok((spec, state)) => supervise(made, &launch, &spec, state, doorway, events),
         Err(failure) => {
             emergency::disarm();
             drop(made);
@@ -177,7 +179,12 @@ fn start(made: &mut Made<'_>, launch: &Launch, doorway: &Doorway) -> Result<(), 
 }
 
 /// The command runs: from now on a failure of ours must not leave it to itself, and others can see it.
-fn settle(made: &Made<'_>, launch: &Launch, spec: &Spec) -> Result<RunState, Failure> {
+fn settle(
+    made: &Made<'_>,
+    launch: &Launch,
+    spec: &Spec,
+    events: &Events,
+) -> Result<RunState, Failure> {
     let failed = |what: &str, errno: Errno| Failure::system(what, errno.raw_os_error());
     let Some(container) = &made.container else { return Err(abandoned()) };
     let state = record::running(launch, container.pid);
@@ -186,10 +193,12 @@ fn settle(made: &Made<'_>, launch: &Launch, spec: &Spec) -> Result<RunState, Fai
         cgroup: spec.linux.cgroups_path.clone(),
         directories: made.directories.clone(),
         state: state.clone(),
+        events: events.clone(),
     });
     record::write(made.directories.container, &state, false)
         .map_err(|e| failed("write the state", e))?;
     passed("state-written")?;
+    events.tell("start", &[]);
     Ok(state)
 }
 
@@ -239,6 +248,7 @@ fn supervise(
     spec: &Spec,
     state: RunState,
     doorway: Doorway,
+    events: Events,
 ) -> Supervisor {
     let shares_pids = !has_pids_of_its_own(spec);
     let fail = |why: &str| -> ! {
@@ -295,6 +305,7 @@ fn supervise(
         asked: Asked::default(),
         ending: None,
         state,
+        events,
     };
     let interests = Interests {
         stdin: launch.attach && launch.stdin != protocol::Stdin::Null,

@@ -1,4 +1,4 @@
-//! Becoming a monitor: a process that has nothing of its caller's but the four descriptors of the protocol.
+//! Becoming a monitor: a process that has nothing of its caller's but the five descriptors of the protocol.
 //!
 //! The library starts us with posix_spawn(3) from a host program of which we know nothing: what it has open, blocks,
 //! ignores or has as its terminal must not reach a container (CVE-2024-21626 was a descriptor too many). We fork once, and the
@@ -16,6 +16,7 @@ pub(super) struct Given {
     pub(super) launch: OwnedFd,
     pub(super) container_dir: BorrowedFd<'static>,
     pub(super) run_dir: BorrowedFd<'static>,
+    pub(super) journal: OwnedFd,
 }
 
 /// Leave everything of the caller's behind. Returns in the new process only.
@@ -44,6 +45,7 @@ pub(super) fn detach() -> Result<Given, Errno> {
             launch: OwnedFd::from_raw_fd(fd::LAUNCH),
             container_dir: BorrowedFd::borrow_raw(fd::CONTAINER_DIR),
             run_dir: BorrowedFd::borrow_raw(fd::RUN_DIR),
+            journal: OwnedFd::from_raw_fd(fd::JOURNAL),
         }
     })
 }
@@ -53,7 +55,7 @@ fn forget_descriptors() -> Result<(), Errno> {
     if unsafe { libc::close_range((fd::LAST + 1).cast_unsigned(), u32::MAX, 0) } != 0 {
         return Err(last_errno());
     }
-    for fd in [fd::LAUNCH, fd::LOCK, fd::CONTAINER_DIR, fd::RUN_DIR] {
+    for fd in [fd::LAUNCH, fd::LOCK, fd::CONTAINER_DIR, fd::RUN_DIR, fd::JOURNAL] {
         // SAFETY: it is only borrowed for this call, and one that is not open is an error of it.
         fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC)?;
     }

@@ -97,6 +97,7 @@ impl Supervisor {
             return Err(no_such_signal(signal));
         }
         self.asked.kill = Some(signal);
+        self.events.kill(signal);
         match self.send_signal(signal) {
             // It is dead and we are about to see it.
             Ok(()) | Err(Errno::SRCH) => Ok(()),

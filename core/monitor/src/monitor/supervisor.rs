@@ -11,6 +11,7 @@ use super::client::{Interests, Received};
 use super::clients::{Clients, MOST, Requests};
 use super::directories::Directories;
 use super::ending::{Asked, Ending, Memory, Stop};
+use super::events::Events;
 use super::listener::{Accepted, Listener};
 use super::log::Log;
 use super::output::{Output, Sinks};
@@ -67,6 +68,7 @@ pub(super) struct Supervisor {
     pub(super) asked: Asked,
     pub(super) ending: Option<Ending>,
     pub(super) state: RunState,
+    pub(super) events: Events,
 }
 
 impl Supervisor {
@@ -165,6 +167,7 @@ impl Supervisor {
         if due(self.memory.deadline()) && self.memory.look(&self.cgroup) {
             self.state.oom_killed = true;
             self.write_state();
+            self.events.tell("oom", &[]);
         }
         if due(self.settle_at) {
             self.settle_down();
@@ -327,6 +330,7 @@ impl Supervisor {
             Stop::Waiting(earlier) => Stop::Waiting([earlier, until].into_iter().flatten().min()),
             Stop::Killed => Stop::Killed,
         };
+        self.events.kill(signal);
         // One that is dying already needs no signal.
         let _ = self.send_signal(signal);
     }
@@ -337,6 +341,7 @@ impl Supervisor {
 
     /// SIGKILL to everything in the container.
     pub(super) fn kill_all(&self) {
+        self.events.kill(libc::SIGKILL);
         // Both may find nothing left to kill. Process 1 is killed by itself too: where there is no cgroup.kill the other way
         // takes longer.
         let _ = self.send_signal(libc::SIGKILL);

@@ -1,5 +1,6 @@
 //! A place for one container: its directories, its root file system, its cgroup's name, and a check that all is gone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use barque_monitor::cgroup::Cgroup;
+use barque_monitor::journal;
 use barque_monitor::protocol::{self, Event, Launch, LogConfig, LogDriver, Stdin, fd};
 use barque_monitor::state::RunState;
 use serde_json::{Value, json};
@@ -89,6 +91,7 @@ impl Bench {
             auto_start: true,
             tied: false,
             auto_remove: false,
+            attributes: BTreeMap::from([("name".to_owned(), "it".to_owned())]),
             boot_id: "boot".to_owned(),
             timeout_ms: 0,
             failpoints: None,
@@ -111,11 +114,14 @@ impl Bench {
             .open(self.path.join("lock"))
             .unwrap();
         assert!(try_lock(&lock), "a monitor of this container lives already");
+        let journal =
+            File::options().create(true).append(true).open(self.path.join(journal::FILE)).unwrap();
         let given = [
             (theirs.as_raw_fd(), fd::LAUNCH),
             (lock.as_raw_fd(), fd::LOCK),
             (open(&self.container()), fd::CONTAINER_DIR),
             (open(&self.run_dir()), fd::RUN_DIR),
+            (journal.as_raw_fd(), fd::JOURNAL),
         ];
         // Out of the way of each other.
         let given = given.map(|(from, to)| (above(from), to));

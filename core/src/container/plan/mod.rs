@@ -64,8 +64,8 @@ pub(crate) struct PlanInput<'a> {
 pub(crate) struct Plan {
     /// The configuration the container has: the request's and the image's, merged. `Config` of an inspect document.
     pub(crate) config: ContainerConfig,
-    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `timeout_ms`, `boot_id`
-    /// and `failpoints` are the caller's to set.
+    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `timeout_ms`, `attributes`,
+    /// `boot_id` and `failpoints` are the caller's to set.
     pub(crate) launch: Launch,
     /// Files to write into the container's directory before it starts: name and content.
     pub(crate) files: [(&'static str, String); 3],
@@ -113,6 +113,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         tied: false,
         auto_remove: host_config.auto_remove,
         timeout_ms: 0,
+        attributes: Default::default(),
         boot_id: String::new(),
         failpoints: None,
     };

@@ -45,6 +45,7 @@ fn a_container_whose_monitor_was_killed_is_never_running_and_its_code_is_unknown
     assert_eq!((inspect.state.status.as_str(), inspect.state.exit_code), ("exited", 125));
     drop(bench.again());
     assert_eq!(bench.cgroups(), [""; 0], "cleared away by the next to open");
+    assert_eq!(bench.events(&["exitCode"]), ["create", "start", "die 125"]);
     bench.start("web").unwrap();
 }
 
