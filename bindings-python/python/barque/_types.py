@@ -590,7 +590,16 @@ class SystemEvents(TypedDict):
     Docker's query."""
 
 
-class EventMessage(TypedDict):
+_EventMessageKeywords = TypedDict(
+    "_EventMessageKeywords",
+    {
+        # The image of a container. Docker's old name for it.
+        "from": "NotRequired[str]",
+    },
+)
+
+
+class EventMessage(_EventMessageKeywords):
     """Something has happened: what `GET /events` sends."""
 
     status: NotRequired[str]
@@ -598,9 +607,6 @@ class EventMessage(TypedDict):
 
     id: NotRequired[str]
     """The actor's id, of containers and images. Docker's old name for it."""
-
-    from: NotRequired[str]
-    """The image of a container. Docker's old name for it."""
 
     Type: str
     """`container`, `image`, `volume`, `network`."""

@@ -23,6 +23,13 @@ elif TYPE_CHECKING:
     from typing_extensions import NotRequired
 "#;
 
+/// Words that a class cannot have for a member: documents that have one take it from a base made by a call.
+const KEYWORDS: &[&str] = &[
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
+    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
+    "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+
 /// The file.
 pub fn typed_dicts(modules: &[Module]) -> String {
     let uses = Use::of(modules);
@@ -57,12 +64,33 @@ fn class(
     modules: &[Module],
 ) {
     let total = if request { ", total=False" } else { "" };
-    let _ = write!(out, "\n\nclass {name}(TypedDict{total}):\n    {}\n", docstring(&document.doc));
-    for field in &document.fields {
-        let mut kind = if request { asked(field) } else { given(&field.holds, uses, modules) };
-        if !request && field.may_be_absent {
-            kind = format!("NotRequired[{}]", kind.trim_end_matches(" | None"));
+    let kind_of = |field: &Field| {
+        let kind = if request { asked(field) } else { given(&field.holds, uses, modules) };
+        if request || !field.may_be_absent {
+            return kind;
         }
+        format!("NotRequired[{}]", kind.trim_end_matches(" | None"))
+    };
+    let (keywords, fields): (Vec<_>, Vec<_>) =
+        document.fields.iter().partition(|field| KEYWORDS.contains(&field.name.as_str()));
+    let mut base = "TypedDict".to_owned();
+    if !keywords.is_empty() {
+        base = format!("_{name}Keywords");
+        let _ = write!(out, "\n\n{base} = TypedDict(\n    \"{base}\",\n    {{\n");
+        for field in keywords {
+            let doc = field.doc.replace('\n', "\n        # ");
+            let _ = writeln!(
+                out,
+                "        # {doc}\n        \"{}\": \"{}\",",
+                field.name,
+                kind_of(field)
+            );
+        }
+        let _ = write!(out, "    }},\n{})\n", if request { "    total=False,\n" } else { "" });
+    }
+    let _ = write!(out, "\n\nclass {name}({base}{total}):\n    {}\n", docstring(&document.doc));
+    for field in fields {
+        let kind = kind_of(field);
         let _ = write!(out, "\n    {}: {kind}\n    {}\n", field.name, docstring(&field.doc));
     }
 }
