@@ -9,6 +9,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use rustix::io::fcntl_dupfd_cloexec;
 
@@ -80,23 +81,32 @@ pub(crate) fn spawn(
         arguments.iter().map(|argument| argument.as_ptr().cast_mut()).collect();
     arguments.push(std::ptr::null_mut());
     let environment = [std::ptr::null_mut::<libc::c_char>()];
-    let mut pid = 0;
-    // SAFETY: the path ends with a NUL, both arrays with a null pointer, and everything pointed to outlives the call.
-    let errno = unsafe {
-        libc::posix_spawn(
-            &mut pid,
-            path.as_ptr().cast(),
-            &actions.0,
-            &attributes.0,
-            arguments.as_ptr(),
-            environment.as_ptr(),
-        )
-    };
-    if errno != 0 {
-        return Err(failed(errno));
+    let patience = Instant::now() + BUSY;
+    loop {
+        let mut pid = 0;
+        // SAFETY: the path ends with a NUL, both arrays with a null pointer, and everything pointed to outlives the call.
+        let errno = unsafe {
+            libc::posix_spawn(
+                &mut pid,
+                path.as_ptr().cast(),
+                &actions.0,
+                &attributes.0,
+                arguments.as_ptr(),
+                environment.as_ptr(),
+            )
+        };
+        match errno {
+            0 => return Ok(Child { pid, reaped: false }),
+            libc::ETXTBSY if Instant::now() < patience => std::thread::sleep(BUSY / 1000),
+            errno => return Err(failed(errno)),
+        }
     }
-    Ok(Child { pid, reaped: false })
 }
+
+/// How long a program may be open for writing. The library writes its program and executes it at once; when another thread
+/// forks in between, its child has the writing descriptor until it executes something itself, and execve(2) fails with
+/// ETXTBSY meanwhile. There is no other cure than to try again (Go's and CPython's runtimes know the same race).
+const BUSY: Duration = Duration::from_secs(2);
 
 impl Child {
     /// Its pid, valid until it is reaped.
@@ -290,6 +300,21 @@ mod tests {
     fn a_program_that_is_none_is_an_error_and_not_a_dead_child() {
         let error = spawn(program("/etc/passwd").as_fd(), &[c"x"], &[]).unwrap_err();
         assert_eq!(error.errno(), Some(libc::EACCES));
+    }
+
+    #[test]
+    fn a_program_that_is_still_open_for_writing_is_waited_for() {
+        let path = std::env::temp_dir().join(format!("barque-busy-{}", std::process::id()));
+        std::fs::copy("/bin/true", &path).unwrap();
+        let writer = File::options().append(true).open(&path).unwrap();
+        let closing = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            drop(writer);
+        });
+        let child = spawn(program(path.to_str().unwrap()).as_fd(), &[c"true"], &[]).unwrap();
+        assert_eq!(child.wait(), Ended::Exited(0));
+        closing.join().unwrap();
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
