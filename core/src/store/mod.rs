@@ -4,6 +4,7 @@
 //! is locked" as soon as two processes do it at once, and no busy handler helps (measured: 77,477 such errors in 8 s from 16
 //! writers; none with IMMEDIATE). Nothing but SQL happens inside a transaction: no file, exec or network work.
 
+mod copies;
 mod intent;
 pub(crate) mod lease;
 
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Error, ErrorKind, Result};
 
+use copies::Claim;
 pub(crate) use intent::{Intent, Owner};
 
 /// Version of the schema below, kept in `user_version`.
@@ -47,6 +49,8 @@ pub(crate) struct Store {
     /// A second connection, opened when a thread wants to read while another waits to write: in WAL mode a reader waits for
     /// nobody, but a connection is used by one thread at a time.
     reader: Arc<Mutex<Option<Connection>>>,
+    /// Declared after the connections, so that it goes after them.
+    _claim: Claim,
     /// The process that opened it. A child forked from it shares neither the locks nor the memory that SQLite believes it has
     /// (https://sqlite.org/howtocorrupt.html, 2.6), so it must not so much as close the connections.
     pid: u32,
@@ -62,16 +66,20 @@ impl Store {
     /// Open the database at `path`, making it where there is none.
     pub(crate) fn open(path: &Path) -> Result<Store> {
         let named = |error| failed(format!("open {}", path.display()), error);
-        let mut connection = connect(path).map_err(named)?;
-        let version: i32 =
-            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(named)?;
-        if version != SCHEMA_VERSION {
-            migrate(&mut connection, path)?;
-        }
+        let (claim, connection) = Claim::and_open(path, || {
+            let mut connection = connect(path).map_err(named)?;
+            let version: i32 =
+                connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(named)?;
+            if version != SCHEMA_VERSION {
+                migrate(&mut connection, path)?;
+            }
+            Ok(connection)
+        })?;
         Ok(Store {
             path: path.to_owned(),
             writer: Arc::new(Mutex::new(Writer { connection, durability: None })),
             reader: Arc::default(),
+            _claim: claim,
             pid: std::process::id(),
         })
     }
