@@ -13,6 +13,7 @@ use std::path::Path;
 use crate::Engine;
 use crate::container::{self, Look};
 use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
 use crate::image::publish;
 use crate::store::{Durability, Intent, Owner, lease};
 use crate::sys;
@@ -91,6 +92,7 @@ fn finish_images(engine: &Engine) -> Result<()> {
     intents.retain(|intent| intent.operation == publish::INTENT && !intent.owner.is_alive());
     if !intents.is_empty() {
         publish::clear(engine)?;
+        failpoint("recover-content-cleared")?;
         engine.store().write(Durability::Full, |transaction| {
             intents.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))
         })?;

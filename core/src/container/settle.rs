@@ -52,6 +52,7 @@ pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
 /// Take away what a dead monitor left, and write down that the run is over. Its directory stays.
 pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> Result<()> {
     clear_kernel(engine, &record.id)?;
+    failpoint("settle-kernel-cleared")?;
     if standing.unsettled
         && let Some(run) = &standing.run
     {
@@ -60,7 +61,7 @@ pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> R
         let code = run.exit_code.to_string();
         events::container(engine, record, "die", &[("exitCode", &code)]);
     }
-    Ok(())
+    failpoint("settle-state-written")
 }
 
 /// Kill what runs in the container's cgroup, and remove cgroup and run directory.
@@ -117,6 +118,7 @@ fn remove_directory(engine: &Engine, id: &str) -> Result<()> {
 /// What is left of a container that has no record: either its removal was cut short, or the record was lost.
 fn clear_orphan(engine: &Engine, id: &str, lock: OperationLock) -> Result<()> {
     clear_kernel(engine, id)?;
+    failpoint("orphan-kernel-cleared")?;
     let directory = engine.layout().container(id);
     match std::fs::symlink_metadata(&directory) {
         Ok(metadata) if super::launch::goes_with_its_run(&metadata) => {

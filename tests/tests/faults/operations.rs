@@ -43,6 +43,16 @@ fn running(sandbox: &Sandbox) {
     sandbox.ok(&["start", "c"]);
 }
 
+/// A command whose caller, or whose monitor, was killed at a failpoint: what recovery finds.
+fn killed_at(sandbox: &Sandbox, point: &str, arguments: &[&str]) {
+    let mark = sandbox.work().join("prepared");
+    let mut command =
+        sandbox.command_of(&barque_tests::programs::barque_with_failpoints(), arguments);
+    command.env("BARQUE_FAILPOINTS", format!("{point}=kill,mark={}", mark.display()));
+    finish(command, b"");
+    assert!(mark.exists(), "{arguments:?} does not pass {point}");
+}
+
 fn nothing(_: &Sandbox) {}
 
 /// An image that the store lists must be whole: a container of it can be made.
@@ -209,6 +219,48 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         arguments: |_| words(&["rm", "--force", "c"]),
         settled: truth_about_c,
         done_already: &["No such container"],
+    },
+    // Recovery is interrupted too: whoever opens the engine next goes on where the last one was killed.
+    Operation {
+        name: "recovery of a load",
+        prepare: |s| {
+            let path = layered(s);
+            killed_at(s, "image-publish-renamed", &["load", "--quiet", "--input", &path]);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: image_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "recovery of a run",
+        prepare: |s| {
+            running(s);
+            let id = s.inspect("c")["Id"].as_str().expect("an id").to_owned();
+            super::monitor::kill(super::monitor::monitor_of(s, &id), libc::SIGKILL);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
+        name: "recovery of a removal",
+        prepare: |s| {
+            running(s);
+            killed_at(s, "remove-marked", &["rm", "--force", "c"]);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
+        name: "recovery of a removal without a record",
+        prepare: |s| {
+            created(s);
+            killed_at(s, "remove-row-deleted", &["rm", "c"]);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: truth_about_c,
+        done_already: &[],
     },
 ];
 
