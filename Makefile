@@ -38,10 +38,12 @@ $(VENV)/bin/maturin:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet 'maturin>=1.9,<2'
 
-# The addon and its TypeScript.
+# The addon and its TypeScript. By cargo itself: `napi build` (which `npm run build:native` is, for publishing) always gives
+# cargo a --target, and so compiles every dependency a second time.
 node: bindings-node/node_modules/.package-lock.json
-	cd bindings-node && npx napi build --platform --profile $(PROFILE) --no-js \
-		--dts native.generated.d.ts --output-dir dist -- --locked
+	cargo build --locked --profile $(PROFILE) -p barque-node
+	install -D -m 644 $(BUILD)/libbarque_node.so \
+		bindings-node/dist/barque.linux-$$(node -p process.arch)-gnu.node
 	cd bindings-node && npx tsc -p tsconfig.json
 
 # Not `npm ci`: it wants every optional package of every platform in the lock file, and npm itself leaves out those it cannot look up.
@@ -53,7 +55,7 @@ bindings-node/node_modules/.package-lock.json: bindings-node/package-lock.json
 
 run:
 	@echo '== make run installs, where they are missing: gcc and python3-venv (Debian), maturin (PyPI, into'
-	@echo '   $(VENV)) and @napi-rs/cli and typescript (npm, into bindings-node/node_modules)'
+	@echo '   $(VENV)) and typescript (npm, into bindings-node/node_modules)'
 	tests/packages gcc libc6-dev
 	$(MAKE) --no-print-directory build python node rust-example c-example
 	$(MAKE) --no-print-directory demo
