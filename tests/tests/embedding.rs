@@ -39,6 +39,7 @@ fn main() -> std::process::ExitCode {
     suite.add("every descriptor is close-on-exec", every_descriptor_is_close_on_exec);
     suite.add("a host that dies leaves a tied container's end and nothing else", a_host_that_dies);
     suite.add("a panic stops at the boundary", a_panic_stops_at_the_boundary);
+    suite.add("a second copy in the process is kept from an open engine", a_second_copy);
     suite.run()
 }
 
@@ -203,4 +204,32 @@ fn a_panic_stops_at_the_boundary() {
     }
     sandbox.ok(&["ps", "--all"]);
     invariants::hold(&sandbox, "a panic");
+}
+
+/// A Python program that has the wheel and, by `ctypes`, the C library: two copies of SQLite, whose locks would undo each
+/// other's (`core/src/store/copies.rs`).
+fn a_second_copy() {
+    const PROGRAM: &str = r#"
+import ctypes, os, sys, barque
+c = ctypes.CDLL(sys.argv[1])
+c.barque_error_message.restype = ctypes.c_char_p
+def open_in_c():
+    engine, error = ctypes.c_void_p(), ctypes.c_void_p()
+    if c.barque_engine_open(os.fsencode(sys.argv[2]), os.fsencode(sys.argv[3]), ctypes.byref(engine), ctypes.byref(error)):
+        return c.barque_error_message(error).decode()
+    c.barque_engine_free(engine)
+with barque.from_env() as client:
+    print(open_in_c())
+    print(len(client.containers.list()))
+print(open_in_c())
+"#;
+    let sandbox = Sandbox::with_testbox();
+    let library = programs::shared_library();
+    let mut command = sandbox.command_of(&programs::python(), &["-c", PROGRAM]);
+    command.arg(&library).arg(sandbox.root()).arg(sandbox.run());
+    let done = finish(command, b"");
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{done:?}");
+    assert!(lines[0].contains("by another copy of barque"), "{done:?}");
+    assert_eq!(&lines[1..], ["0", "None"], "{done:?}");
 }
