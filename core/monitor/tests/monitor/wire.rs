@@ -87,12 +87,11 @@ impl Wire {
         self.collect().2
     }
 
-    /// Wait until the monitor closes the connection.
+    /// Wait until the monitor closes the connection; within a frame too.
     pub(crate) fn closed(&mut self) {
-        loop {
-            if let Frame::End = self.receive() {
-                return;
-            }
+        match std::io::copy(&mut self.0, &mut std::io::sink()) {
+            Err(e) if e.kind() != std::io::ErrorKind::ConnectionReset => panic!("{e}"),
+            _ => {}
         }
     }
 }
