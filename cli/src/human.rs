@@ -28,27 +28,7 @@ fn scaled(bytes: i64, base: f64, digits: usize, units: &[&str]) -> String {
 
 /// How long ago, in one unit: `3 hours ago`. A time to come (the clock was set back) is none.
 pub(crate) fn age(seconds_since_1970: i64) -> String {
-    format!("{} ago", duration(Timestamp::now().as_second() - seconds_since_1970))
-}
-
-fn duration(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let minutes = seconds / 60;
-    // Hours are rounded to the nearest, everything else down.
-    let hours = (seconds + 1_800) / 3_600;
-    match (seconds, minutes, hours) {
-        (0, ..) => "Less than a second".to_owned(),
-        (1, ..) => "1 second".to_owned(),
-        (2..60, ..) => format!("{seconds} seconds"),
-        (_, 1, _) => "About a minute".to_owned(),
-        (_, 2..60, _) => format!("{minutes} minutes"),
-        (.., 1) => "About an hour".to_owned(),
-        (.., 2..48) => format!("{hours} hours"),
-        (.., 48..336) => format!("{} days", hours / 24),
-        (.., 336..1_440) => format!("{} weeks", hours / 168),
-        (.., 1_440..17_520) => format!("{} months", hours / 720),
-        _ => format!("{} years", hours / 8_760),
-    }
+    format!("{} ago", barque::human::duration(Timestamp::now().as_second() - seconds_since_1970))
 }
 
 /// A moment in this machine's time zone, as Go prints it: `2024-01-02 03:04:05 +0100 CET`.

@@ -30,6 +30,7 @@
 
 pub mod api;
 pub mod container;
+pub mod human;
 pub mod image;
 pub mod shorthand;
 

@@ -42,9 +42,17 @@ pub(crate) fn monitor_of(sandbox: &Sandbox, id: &str) -> i32 {
     pid
 }
 
+/// Send the signal. One that is killed is waited for: until it was given the processor once more it holds its locks.
 pub(crate) fn kill(pid: i32, signal: i32) {
     // SAFETY: a process of this suite's pid namespace, by number.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "kill {pid}");
+    if signal == libc::SIGKILL {
+        wait_until("the killed process ends", Duration::from_secs(30), || {
+            std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| {
+                stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['Z', 'X']))
+            })
+        });
+    }
 }
 
 fn is_told_as_dead(sandbox: &Sandbox, id: &str) {
