@@ -68,6 +68,8 @@ fn harmless(function: &Function, parameter: &Parameter) -> String {
         ("const char *", _) if parameter.name == "json" => "\"{}\"".to_owned(),
         ("const char *", _) if parameter.name == "operation" => "\"container.list\"".to_owned(),
         ("const char *", _) if parameter.name == "request" => "\"{}\"".to_owned(),
+        ("const char *", _) if parameter.name == "root" => "argv[1]".to_owned(),
+        ("const char *", _) if parameter.name == "run_directory" => "argv[2]".to_owned(),
         ("const char *", _) => "\"nothing\"".to_owned(),
         ("barque_error **", _) => "&err".to_owned(),
         ("char *", _) => "NULL".to_owned(),
