@@ -365,6 +365,19 @@ pub struct Unpack {
     /// The archive must end as archives should: nothing else would tell that it was cut short between two entries.
     #[serde(default)]
     pub end_marker: bool,
+    /// The directory is somebody's and may hold anything already, as for `cp`; `None`: it is empty and nobody else's.
+    #[serde(default)]
+    pub live: Option<Live>,
+}
+
+/// How an archive is unpacked into a directory that is in use.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Live {
+    /// A directory does not replace anything else, nor anything else a directory.
+    pub no_overwrite_dir_non_dir: bool,
+    /// Owner and group of all that is made, instead of what the archive says.
+    pub owner: Option<(u32, u32)>,
 }
 
 /// What the unpack jail reports at the end.
@@ -401,4 +414,158 @@ pub struct Unpacked {
     /// Room for later counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub more: BTreeMap<String, u64>,
+}
+
+/// Options of the file jail, one JSON document as its second argument (`barque-monitor files JSON`): a process that works on the
+/// files of one container, or of a directory, and has nothing else within reach.
+///
+/// Descriptor 0 is what is extracted or written, 1 where an archive or a file's content goes, 3 the mount namespace or the directory
+/// that [`View`] or [`Job`] is about, 4 a socket for [`Report`] documents, one a line. Descriptor 5 may be open: it is kept as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Files {
+    /// What is seen as `/`.
+    pub view: View,
+    /// What is done.
+    pub job: Job,
+    /// It ends with the thread that started it. Where that need not wait for it, the end of descriptors 0 and 1 ends it.
+    pub tied: bool,
+}
+
+/// What the file jail sees as `/`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// What the container sees whose mount namespace is behind descriptor 3, without `/dev`, `/proc` and `/sys`.
+    Running {
+        /// Only its root file system, without what is mounted in it.
+        root_only: bool,
+    },
+    /// What a container that does not run would see.
+    Stopped {
+        /// Its root.
+        rootfs: Overlay,
+        /// What is mounted in it: only binds.
+        mounts: Vec<crate::oci::Mount>,
+        /// Its root is read-only.
+        read_only: bool,
+    },
+    /// The directory behind descriptor 3.
+    Directory,
+}
+
+/// What the file jail does. Paths are of UTF-8 and absolute: without a slash in front they begin at `/` all the same.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// Tell of a path.
+    Stat {
+        /// The path.
+        path: String,
+    },
+    /// Pack what is at a path: its [`Report::Stat`] first, then the archive.
+    Archive {
+        /// The path. A last symbolic link is packed as one, unless `/` or `/.` follows.
+        path: String,
+        /// What the archive calls it; empty: as its last component; `.`: nothing, a directory's entries are at the top.
+        name: String,
+    },
+    /// Pack everything.
+    Export,
+    /// Pack everything, an upper directory of an overlay, as a layer.
+    Layer {
+        /// The cgroup to freeze meanwhile; empty: none. Whatever ends the packing thaws it, the end of the caller too.
+        freeze: String,
+    },
+    /// Unpack descriptor 0.
+    Extract {
+        /// The directory to unpack into.
+        path: String,
+        /// See [`Live`].
+        no_overwrite_dir_non_dir: bool,
+        /// Who is to own everything, looked up in the container as [`Launch::user`]; empty: as the archive says.
+        user: String,
+    },
+    /// Send the content of a regular file: its [`Report::Stat`] first.
+    Read {
+        /// The path.
+        path: String,
+        /// Where to begin, bytes.
+        offset: u64,
+        /// Most bytes to send.
+        limit: u64,
+    },
+    /// Make a file, or replace one, with the content of descriptor 0. When that has ended the jail reports [`Report::Ready`], and
+    /// waits for a byte on descriptor 4 before the file gets its name: an end alone could be that of whoever writes.
+    Write {
+        /// The path.
+        path: String,
+        /// Its permissions; `None`: those of the file that was there, or 0644.
+        mode: Option<u32>,
+        /// Its owner, looked up as [`Launch::user`]; empty: that of the file that was there, or root.
+        user: String,
+        /// Make directories that are missing.
+        parents: bool,
+    },
+    /// Tell of everything in a directory.
+    List {
+        /// The path.
+        path: String,
+    },
+    /// Remove what is at a path.
+    Remove {
+        /// The path. A last symbolic link is removed itself.
+        path: String,
+        /// A directory with everything in it.
+        recursive: bool,
+    },
+    /// Compare the upper directory behind descriptor 3 with the layers below it, which are what is seen as `/`.
+    Changes,
+}
+
+/// What the file jail says. A job's last one is none of [`Report::Stat`] and [`Report::Ready`], except where there is nothing else to say.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// What is at the path.
+    Stat(PathStat),
+    /// What is in the directory.
+    Entries(Vec<PathStat>),
+    /// What was changed.
+    Changes(Vec<Change>),
+    /// Everything has arrived.
+    Ready,
+    /// It is done.
+    Done,
+    /// There is nothing at the path.
+    Missing,
+    /// It is not done.
+    Failed(Failure),
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathStat {
+    /// Last component of the path.
+    pub name: String,
+    /// Bytes.
+    pub size: i64,
+    /// `st_mode`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Time of last change, nanoseconds since 1970.
+    pub mtime: i64,
+    /// Of a symbolic link: the path it leads to in the end, or in a list its text.
+    pub link_target: String,
+}
+
+/// A difference between a container and its image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The path.
+    pub path: String,
+    /// Docker's number: 0 changed, 1 added, 2 deleted.
+    pub kind: u8,
 }

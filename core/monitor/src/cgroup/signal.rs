@@ -70,6 +70,13 @@ impl Cgroup {
         }
     }
 
+    /// Whether its processes hold.
+    pub fn is_frozen(&self) -> Result<bool, Failure> {
+        let (directory, file, value) = self.freezer()?;
+        let state = directory.read(file).map_err(|e| failed(file, directory, e))?;
+        Ok(state.trim() == value.0)
+    }
+
     /// Let its processes run again.
     pub fn thaw(&self) -> Result<(), Failure> {
         let (directory, file, value) = self.freezer()?;

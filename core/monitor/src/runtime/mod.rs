@@ -27,6 +27,7 @@ mod rootfs;
 mod setup;
 mod terminal;
 mod users;
+pub(crate) mod view;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};

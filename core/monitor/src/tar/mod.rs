@@ -1,4 +1,4 @@
-//! The one tar parser: layers, image archives and root file systems are read by this and nothing else.
+//! The one tar parser and writer: layers, image archives, root file systems and copies are read and written by this and nothing else.
 //!
 //! Every parser that guesses can be made to see other entries than the next one sees (CVE-2025-62518, RUSTSEC-2026-0112:
 //! a PAX size that one applies and another does not), and then what was scanned is not what was unpacked. So this one does
@@ -11,9 +11,11 @@ mod header;
 mod pax;
 mod reader;
 mod sparse;
+mod writer;
 
 pub use error::Error;
 pub use reader::Reader;
+pub use writer::Writer;
 
 /// Largest PAX header.
 pub const MAX_PAX: u64 = 1 << 20;

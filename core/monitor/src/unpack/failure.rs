@@ -8,15 +8,15 @@ use crate::protocol::{Failure, FailureClass};
 use crate::tar;
 
 /// A result whose error goes to the library.
-pub(super) type Result<T> = std::result::Result<T, Failure>;
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// The archive asks for something that cannot be.
-pub(super) fn invalid(message: impl Into<String>) -> Failure {
+pub(crate) fn invalid(message: impl Into<String>) -> Failure {
     Failure { class: FailureClass::Invalid, message: message.into(), errno: None }
 }
 
 /// A system call failed; `what` names it and its object.
-pub(super) fn system(what: &str, errno: Errno) -> Failure {
+pub(crate) fn system(what: &str, errno: Errno) -> Failure {
     let words = io::Error::from(errno).to_string();
     let words = words.split(" (os error").next().unwrap_or_default().to_lowercase();
     Failure {
@@ -27,7 +27,7 @@ pub(super) fn system(what: &str, errno: Errno) -> Failure {
 }
 
 /// The same for an entry, which is named as people can read it.
-pub(super) fn entry<'a>(verb: &'a str, path: &'a [u8]) -> impl Fn(Errno) -> Failure + 'a {
+pub(crate) fn entry<'a>(verb: &'a str, path: &'a [u8]) -> impl Fn(Errno) -> Failure + 'a {
     move |errno| system(&format!("{verb} {}", tar::quoted(path)), errno)
 }
 
@@ -41,7 +41,7 @@ impl From<tar::Error> for Failure {
 }
 
 /// The stream could not be read.
-pub(super) fn reading(error: &io::Error) -> Failure {
+pub(crate) fn reading(error: &io::Error) -> Failure {
     match error.raw_os_error() {
         Some(number) => system("read the archive", Errno::from_raw_os_error(number)),
         None => invalid(error.to_string()),

@@ -30,7 +30,7 @@ const LAST: i32 = 5;
 const MEMORY: u64 = 256 << 20;
 
 /// Every call of a layer's unpacking, of the allocator, and of an orderly end (a panic's message included).
-const CALLS: &[&str] = &[
+pub(crate) const CALLS: &[&str] = &[
     "brk",
     "chdir",
     "clock_gettime",
@@ -65,8 +65,10 @@ const CALLS: &[&str] = &[
     "newfstatat",
     "openat",
     "openat2",
+    "pread64",
     "pwrite64",
     "read",
+    "renameat",
     "restart_syscall",
     "rt_sigaction",
     "rt_sigprocmask",
@@ -82,18 +84,29 @@ const CALLS: &[&str] = &[
 ];
 
 /// Enter it. Afterwards the root directory is the one behind `target`.
-pub(super) fn enter(target: BorrowedFd<'_>) -> Result<()> {
-    let failed = |what: &'static str| move |errno| system(what, errno);
+pub(crate) fn enter(target: BorrowedFd<'_>) -> Result<()> {
     // Whoever started this waits for it; without them there is nobody to use the layer.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("prctl"))?;
-    close_others().map_err(failed("close descriptors"))?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed("prctl"))?;
-    umask(Mode::empty());
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| system("prctl", errno))?;
+    prepare()?;
     change_root(target)?;
-    limit().map_err(failed("set a resource limit"))?;
+    confine(CALLS, MEMORY, 32)
+}
+
+/// What comes before the root is changed: nobody looks into this process, and it holds nothing of its parent's.
+pub(crate) fn prepare() -> Result<()> {
+    close_others().map_err(|errno| system("close descriptors", errno))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| system("prctl", errno))?;
+    umask(Mode::empty());
+    Ok(())
+}
+
+/// What comes after it: so much memory, so many descriptors, and only these calls.
+pub(crate) fn confine(calls: &[&str], memory: u64, descriptors: u64) -> Result<()> {
+    let failed = |what: &'static str| move |errno| system(what, errno);
+    limit(memory, descriptors).map_err(failed("set a resource limit"))?;
     drop_capabilities().map_err(failed("drop capabilities"))?;
     set_no_new_privs(true).map_err(failed("set no_new_privs"))?;
-    filter()
+    filter(calls)
 }
 
 fn close_others() -> rustix::io::Result<()> {
@@ -106,7 +119,7 @@ fn close_others() -> rustix::io::Result<()> {
 }
 
 /// Make `target` the root of a mount namespace in which there is nothing else.
-fn change_root(target: BorrowedFd<'_>) -> Result<()> {
+pub(crate) fn change_root(target: BorrowedFd<'_>) -> Result<()> {
     let failed = |what: &'static str| move |errno| system(what, errno);
     // The copy must be made before the namespace: afterwards the mount behind the descriptor is another namespace's.
     let tree = open_tree(
@@ -139,13 +152,13 @@ fn change_root(target: BorrowedFd<'_>) -> Result<()> {
 }
 
 /// The directory to fill, from inside.
-pub(super) fn root() -> Result<OwnedFd> {
+pub(crate) fn root() -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(CWD, c"/", flags, Mode::empty()).map_err(|errno| system("open the root", errno))
 }
 
-fn limit() -> rustix::io::Result<()> {
-    let limits = [(Resource::As, MEMORY), (Resource::Core, 0), (Resource::Nofile, 32)];
+fn limit(memory: u64, descriptors: u64) -> rustix::io::Result<()> {
+    let limits = [(Resource::As, memory), (Resource::Core, 0), (Resource::Nofile, descriptors)];
     for (resource, limit) in limits {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
@@ -171,11 +184,11 @@ fn drop_capabilities() -> rustix::io::Result<()> {
     )
 }
 
-fn filter() -> Result<()> {
+fn filter(calls: &[&str]) -> Result<()> {
     let document = Seccomp {
         default_action: Action::KillProcess,
         syscalls: vec![Rule {
-            names: CALLS.iter().map(|name| (*name).to_owned()).collect(),
+            names: calls.iter().map(|name| (*name).to_owned()).collect(),
             action: Action::Allow,
             ..Rule::default()
         }],
@@ -186,7 +199,7 @@ fn filter() -> Result<()> {
 }
 
 /// Take over one of the descriptors that this program was started with.
-pub(super) fn inherited(number: i32) -> Result<OwnedFd> {
+pub(crate) fn inherited(number: i32) -> Result<OwnedFd> {
     // SAFETY: called once for each number, by the one thread there is. fcntl says whether it is open at all.
     let fd = unsafe {
         if libc::fcntl(number, libc::F_GETFD) < 0 {

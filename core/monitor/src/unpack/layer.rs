@@ -18,7 +18,7 @@ use rustix::io::{Errno, pwrite};
 use super::failure::{self, Result, invalid};
 use super::name::{Name, Target};
 use super::parent::{Directories, Parent};
-use super::{remove, xattr};
+use super::{remove, replace, xattr};
 use crate::protocol::{Unpack, Unpacked};
 use crate::tar::{Entry, Extent, Kind, Reader, Time, quoted};
 
@@ -48,7 +48,7 @@ pub(super) struct Layer {
 impl Layer {
     pub(super) fn new(root: OwnedFd, limits: Unpack) -> Layer {
         Layer {
-            directories: Directories::new(root),
+            directories: Directories::new(root, limits.live.is_some()),
             limits,
             done: Unpacked::default(),
             has_default_acl: false,
@@ -57,10 +57,15 @@ impl Layer {
 
     /// Unpack the archive.
     pub(super) fn fill<R: BufRead>(mut self, reader: &mut Reader<R>) -> Result<Unpacked> {
-        fchmod(self.directories.root(), Mode::from_raw_mode(0o755))
-            .map_err(failure::entry("chmod", b"/"))?;
-        while let Some(entry) = reader.next_entry()? {
+        if self.limits.live.is_none() {
+            fchmod(self.directories.root(), Mode::from_raw_mode(0o755))
+                .map_err(failure::entry("chmod", b"/"))?;
+        }
+        while let Some(mut entry) = reader.next_entry()? {
             self.count(&entry)?;
+            if let Some((uid, gid)) = self.limits.live.as_ref().and_then(|live| live.owner) {
+                (entry.uid, entry.gid) = (uid, gid);
+            }
             match Target::parse(&entry.path, self.limits.whiteouts).map_err(invalid)? {
                 Target::Root => self.root(&entry)?,
                 Target::Entry(name) => self.make(&name, &entry, reader)?,
@@ -104,6 +109,10 @@ impl Layer {
         if entry.kind != Kind::Directory {
             return Err(invalid(format!("{} is the root and no directory", quoted(&entry.path))));
         }
+        if self.limits.live.is_some() {
+            // It is there, and it is not the archive's to change.
+            return Ok(());
+        }
         self.directories.leave()?;
         let root = openat(self.directories.root(), c".", DIRECTORY, Mode::empty())
             .map_err(failure::entry("open", b"/"))?;
@@ -117,6 +126,7 @@ impl Layer {
         reader: &mut Reader<R>,
     ) -> Result<()> {
         match entry.kind {
+            Kind::File if self.limits.live.is_some() => self.replace_file(name, entry, reader),
             Kind::File => self.file(name, entry, reader),
             Kind::Directory => self.directory(name, entry),
             Kind::HardLink => self.hard_link(name, entry),
@@ -163,6 +173,8 @@ impl Layer {
         let parent = self.directories.enter(name.parent())?;
         let stat = stat(parent, name.base()).map_err(&failed)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
+        self.may_replace(kind == FileType::Directory, entry)?;
+        let parent = self.directories.enter(name.parent())?;
         match kind {
             FileType::Directory => remove::tree(parent.as_fd(), name.base()),
             _ => unlinkat(parent, name.base(), AtFlags::empty()),
@@ -175,6 +187,48 @@ impl Layer {
         Ok(())
     }
 
+    /// Whether an entry may take the place of what is there: a directory, or something else.
+    fn may_replace(&self, directory: bool, entry: &Entry) -> Result<()> {
+        let strict = self.limits.live.as_ref().is_some_and(|live| live.no_overwrite_dir_non_dir);
+        let words = match (strict, directory, entry.kind == Kind::Directory) {
+            (true, true, false) => ("directory", "non-directory"),
+            (true, false, true) => ("non-directory", "directory"),
+            _ => return Ok(()),
+        };
+        Err(invalid(format!(
+            "cannot overwrite {} with {} {}",
+            words.0,
+            words.1,
+            quoted(&entry.path)
+        )))
+    }
+
+    /// A file in a directory in use: whoever looks sees what was there, or all of the new one.
+    fn replace_file<R: BufRead>(
+        &mut self,
+        name: &Name,
+        entry: &Entry,
+        reader: &mut Reader<R>,
+    ) -> Result<()> {
+        let failed = failure::entry("make", &entry.path);
+        let parent = self.directories.enter(name.parent())?;
+        let parent = parent
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::MFILE)))?;
+        let new = replace::New::make(parent, Mode::from_raw_mode(0o600)).map_err(&failed)?;
+        fill(new.file(), entry, reader)?;
+        self.dress(new.file().as_fd(), entry, true)?;
+        match new.put(name.base()) {
+            Ok(()) => Ok(()),
+            Err((new, Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST)) => {
+                self.clear(name, entry)?;
+                new.put(name.base()).map_err(|(_, errno)| failed(errno))
+            }
+            Err((_, errno)) => Err(failed(errno)),
+        }
+    }
+
     fn file<R: BufRead>(
         &mut self,
         name: &Name,
@@ -184,16 +238,7 @@ impl Layer {
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
         let base = name.base();
         let file = self.place(name, entry, |parent| openat(parent, base, NEW_FILE, mode))?;
-        match &entry.extents {
-            None => {
-                let whole = Extent { offset: 0, length: entry.size };
-                write_extents(&file, &entry.path, &[whole], reader)?;
-            }
-            Some(extents) => {
-                write_extents(&file, &entry.path, extents, reader)?;
-                ftruncate(&file, entry.size).map_err(failure::entry("extend", &entry.path))?;
-            }
-        }
+        fill(&file, entry, reader)?;
         self.inherit_nothing(name, file.as_fd(), entry)?;
         let set_group_id = self.directories.enter(name.parent())?.set_group_id;
         self.dress(file.as_fd(), entry, set_group_id)
@@ -208,6 +253,9 @@ impl Layer {
             Err(Errno::EXIST) => {
                 let stat = stat(parent, name.base()).map_err(&failed)?;
                 made = FileType::from_raw_mode(stat.st_mode) != FileType::Directory;
+                if made {
+                    self.may_replace(false, entry)?;
+                }
                 // A directory where a whiteout was: the name is back, what is below it is not.
                 hides = is_whiteout(&stat);
                 if made {
@@ -229,7 +277,7 @@ impl Layer {
         }
         let path = [name.parent(), name.base()].join(&b'/');
         self.directories.has_entry(path.strip_prefix(b"/").unwrap_or(&path));
-        self.dress(directory.as_fd(), entry, set_group_id || !made)
+        self.dress(directory.as_fd(), entry, set_group_id || !made || self.limits.live.is_some())
     }
 
     fn hard_link(&mut self, name: &Name, entry: &Entry) -> Result<()> {
@@ -353,18 +401,34 @@ impl Layer {
     fn dress_name(&mut self, name: &Name, entry: &Entry) -> Result<()> {
         let parent = self.directories.enter(name.parent())?;
         let base = name.base();
-        if parent.set_group_id || (entry.uid, entry.gid) != (0, 0) {
+        if parent.set_group_id || (entry.uid, entry.gid) != (0, 0) || self.limits.live.is_some() {
             let (uid, gid) = owner(entry);
             chownat(parent, base, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(failure::entry("chown", &entry.path))?;
         }
-        // fchmodat(2) follows links; what was just made here is none, except where it should be one.
-        if entry.kind != Kind::SymbolicLink && entry.mode & 0o7000 != 0 {
+        // fchmodat(2) follows links; what was just made here is none, except where it should be one. In a directory in use
+        // somebody may have put one there since (CVE-2021-41089), and the bits mean nothing for what this is about.
+        let special = entry.mode & 0o7000 != 0 && self.limits.live.is_none();
+        if entry.kind != Kind::SymbolicLink && special {
             chmodat(parent, base, Mode::from_raw_mode(entry.mode), AtFlags::empty())
                 .map_err(failure::entry("chmod", &entry.path))?;
         }
         utimensat(parent, base, &times(entry), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(failure::entry("set the times of", &entry.path))
+    }
+}
+
+/// Write a file's content.
+fn fill<R: BufRead>(file: &OwnedFd, entry: &Entry, reader: &mut Reader<R>) -> Result<()> {
+    match &entry.extents {
+        None => {
+            let whole = Extent { offset: 0, length: entry.size };
+            write_extents(file, &entry.path, &[whole], reader)
+        }
+        Some(extents) => {
+            write_extents(file, &entry.path, extents, reader)?;
+            ftruncate(file, entry.size).map_err(failure::entry("extend", &entry.path))
+        }
     }
 }
 

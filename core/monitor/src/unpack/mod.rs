@@ -8,12 +8,14 @@
 //! it carries `trusted.overlay.opaque`. So it needs none of the layers below, and the layers of an image unpack side by
 //! side.
 
-mod failure;
-mod jail;
+pub(crate) mod failure;
+pub(crate) mod jail;
 mod layer;
 mod name;
 mod parent;
 mod remove;
+pub(crate) use remove::tree as remove_tree;
+pub(crate) mod replace;
 #[cfg(test)]
 mod tests;
 mod xattr;
@@ -63,7 +65,11 @@ fn unpack(arguments: &[OsString]) -> Result<Unpacked> {
 }
 
 /// Unpack what `archive` has left into the directory `root`, and read it to its end.
-fn unpack_stream(archive: impl Read, root: OwnedFd, options: Unpack) -> Result<Unpacked> {
+pub(crate) fn unpack_stream(
+    archive: impl Read,
+    root: OwnedFd,
+    options: Unpack,
+) -> Result<Unpacked> {
     let needs_end_marker = options.end_marker;
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER, archive));
     let unpacked = Layer::new(root, options).fill(&mut reader)?;

@@ -22,6 +22,8 @@ use crate::tar::quoted;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+/// In a directory of a container, whose root is this process's: a link there leads where it leads for the container.
+const LIVE: ResolveFlags = ResolveFlags::NO_MAGICLINKS;
 
 /// Most bytes of paths of directories without an entry that are remembered.
 const MOST_IMPLIED: usize = 1 << 20;
@@ -29,6 +31,8 @@ const MOST_IMPLIED: usize = 1 << 20;
 /// The layer's directories.
 pub(super) struct Directories {
     root: OwnedFd,
+    /// The root is in use (`protocol::Live`).
+    live: bool,
     kept: Option<Kept>,
     /// Paths of directories that were needed and have had no entry; parents come first.
     implied: BTreeSet<Vec<u8>>,
@@ -55,8 +59,8 @@ impl AsFd for Parent {
 }
 
 impl Directories {
-    pub(super) fn new(root: OwnedFd) -> Directories {
-        Directories { root, kept: None, implied: BTreeSet::new(), implied_bytes: 0 }
+    pub(super) fn new(root: OwnedFd, live: bool) -> Directories {
+        Directories { root, live, kept: None, implied: BTreeSet::new(), implied_bytes: 0 }
     }
 
     /// The directory at `path`, made with all above it if it is not there.
@@ -87,6 +91,10 @@ impl Directories {
     /// Set the times of the directory that was used last back, and forget it.
     pub(super) fn leave(&mut self) -> Result<()> {
         let Some(kept) = self.kept.take() else { return Ok(()) };
+        if self.live && kept.path.is_empty() {
+            // The archive says nothing of it: that it has changed is true.
+            return Ok(());
+        }
         futimens(&kept.directory.fd, &kept.times)
             .map_err(failure::entry("set the times of", &kept.path))
     }
@@ -109,7 +117,15 @@ impl Directories {
 
     fn find(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
         let path = if path.is_empty() { b"." } else { path };
-        openat2(&self.root, path, DIRECTORY, Mode::empty(), IN_ROOT)
+        let resolve = if self.live { LIVE } else { IN_ROOT };
+        let mut tries = 1000;
+        loop {
+            match openat2(&self.root, path, DIRECTORY, Mode::empty(), resolve) {
+                // Something was renamed while `..` was resolved.
+                Err(Errno::AGAIN) if tries > 0 => tries -= 1,
+                found => return found,
+            }
+        }
     }
 
     /// Make the directories of a path that are missing. Each is looked up from the root: where a part of the path is a

@@ -13,7 +13,7 @@ const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Remove a directory and everything in it.
-pub(super) fn tree(parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+pub(crate) fn tree(parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
     if is_gone(unlinkat(parent, name, AtFlags::REMOVEDIR))? {
         return Ok(());
     }

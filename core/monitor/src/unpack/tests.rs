@@ -31,8 +31,13 @@ fn unpacked(name: &str, entries: &[(&str, EntryType, &str, u32)]) -> (PathBuf, R
         }
     }
     let archive = builder.into_inner().unwrap();
-    let options =
-        Unpack { max_bytes: 1 << 20, max_entries: 1000, whiteouts: true, end_marker: true };
+    let options = Unpack {
+        max_bytes: 1 << 20,
+        max_entries: 1000,
+        whiteouts: true,
+        end_marker: true,
+        live: None,
+    };
     let fd = OwnedFd::from(File::open(&root).unwrap());
     let result = unpack_stream(&archive[..], fd, options);
     (root, result)
