@@ -7,6 +7,7 @@
 mod container;
 mod de;
 mod event;
+mod file;
 mod host_config;
 mod image;
 pub mod operations;
@@ -16,6 +17,7 @@ mod system;
 pub use container::*;
 pub use de::parse;
 pub use event::*;
+pub use file::*;
 pub use host_config::*;
 pub use image::*;
 pub use supports::supports;

@@ -85,11 +85,26 @@ macro_rules! stream {
 
 /// Every operation, by noun and verb.
 pub const OPERATIONS: &[Operation] = &[
+    stream!("archive.get", ArchiveGet => PathStat, "0.1.0", |engine, request| {
+        engine.containers().get_archive(&request)
+    }),
+    unary!("archive.put", ArchivePut => Nothing, "0.1.0", |engine, request| {
+        engine.containers().put_archive(&request).map(|()| Nothing {})
+    }),
     stream!("container.attach", ContainerAttach => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().attach(&request)
     }),
+    unary!("container.commit", ContainerCommit => ImageCreated, "0.1.0", |engine, request| {
+        engine.containers().commit(&request)
+    }),
     unary!("container.create", ContainerCreate => ContainerCreated, "0.1.0", |engine, request| {
         engine.containers().create(&request)
+    }),
+    unary!("container.diff", ContainerRef => Vec<FilesystemChange>, "0.1.0", |engine, request| {
+        engine.containers().diff(&request.id)
+    }),
+    stream!("container.export", ContainerRef => Nothing, "0.1.0", |engine, request| {
+        engine.containers().export(&request.id)
     }),
     unary!("container.inspect", ContainerRef => ContainerInspect, "0.1.0", |engine, request| {
         engine.containers().inspect(&request.id)
@@ -120,6 +135,24 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     stream!("container.wait", ContainerWait => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().wait(&request)
+    }),
+    unary!("file.copy", FileCopy => FileCopied, "0.1.0", |engine, request| {
+        engine.containers().copy(&request)
+    }),
+    unary!("file.list", FileRef => Vec<PathStat>, "0.1.0", |engine, request| {
+        engine.containers().list_files(&request)
+    }),
+    stream!("file.read", FileRead => PathStat, "0.1.0", |engine, request| {
+        engine.containers().read_file(&request)
+    }),
+    unary!("file.remove", FileRemove => Nothing, "0.1.0", |engine, request| {
+        engine.containers().remove_file(&request).map(|()| Nothing {})
+    }),
+    unary!("file.stat", FileRef => PathStat, "0.1.0", |engine, request| {
+        engine.containers().stat_path(&request)
+    }),
+    unary!("file.write", FileWrite => Nothing, "0.1.0", |engine, request| {
+        engine.containers().write_file(&request).map(|()| Nothing {})
     }),
     unary!("image.history", ImageRef => Vec<HistoryRow>, "0.1.0", |engine, request| {
         engine.images().history(&request.name)

@@ -111,7 +111,8 @@ fn begin(
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
     init_layer::ensure(layout)?;
-    make_directory(engine, record, &directory, &plan)?;
+    make_writable_layer(engine, record, &directory)?;
+    write_files(&directory, &plan)?;
     failpoint("start-directory-made")?;
     make_under(&run, layout.run())?;
     let program = engine.monitor_program()?;
@@ -191,8 +192,12 @@ fn undo(engine: &Engine, record: &Record, lock: &OperationLock) -> Result<()> {
     Ok(())
 }
 
-/// Make the container's directory and what is in it, as far as it is not there from an earlier start.
-fn make_directory(engine: &Engine, record: &Record, directory: &Path, plan: &Plan) -> Result<()> {
+/// Make the container's directory and its writable layer, as far as they are not there already.
+pub(super) fn make_writable_layer(
+    engine: &Engine,
+    record: &Record,
+    directory: &Path,
+) -> Result<()> {
     let mode = match record.auto_remove {
         true => Mode::RWXU | GOES_WITH_ITS_RUN,
         false => Mode::RWXU,
@@ -206,7 +211,11 @@ fn make_directory(engine: &Engine, record: &Record, directory: &Path, plan: &Pla
     }
     // The upper directory's mode is that of the container's root.
     sys::directory::make(&directory.join("upper"), Mode::from(0o755))?;
-    sys::directory::make(&directory.join("work"), Mode::RWXU)?;
+    sys::directory::make(&directory.join("work"), Mode::RWXU)
+}
+
+/// Write what else is in it.
+fn write_files(directory: &Path, plan: &Plan) -> Result<()> {
     for (name, content) in &plan.files {
         std::io::Write::write_all(
             &mut sys::file::create(&directory.join(name), 0o644)?,

@@ -42,6 +42,11 @@ impl OperationLock {
         }
     }
 
+    /// Take it for work on the container's files, which is no try to start it.
+    pub(crate) fn take_quietly(engine: &Engine, id: &str) -> Result<OperationLock> {
+        OperationLock::take(engine, id, "")
+    }
+
     /// Take it if nobody has it.
     pub(crate) fn try_take(engine: &Engine, id: &str, verb: &str) -> Result<Option<OperationLock>> {
         Ok(OperationLock::attempt(engine, id, verb)?.ok())
@@ -70,7 +75,9 @@ impl OperationLock {
             // The container may have been removed, and its lock file with it, between our opening and locking it.
             if file.is_linked()? {
                 let fresh = file.read_note().is_none();
-                file.write_note(&format!("{verb} by process {}", std::process::id()));
+                if !verb.is_empty() {
+                    file.write_note(&format!("{verb} by process {}", std::process::id()));
+                }
                 return Ok(Ok(OperationLock { file, id: id.to_owned(), fresh }));
             }
         }
@@ -148,7 +155,7 @@ impl Look {
             return Ok(Look::default());
         };
         Ok(Look {
-            exists: true,
+            exists: file.read_note().is_some(),
             operation: file.is_locked(LOCK_OPERATION)?,
             monitor: file.is_locked(LOCK_MONITOR)?,
         })

@@ -5,9 +5,13 @@
 //! ([`state`]), or talk to it ([`connection`]).
 
 mod attach;
+mod commit;
 mod connection;
 mod create;
+mod diff;
+mod export;
 mod failure;
+mod files;
 mod filter;
 mod init_layer;
 mod inspect;

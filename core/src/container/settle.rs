@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use barque_monitor::cgroup::Cgroup;
+use barque_monitor::protocol::LOG_FILE;
 use barque_monitor::state::{Reason, Status};
 
 use super::failure;
@@ -26,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Settle the container with this id, unless somebody is busy with it. Its record may be gone already.
 pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
     let Some(lock) = OperationLock::try_take(engine, id, "reconcile")? else { return Ok(()) };
-    let tried = !lock.is_fresh() || engine.layout().container(id).exists();
+    // A directory without a log was made to copy files into it.
+    let tried = !lock.is_fresh() || engine.layout().container(id).join(LOG_FILE).exists();
     if lock.has_monitor()? {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Containers that really run, each test in an engine of its own. Needs root.
 
 mod events;
+mod files;
 mod life;
 mod repair;
 

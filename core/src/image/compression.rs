@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How content is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     Plain,
     Gzip,
     Zstd,
@@ -22,7 +22,7 @@ const BOMB_SIZE: u64 = 1 << 30;
 
 impl Compression {
     /// Tell how a stored blob is compressed by its first bytes.
-    pub(super) fn of(head: &[u8]) -> Compression {
+    pub(crate) fn of(head: &[u8]) -> Compression {
         Compression::detect(head).unwrap_or(Compression::Plain)
     }
 
@@ -46,7 +46,7 @@ impl Compression {
     }
 
     /// What a layer's media type ends with.
-    pub(super) fn suffix(self) -> &'static str {
+    pub(crate) fn suffix(self) -> &'static str {
         match self {
             Compression::Plain => "",
             Compression::Gzip => "+gzip",
@@ -56,7 +56,7 @@ impl Compression {
 }
 
 /// The plain content of `source`, and how that was compressed.
-pub(super) fn decode<'a>(
+pub(crate) fn decode<'a>(
     source: impl Read + Send + 'a,
 ) -> Result<(Compression, Box<dyn Read + Send + 'a>)> {
     let mut source = source;
@@ -80,7 +80,7 @@ pub(super) fn decode<'a>(
 }
 
 /// Fail when so many plain bytes came from so few.
-pub(super) fn check_ratio(compressed: u64, plain: u64) -> Result<()> {
+pub(crate) fn check_ratio(compressed: u64, plain: u64) -> Result<()> {
     if plain > BOMB_SIZE && plain / BOMB_RATIO > compressed {
         return Err(Error::new(
             ErrorKind::Corrupt,

@@ -25,7 +25,7 @@ use crate::sys;
 
 /// Content of one name.
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// A part of a file.
     Range { file: Arc<File>, offset: u64, size: u64 },
     /// A file of our own, with its digest.
@@ -33,13 +33,13 @@ pub(super) enum Content {
 }
 
 impl Content {
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         match self {
             Content::Range { size, .. } | Content::Spooled { size, .. } => *size,
         }
     }
 
-    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Read + Send>> {
         match self {
             Content::Range { file, offset, size } => Ok(Box::new(Range {
                 file: Arc::clone(file),
@@ -54,7 +54,7 @@ impl Content {
     }
 
     /// A small document, whole.
-    pub(super) fn document(&self, what: &str) -> Result<Vec<u8>> {
+    pub(crate) fn document(&self, what: &str) -> Result<Vec<u8>> {
         if self.size() > json::MAX_SIZE {
             return Err(Error::new(
                 ErrorKind::Corrupt,
@@ -90,14 +90,14 @@ impl Read for Range {
 }
 
 /// Names with content behind them.
-pub(super) enum Contents {
+pub(crate) enum Contents {
     Archive(BTreeMap<String, Content>),
     Layout(OwnedFd),
 }
 
 impl Contents {
     /// Open what a request names.
-    pub(super) fn open(input: &Input, lease: &Lease, canceller: &Canceller) -> Result<Contents> {
+    pub(crate) fn open(input: &Input, lease: &Lease, canceller: &Canceller) -> Result<Contents> {
         match open_input(input)? {
             Opened::Directory(fd) => Ok(Contents::Layout(fd)),
             Opened::File(file) => archive(file, lease, canceller).map(Contents::Archive),
@@ -105,7 +105,7 @@ impl Contents {
     }
 
     /// The content of a name.
-    pub(super) fn get(&self, name: &str) -> Result<Option<Content>> {
+    pub(crate) fn get(&self, name: &str) -> Result<Option<Content>> {
         match self {
             Contents::Archive(entries) => Ok(entries.get(name).cloned()),
             Contents::Layout(directory) => in_layout(directory.as_fd(), name),
@@ -113,7 +113,7 @@ impl Contents {
     }
 
     /// The blob of a digest.
-    pub(super) fn blob(&self, digest: &Digest) -> Result<Content> {
+    pub(crate) fn blob(&self, digest: &Digest) -> Result<Content> {
         self.get(&format!("blobs/sha256/{}", digest.hex()))?.ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, format!("the archive has no blob {digest}"))
                 .with_reason("missing_blob")
@@ -122,13 +122,13 @@ impl Contents {
 }
 
 /// What an input turned out to be.
-pub(super) enum Opened {
+pub(crate) enum Opened {
     Directory(OwnedFd),
     File(File),
 }
 
 /// Open a request's input. A descriptor stays the caller's: this is a copy.
-pub(super) fn open_input(input: &Input) -> Result<Opened> {
+pub(crate) fn open_input(input: &Input) -> Result<Opened> {
     let (file, name) = match (&input.path, input.fd) {
         (path, None) if !path.is_empty() => {
             let file = File::open(path).map_err(|error| {
@@ -154,7 +154,7 @@ pub(super) fn open_input(input: &Input) -> Result<Opened> {
 }
 
 /// Bytes that come when they come: reading waits for them, or for the canceller.
-pub(super) fn patient(file: File, canceller: &Canceller) -> impl Read + Send + 'static {
+pub(crate) fn patient(file: File, canceller: &Canceller) -> impl Read + Send + 'static {
     Patient { file, canceller: canceller.clone() }
 }
 
@@ -180,7 +180,7 @@ impl Read for Patient {
 }
 
 /// Why an archive could not be read: the engine's own error inside, the system's, or the archive's fault.
-pub(super) fn unreadable(error: io::Error) -> Error {
+pub(crate) fn unreadable(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => error,
         Err(error) if error.raw_os_error().is_some() => Error::system("read an archive", error),

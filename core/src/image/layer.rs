@@ -6,10 +6,10 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use barque_monitor::protocol::{Failure, Unpack, UnpackResult, Unpacked};
+use barque_monitor::protocol::{Failure, Live, Unpack, UnpackResult, Unpacked};
 use rustix::fs::Mode;
 use rustix::net::{SendFlags, send};
 
@@ -19,6 +19,7 @@ use super::digest::{Digest, Hasher};
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::lease::Lease;
+use crate::stream::Deadline;
 use crate::sys::spawn::{Child, spawn};
 use crate::sys::{directory, socket};
 
@@ -177,6 +178,51 @@ impl BlobWriter {
     }
 }
 
+/// Unpack the archive that `input` brings into a directory that is in use.
+pub(crate) fn unpack_into(
+    engine: &Engine,
+    target: &OwnedFd,
+    input: OwnedFd,
+    live: Live,
+) -> Result<Unpacked> {
+    let options = Unpack {
+        max_bytes: u64::MAX,
+        max_entries: u64::MAX,
+        whiteouts: false,
+        end_marker: true,
+        live: Some(live),
+    };
+    let (child, output) = spawn_jail(engine, &options, input.as_fd(), target.as_fd(), None)?;
+    drop(input);
+    let canceller = engine.canceller();
+    let mut jail = Jail { child, input: None, output };
+    if let Err(cancelled) = canceller.wait_readable(jail.output.as_fd(), Deadline::never()) {
+        jail.child.kill();
+        return Err(cancelled);
+    }
+    jail.input = None;
+    jail.finish(false)
+}
+
+fn spawn_jail(
+    engine: &Engine,
+    options: &Unpack,
+    input: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    lock: Option<BorrowedFd<'_>>,
+) -> Result<(Child, OwnedFd)> {
+    let options = serde_json::to_vec(options)
+        .ok()
+        .and_then(|text| CString::new(text).ok())
+        .ok_or_else(|| Error::internal("write the unpacker's options"))?;
+    let (output, report) = socket::pair()?;
+    let program = engine.monitor_program()?;
+    let mut descriptors = vec![(input, 0), (target, 3), (report.as_fd(), 4)];
+    descriptors.extend(lock.map(|lock| (lock, 5)));
+    let child = spawn(program.as_fd(), &[c"barque-monitor", c"unpack", &options], &descriptors)?;
+    Ok((child, output))
+}
+
 /// The process that unpacks, and the ways to it.
 struct Jail {
     child: Child,
@@ -195,20 +241,12 @@ impl Jail {
             max_entries: MAX_ENTRIES,
             whiteouts: true,
             end_marker,
+            live: None,
         };
-        let options = serde_json::to_vec(&options)
-            .ok()
-            .and_then(|text| CString::new(text).ok())
-            .ok_or_else(|| Error::internal("write the unpacker's options"))?;
         let (input, theirs) = socket::pair()?;
-        let (output, report) = socket::pair()?;
-        let program = engine.monitor_program()?;
         let target = directory::open(target)?;
-        let child = spawn(
-            program.as_fd(),
-            &[c"barque-monitor", c"unpack", &options],
-            &[(theirs.as_fd(), 0), (target.as_fd(), 3), (report.as_fd(), 4), (lease.lock(), 5)],
-        )?;
+        let lock = Some(lease.lock());
+        let (child, output) = spawn_jail(engine, &options, theirs.as_fd(), target.as_fd(), lock)?;
         Ok(Jail { child, input: Some(input), output })
     }
 

@@ -6,9 +6,10 @@
 
 mod blob;
 mod builtin;
-mod compression;
+mod commit;
+pub(crate) mod compression;
 mod config;
-mod content;
+pub(crate) mod content;
 mod content_lock;
 mod digest;
 mod history;
@@ -34,7 +35,9 @@ mod word;
 
 use crate::Engine;
 
+pub(crate) use commit::Commit;
 pub(crate) use config::ImageConfig;
+pub(crate) use layer::unpack_into;
 pub(crate) use resolve::ImageHandle;
 
 /// The images of an engine.

@@ -40,7 +40,7 @@ pub(crate) fn boot_id() -> Result<String> {
 }
 
 /// Field 22 of `/proc/PID/stat`. The second field is the command in parentheses and may hold anything, so count from its end.
-fn start_time(pid: u32) -> Option<u64> {
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_command = &stat[stat.rfind(')')? + 1..];
     let mut fields = after_command.split_ascii_whitespace();

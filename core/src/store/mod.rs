@@ -20,7 +20,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::error::{Error, ErrorKind, Result};
 
 use copies::Claim;
-pub(crate) use intent::{Intent, Owner};
+pub(crate) use intent::{Intent, Owner, start_time};
 
 /// Version of the schema below, kept in `user_version`.
 const SCHEMA_VERSION: i32 = 1;
