@@ -72,14 +72,39 @@ export class Api {
     return new OutputStream(stream, abortSignal);
   }
 
+  /** Pack what is at a path of a container: its `PathStat`, then the archive. */
+  archiveGet(request: t.ArchiveGet, options?: Abortable): Promise<OutputStream> {
+    return this.stream('archive.get', request, options);
+  }
+
+  /** Unpack an archive into a directory of a container. */
+  archivePut(request: t.ArchivePut, options?: Abortable): Promise<t.Nothing> {
+    return this.call('archive.put', request, options);
+  }
+
   /** Attach to a running container. */
   containerAttach(request: t.ContainerAttach, options?: Abortable): Promise<OutputStream> {
     return this.stream('container.attach', request, options);
   }
 
+  /** Make an image of a container. */
+  containerCommit(request: t.ContainerCommit, options?: Abortable): Promise<t.ImageCreated> {
+    return this.call('container.commit', request, options);
+  }
+
   /** Create a container. */
   containerCreate(request: t.ContainerCreate, options?: Abortable): Promise<t.ContainerCreated> {
     return this.call('container.create', request, options);
+  }
+
+  /** What a container has changed of its image. */
+  containerDiff(request: t.ContainerRef, options?: Abortable): Promise<t.FilesystemChange[]> {
+    return this.call('container.diff', request, options);
+  }
+
+  /** The root file system of a container as a tar archive. */
+  containerExport(request: t.ContainerRef, options?: Abortable): Promise<OutputStream> {
+    return this.stream('container.export', request, options);
   }
 
   /** Everything about a container. */
@@ -130,6 +155,36 @@ export class Api {
   /** Wait for a container: a stream of one document, its `exit`. */
   containerWait(request: t.ContainerWait, options?: Abortable): Promise<OutputStream> {
     return this.stream('container.wait', request, options);
+  }
+
+  /** Copy between this host and a container. */
+  fileCopy(request: t.FileCopy, options?: Abortable): Promise<t.FileCopied> {
+    return this.call('file.copy', request, options);
+  }
+
+  /** What is in a directory of a container. */
+  fileList(request: t.FileRef, options?: Abortable): Promise<t.PathStat[]> {
+    return this.call('file.list', request, options);
+  }
+
+  /** Read a file of a container: its `PathStat`, then its content. */
+  fileRead(request: t.FileRead, options?: Abortable): Promise<OutputStream> {
+    return this.stream('file.read', request, options);
+  }
+
+  /** Remove what is at a path of a container. */
+  fileRemove(request: t.FileRemove, options?: Abortable): Promise<t.Nothing> {
+    return this.call('file.remove', request, options);
+  }
+
+  /** What is at a path of a container. */
+  fileStat(request: t.FileRef, options?: Abortable): Promise<t.PathStat> {
+    return this.call('file.stat', request, options);
+  }
+
+  /** Make a file in a container, or replace one. */
+  fileWrite(request: t.FileWrite, options?: Abortable): Promise<t.Nothing> {
+    return this.call('file.write', request, options);
   }
 
   /** The instructions an image was made by, newest first. */

@@ -1,12 +1,19 @@
 /** A container: dockerode's `Container`. An id and nothing else, so it is never out of date. */
 
+import type { Readable } from 'node:stream';
 import type {
   ContainerAttach,
   ContainerExit,
   ContainerInspect,
   ContainerLogs,
+  FileCopied,
+  FilesystemChange,
+  ImageCreated,
+  PathStat,
 } from './types.generated';
 import { BarqueError } from './errors';
+import { reference } from './image';
+import { type ImageSource, withInput } from './input';
 import type { Abortable, Api } from './api';
 import type { OutputStream } from './streams';
 
@@ -36,6 +43,50 @@ export interface AttachOptions extends Abortable {
   stdout?: boolean;
   /** Receive standard error; `true` unless said otherwise. */
   stderr?: boolean;
+}
+
+/** How an archive is unpacked. */
+export interface PutArchiveOptions extends Abortable {
+  /** The directory. */
+  path: string;
+  /** A directory does not replace anything else, nor anything else a directory. */
+  noOverwriteDirNonDir?: boolean;
+  /** Everything belongs to the container's user. */
+  copyUIDGID?: boolean;
+}
+
+/** How to copy. */
+export interface CopyOptions extends Abortable {
+  /** Keep owners. */
+  archive?: boolean;
+  /** Follow a symbolic link that is the source. */
+  followLink?: boolean;
+}
+
+/** How to write a file. */
+export interface WriteFileOptions extends Abortable {
+  /** Its permissions; otherwise those of the file that was there, or 0644. */
+  mode?: number;
+  /** Its owner: `user`, `uid`, `user:group`; otherwise that of the file that was there, or root. */
+  user?: string;
+  /** Make directories that are missing. */
+  parents?: boolean;
+}
+
+/** How to make an image of a container. */
+export interface CommitOptions extends Abortable {
+  /** Its name. */
+  repo?: string;
+  /** Its tag. */
+  tag?: string;
+  /** Commit message. */
+  comment?: string;
+  /** Who made it. */
+  author?: string;
+  /** Freeze the container while its files are read; `true` unless said otherwise. */
+  pause?: boolean;
+  /** Dockerfile instructions, one a line or one an item. */
+  changes?: string | string[];
 }
 
 /** A container. */
@@ -113,6 +164,120 @@ export class Container {
     const pieces: Buffer[] = [];
     for await (const { data } of stream) pieces.push(data);
     return Buffer.concat(pieces);
+  }
+
+  /** What is at a path of it as a tar archive. */
+  async getArchive(options: { path: string } & Abortable): Promise<Readable> {
+    const request = { Id: this.id, Path: options.path };
+    return (await this.#api.stream('archive.get', request, options)).readable('stdout');
+  }
+
+  /** What is at a path of it. */
+  infoArchive(options: { path: string } & Abortable): Promise<PathStat> {
+    return this.#api.call('file.stat', { Id: this.id, Path: options.path }, options);
+  }
+
+  /** Unpack a tar archive (plain, gzip or zstd) into a directory of it. */
+  async putArchive(source: ImageSource, options: PutArchiveOptions): Promise<void> {
+    await withInput(source, (input) => {
+      const request = {
+        Id: this.id,
+        Path: options.path,
+        Input: input,
+        NoOverwriteDirNonDir: options.noOverwriteDirNonDir ?? false,
+        CopyUIDGID: options.copyUIDGID ?? false,
+      };
+      return this.#api.call('archive.put', request, options);
+    });
+  }
+
+  /** Copy a file or directory of this host to a path of it, as `docker cp` does. */
+  copyTo(source: string, path: string, options: CopyOptions = {}): Promise<FileCopied> {
+    const request = {
+      Source: { Path: source },
+      Destination: { Id: this.id, Path: path },
+      Archive: options.archive ?? false,
+      FollowLink: options.followLink ?? false,
+    };
+    return this.#api.call('file.copy', request, options);
+  }
+
+  /** Copy a file or directory of it to a path of this host, as `docker cp` does. */
+  copyFrom(path: string, destination: string, options: CopyOptions = {}): Promise<FileCopied> {
+    const request = {
+      Source: { Id: this.id, Path: path },
+      Destination: { Path: destination },
+      Archive: options.archive ?? false,
+      FollowLink: options.followLink ?? false,
+    };
+    return this.#api.call('file.copy', request, options);
+  }
+
+  /** The content of a file of it, whole or at most `limit` bytes from `offset` on. */
+  async readFile(
+    path: string,
+    options: { offset?: number; limit?: number } & Abortable = {},
+  ): Promise<Buffer> {
+    if (options.limit === 0) return Buffer.alloc(0);
+    const request = {
+      Id: this.id,
+      Path: path,
+      Offset: options.offset ?? 0,
+      Limit: options.limit ?? 0,
+    };
+    const stream = await this.#api.stream('file.read', request, options);
+    return (await stream.collect()).stdout;
+  }
+
+  /** Make a file in it, or replace one, whole or not at all. Text is the content itself, in UTF-8. */
+  async writeFile(path: string, data: ImageSource, options: WriteFileOptions = {}): Promise<void> {
+    const content = typeof data === 'string' ? Buffer.from(data) : data;
+    await withInput(content, (input) => {
+      const request = {
+        Id: this.id,
+        Path: path,
+        Input: input,
+        Mode: options.mode ?? null,
+        User: options.user ?? '',
+        Parents: options.parents ?? false,
+      };
+      return this.#api.call('file.write', request, options);
+    });
+  }
+
+  /** What is in a directory of it, by name. */
+  listFiles(path = '/', options: Abortable = {}): Promise<PathStat[]> {
+    return this.#api.call('file.list', { Id: this.id, Path: path }, options);
+  }
+
+  /** Remove what is at a path of it; `recursive`: a directory with everything in it. */
+  async removeFile(path: string, options: { recursive?: boolean } & Abortable = {}): Promise<void> {
+    const request = { Id: this.id, Path: path, Recursive: options.recursive ?? false };
+    await this.#api.call('file.remove', request, options);
+  }
+
+  /** What it has changed of its image: `Kind` 0 changed, 1 added, 2 deleted. */
+  changes(options: Abortable = {}): Promise<FilesystemChange[]> {
+    return this.#api.call('container.diff', { Id: this.id }, options);
+  }
+
+  /** Its root file system as a tar archive. */
+  async export(options: Abortable = {}): Promise<Readable> {
+    return (await this.#api.stream('container.export', { Id: this.id }, options)).readable('stdout');
+  }
+
+  /** Make an image of it. */
+  commit(options: CommitOptions = {}): Promise<ImageCreated> {
+    const { changes = [] } = options;
+    const request = {
+      Id: this.id,
+      Reference: reference(options.repo ?? '', options.tag),
+      Message: options.comment ?? '',
+      Author: options.author ?? '',
+      Pause: options.pause ?? true,
+      Changes: typeof changes === 'string' ? changes.split('\n').filter((line) => line.trim()) : changes,
+    };
+    return this.#api.call('container.commit', request, options);
   }
 
   /** Attach to it while it runs. */

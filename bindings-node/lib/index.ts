@@ -12,7 +12,15 @@ import { native } from './native';
 
 export default Barque;
 export { Barque, type BarqueOptions, type CreateOptions, type Filters } from './barque';
-export { Container, type AttachOptions, type LogsOptions } from './container';
+export {
+  Container,
+  type AttachOptions,
+  type CommitOptions,
+  type CopyOptions,
+  type LogsOptions,
+  type PutArchiveOptions,
+  type WriteFileOptions,
+} from './container';
 export { type Abortable, Api, type OperationName, type StreamName, type UnaryName } from './api';
 export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Image } from './image';

@@ -462,6 +462,144 @@ export interface EventActor {
   Attributes: Record<string, string>;
 }
 
+/** Pack what is at a path of a container (`GET /containers/{id}/archive`). */
+export interface ArchiveGet {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The path. A last symbolic link is packed as one, unless `/` or `/.` follows. */
+  Path?: string;
+}
+
+/** Unpack an archive into a directory of a container (`PUT /containers/{id}/archive`). */
+export interface ArchivePut {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The directory, which must be there. */
+  Path?: string;
+  /** The tar archive: plain, gzip or zstd. */
+  Input?: Input;
+  /** A directory does not replace anything else, nor anything else a directory: that is an error. */
+  NoOverwriteDirNonDir?: boolean;
+  /** Everything belongs to the container's user, instead of to whom the archive says. */
+  CopyUIDGID?: boolean;
+}
+
+/** A path of a container. */
+export interface FileRef {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The path. A last symbolic link stands for itself, unless `/` or `/.` follows. */
+  Path?: string;
+}
+
+/** Read a file of a container. */
+export interface FileRead {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The file. Links are followed, inside the container. */
+  Path?: string;
+  /** Where to begin, bytes. */
+  Offset?: number;
+  /** Most bytes to read; 0: all. */
+  Limit?: number;
+}
+
+/** Make a file in a container, or replace one: others see the old one or the new one, whole. */
+export interface FileWrite {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The file. Links are followed, inside the container. */
+  Path?: string;
+  /** Its content. */
+  Input?: Input;
+  /** Its permissions; without it those of the file that was there, or 0644. */
+  Mode?: number | null;
+  /** Its owner: `user`, `uid`, `user:group` and so on, looked up in the container; empty: that of the file that was there, or root. */
+  User?: string;
+  /** Make directories that are missing. */
+  Parents?: boolean;
+}
+
+/** Remove what is at a path of a container. */
+export interface FileRemove {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The path. A last symbolic link is removed itself. */
+  Path?: string;
+  /** A directory with everything in it. */
+  Recursive?: boolean;
+}
+
+/** Copy between this host and a container, as `docker cp` does: exactly one of the two places is in a container. */
+export interface FileCopy {
+  /** What is copied. `/.` at the end of a directory: its content, and not the directory itself. */
+  Source?: CopyPlace;
+  /** Where to. What is there decides, as in the table of `docker container cp`. */
+  Destination?: CopyPlace;
+  /** Keep owners. Without it everything belongs to root in a container, and to the caller on the host. */
+  Archive?: boolean;
+  /** Follow a symbolic link that is the source. */
+  FollowLink?: boolean;
+}
+
+/** One end of a copy. */
+export interface CopyPlace {
+  /** Name, id or prefix of a container; empty: this host. */
+  Id?: string;
+  /** The path. On the host a relative one begins at the caller's working directory, in a container at `/`. */
+  Path?: string;
+}
+
+/** What was copied. */
+export interface FileCopied {
+  /** Bytes that went from one side to the other, as an archive. */
+  Size: number;
+  /** The path that was copied to, links followed. */
+  Path: string;
+}
+
+/** What is at a path, as `X-Docker-Container-Path-Stat` tells it, with the owner. */
+export interface PathStat {
+  /** Last component of the path. */
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Permissions and kind as Go's `os.FileMode` has them: `0x80000000` is a directory, `0x8000000` a symbolic link. */
+  mode: number;
+  /** Time of last change, RFC 3339. */
+  mtime: string;
+  /** Of a symbolic link: the path it leads to in the end; in a list its text. */
+  linkTarget: string;
+  /** Owner. */
+  uid: number;
+  /** Group. */
+  gid: number;
+}
+
+/** A path that is not as in the image (`GET /containers/{id}/changes`). */
+export interface FilesystemChange {
+  /** The path. */
+  Path: string;
+  /** 0: changed, 1: added, 2: deleted. */
+  Kind: number;
+}
+
+/** Make an image of a container (`POST /commit`). */
+export interface ContainerCommit {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Name of the image, with or without a tag; empty: none. */
+  Reference?: string;
+  /** Dockerfile instructions that change its configuration: `CMD`, `ENV` and so on. */
+  Changes?: string[];
+  /** Who made it. */
+  Author?: string;
+  /** Commit message. */
+  Message?: string;
+  /** Freeze a running container while its files are read; `true` unless said otherwise. */
+  Pause?: boolean;
+}
+
 /** What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values. */
 export interface HostConfig {
   /** `source:target[:options]` each. */
@@ -1185,8 +1323,13 @@ export interface DiskUsage {
 
 /** Every operation with its request and answer; a stream's answer is its last document. */
 export interface Operations {
+  'archive.get': { request: ArchiveGet; answer: PathStat; kind: 'stream' };
+  'archive.put': { request: ArchivePut; answer: Nothing; kind: 'unary' };
   'container.attach': { request: ContainerAttach; answer: ContainerExit; kind: 'stream' };
+  'container.commit': { request: ContainerCommit; answer: ImageCreated; kind: 'unary' };
   'container.create': { request: ContainerCreate; answer: ContainerCreated; kind: 'unary' };
+  'container.diff': { request: ContainerRef; answer: FilesystemChange[]; kind: 'unary' };
+  'container.export': { request: ContainerRef; answer: Nothing; kind: 'stream' };
   'container.inspect': { request: ContainerRef; answer: ContainerInspect; kind: 'unary' };
   'container.kill': { request: ContainerKill; answer: Nothing; kind: 'unary' };
   'container.list': { request: ContainerList; answer: ContainerSummary[]; kind: 'unary' };
@@ -1197,6 +1340,12 @@ export interface Operations {
   'container.start': { request: ContainerStart; answer: Nothing; kind: 'unary' };
   'container.stop': { request: ContainerStop; answer: Nothing; kind: 'unary' };
   'container.wait': { request: ContainerWait; answer: ContainerExit; kind: 'stream' };
+  'file.copy': { request: FileCopy; answer: FileCopied; kind: 'unary' };
+  'file.list': { request: FileRef; answer: PathStat[]; kind: 'unary' };
+  'file.read': { request: FileRead; answer: PathStat; kind: 'stream' };
+  'file.remove': { request: FileRemove; answer: Nothing; kind: 'unary' };
+  'file.stat': { request: FileRef; answer: PathStat; kind: 'unary' };
+  'file.write': { request: FileWrite; answer: Nothing; kind: 'unary' };
   'image.history': { request: ImageRef; answer: HistoryRow[]; kind: 'unary' };
   'image.import': { request: ImageImport; answer: ImageCreated; kind: 'unary' };
   'image.inspect': { request: ImageRef; answer: ImageInspect; kind: 'unary' };

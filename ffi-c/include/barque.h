@@ -150,6 +150,15 @@
 /** For barque_container_stop: as long as the container itself says. */
 #define BARQUE_STOP_TIMEOUT_DEFAULT (-1000)
 
+/** For barque_file_remove: a directory with everything in it. */
+#define BARQUE_FILE_REMOVE_RECURSIVE 1
+
+/** For barque_file_write: make directories that are missing. */
+#define BARQUE_FILE_WRITE_PARENTS 1
+
+/** For barque_file_write: the permissions of the file that was there, or 0644. */
+#define BARQUE_FILE_MODE_DEFAULT (-1)
+
 /** For barque_image_remove: also when it has other names, or stopped containers use it. */
 #define BARQUE_IMAGE_REMOVE_FORCE 1
 
@@ -617,6 +626,115 @@ int barque_container_resize(const barque_engine *engine,
                             uint16_t rows,
                             uint16_t columns,
                             const barque_cancel *cancel,
+                            barque_error **err);
+
+/**
+ * Pack what is at a path of a container, running or not. The stream gives a PathStat document, then the tar archive as standard
+ * output. Only when it has ended without an error the archive is whole.
+ */
+int barque_archive_get(const barque_engine *engine,
+                       const char *id,
+                       const char *path,
+                       const barque_cancel *cancel,
+                       barque_stream **out,
+                       barque_error **err);
+
+/**
+ * Unpack a tar archive (plain, gzip or zstd) into a directory of a container. `request` is an ArchivePut document: "Id", "Path",
+ * "Input.Path" or "Input.Fd" …
+ */
+int barque_archive_put(const barque_engine *engine,
+                       const char *request,
+                       const barque_cancel *cancel,
+                       barque_error **err);
+
+/**
+ * Copy between this host and a container. `request` is a FileCopy document: "Source" and "Destination", each with "Path" and one of
+ * them with "Id". `*out` becomes a FileCopied document.
+ */
+int barque_file_copy(const barque_engine *engine,
+                     const char *request,
+                     const barque_cancel *cancel,
+                     char **out,
+                     barque_error **err);
+
+/** What is in a directory of a container: `*out` becomes an array of PathStat. */
+int barque_file_list(const barque_engine *engine,
+                     const char *id,
+                     const char *path,
+                     const barque_cancel *cancel,
+                     char **out,
+                     barque_error **err);
+
+/** What is at a path of a container: `*out` becomes a PathStat document. */
+int barque_file_stat(const barque_engine *engine,
+                     const char *id,
+                     const char *path,
+                     const barque_cancel *cancel,
+                     char **out,
+                     barque_error **err);
+
+/**
+ * Read a regular file of a container from byte `offset` on, at most `limit` bytes; 0: all. The stream gives a PathStat document,
+ * then the content as standard output.
+ */
+int barque_file_read(const barque_engine *engine,
+                     const char *id,
+                     const char *path,
+                     uint64_t offset,
+                     uint64_t limit,
+                     const barque_cancel *cancel,
+                     barque_stream **out,
+                     barque_error **err);
+
+/**
+ * Make a file in a container, or replace one, with the `length` bytes at `data`: others see the old one or the new one, whole.
+ *
+ * `mode` is its permissions, or BARQUE_FILE_MODE_DEFAULT; `user` its owner (`user`, `uid`, `user:group` …), NULL that of the file
+ * that was there, or root; `flags` 0 or BARQUE_FILE_WRITE_PARENTS. For content that is in a file or comes through a pipe, use
+ * barque_call and the operation "file.write".
+ */
+int barque_file_write(const barque_engine *engine,
+                      const char *id,
+                      const char *path,
+                      const void *data,
+                      size_t length,
+                      int64_t mode,
+                      const char *user,
+                      uint32_t flags,
+                      const barque_cancel *cancel,
+                      barque_error **err);
+
+/** Remove what is at a path of a container. `flags` is 0 or BARQUE_FILE_REMOVE_RECURSIVE. */
+int barque_file_remove(const barque_engine *engine,
+                       const char *id,
+                       const char *path,
+                       uint32_t flags,
+                       const barque_cancel *cancel,
+                       barque_error **err);
+
+/** What a container has changed of its image: `*out` becomes an array of FilesystemChange. */
+int barque_container_diff(const barque_engine *engine,
+                          const char *id,
+                          const barque_cancel *cancel,
+                          char **out,
+                          barque_error **err);
+
+/** The root file system of a container as a tar archive, which the stream gives as standard output. */
+int barque_container_export(const barque_engine *engine,
+                            const char *id,
+                            const barque_cancel *cancel,
+                            barque_stream **out,
+                            barque_error **err);
+
+/**
+ * Make an image of a container. `request` is a ContainerCommit document: "Id", "Reference", "Changes" …; `*out` becomes an
+ * ImageCreated: Id.
+ */
+int barque_container_commit(const barque_engine *engine,
+                            const char *request,
+                            const barque_cancel *cancel,
+                            char **out,
                             barque_error **err);
 
 /**

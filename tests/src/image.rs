@@ -303,6 +303,13 @@ pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(path("rootfs/testbox"), mode).expect("chmod");
 
+    std::fs::write(path("text"), "some text\n").expect("write");
+    std::fs::create_dir_all(path("tree/inner")).expect("make a directory");
+    std::fs::write(path("tree/inner/leaf"), "leaf text\n").expect("write");
+    std::os::unix::fs::symlink("inner/leaf", path("tree/link")).expect("link");
+    let tree = Layer::new().directory("inner", 0o755).file("inner/leaf", 0o644, b"leaf text\n");
+    std::fs::write(path("tree.tar"), tree.finish()).expect("write");
+
     [
         ("docker_archive", "small.tar"),
         ("gzip_archive", "small.tar.gz"),
@@ -313,6 +320,9 @@ pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
         ("layout", "layout"),
         ("rootfs_tar", "rootfs.tar"),
         ("rootfs_directory", "rootfs"),
+        ("text_file", "text"),
+        ("tree", "tree"),
+        ("tree_archive", "tree.tar"),
         ("work", "."),
     ]
     .into_iter()

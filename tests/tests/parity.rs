@@ -65,7 +65,7 @@ fn every_operation_has_its_python_method() {
         let Some(rest) = line.strip_prefix("    def ") else { continue };
         let name = rest.split('(').next().unwrap_or_default();
         let operation = name.replacen('_', ".", 1);
-        let nouns = ["container_", "image_", "system_"];
+        let nouns = ["archive_", "container_", "file_", "image_", "system_"];
         if nouns.iter().any(|noun| name.starts_with(noun)) {
             assert!(
                 OPERATIONS.iter().any(|o| o.name == operation),
@@ -101,8 +101,13 @@ fn every_operation_has_its_node_method() {
 
 /// What a person types for each operation.
 const COMMANDS: &[(&str, &[&str])] = &[
+    ("archive.get", &["cp"]),
+    ("archive.put", &["cp"]),
     ("container.attach", &["attach"]),
+    ("container.commit", &["commit"]),
     ("container.create", &["create"]),
+    ("container.diff", &["diff"]),
+    ("container.export", &["export"]),
     ("container.inspect", &["inspect"]),
     ("container.kill", &["kill"]),
     ("container.list", &["ps"]),
@@ -114,6 +119,13 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("container.start", &["start"]),
     ("container.stop", &["stop"]),
     ("container.wait", &["wait"]),
+    ("file.copy", &["cp"]),
+    // What programs do with single files, people do with cp.
+    ("file.list", &["cp"]),
+    ("file.read", &["cp"]),
+    ("file.remove", &["cp"]),
+    ("file.stat", &["cp"]),
+    ("file.write", &["cp"]),
     ("image.history", &["history"]),
     ("image.import", &["import"]),
     ("image.inspect", &["inspect"]),
@@ -143,6 +155,7 @@ fn every_operation_has_its_command() {
         let (noun, verb) = operation.name.split_once('.').expect("noun.verb");
         let long = match (noun, verb) {
             ("system", _) => continue,
+            ("archive" | "file", _) => ["container", "cp"],
             ("container" | "image", "list") => [noun, "ls"],
             (_, "remove") => [noun, "rm"],
             (_, "resize") => continue,

@@ -1,4 +1,4 @@
-"""Where an image comes from: a path, a file, bytes or an iterator, as the engine's `Input` document."""
+"""Where an image or a file comes from: a path, a file, bytes or an iterator, as the engine's `Input` document."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Data = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, IO[bytes], Iterable[bytes]]
 """A path (`str` or `PathLike`), the archive's bytes, a file opened in binary mode, or an iterable of bytes."""
+
+Content = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, IO[bytes], Iterable[bytes]]
+"""Text (in UTF-8), bytes, a file opened in binary mode, an iterable of bytes, or a `PathLike` of a file of this host."""
 
 
 @contextmanager
@@ -32,6 +35,11 @@ def opened(data: Data) -> Iterator[Input]:
         spool.flush()
         spool.seek(0)
         yield {"Fd": spool.fileno()}
+
+
+def content(data: Content) -> Data:
+    """What is to be in a file: text is its own content here, and no path."""
+    return data.encode() if isinstance(data, str) else data
 
 
 def _regular_file(data: Any) -> int | None:

@@ -61,6 +61,7 @@ class Stream(Uncopyable, Iterator[Chunk]):
 
     def __init__(self, native: NativeStream) -> None:
         self._native = native
+        self._early: Optional[object] = None
         self.exit: Optional[ContainerExit] = None
         """How the container ended: the last document of a run, attach or wait."""
 
@@ -77,6 +78,14 @@ class Stream(Uncopyable, Iterator[Chunk]):
                 raise Timeout("nothing came in time", {"kind": "timeout", "code": -12})
             if not isinstance(chunk, bool):
                 return chunk
+
+    def document(self) -> object:
+        """The document that comes before the bytes: what is packed or read."""
+        while self._early is None:
+            if self._step(None) is not True:
+                raise Cancelled("the stream was closed before it said what it brings")
+            self._early = self.exit
+        return self._early
 
     def _step(self, timeout: Optional[float], feeding: bool = False) -> Chunk | None | bool:
         """A chunk, `None` at the end, `False` when nothing came (or input can be taken), `True` when it was a document."""

@@ -640,6 +640,189 @@ class EventActor(TypedDict):
     """Its name, image and labels, and what the action is about (`exitCode`, `signal`, `execID`)."""
 
 
+class ArchiveGet(TypedDict, total=False):
+    """Pack what is at a path of a container (`GET /containers/{id}/archive`)."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Path: str
+    """The path. A last symbolic link is packed as one, unless `/` or `/.` follows."""
+
+
+class ArchivePut(TypedDict, total=False):
+    """Unpack an archive into a directory of a container (`PUT /containers/{id}/archive`)."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Path: str
+    """The directory, which must be there."""
+
+    Input: Input
+    """The tar archive: plain, gzip or zstd."""
+
+    NoOverwriteDirNonDir: bool
+    """A directory does not replace anything else, nor anything else a directory: that is an error."""
+
+    CopyUIDGID: bool
+    """Everything belongs to the container's user, instead of to whom the archive says."""
+
+
+class FileRef(TypedDict, total=False):
+    """A path of a container."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Path: str
+    """The path. A last symbolic link stands for itself, unless `/` or `/.` follows."""
+
+
+class FileRead(TypedDict, total=False):
+    """Read a file of a container."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Path: str
+    """The file. Links are followed, inside the container."""
+
+    Offset: int
+    """Where to begin, bytes."""
+
+    Limit: int
+    """Most bytes to read; 0: all."""
+
+
+class FileWrite(TypedDict, total=False):
+    """Make a file in a container, or replace one: others see the old one or the new one, whole."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Path: str
+    """The file. Links are followed, inside the container."""
+
+    Input: Input
+    """Its content."""
+
+    Mode: int | None
+    """Its permissions; without it those of the file that was there, or 0644."""
+
+    User: str
+    """Its owner: `user`, `uid`, `user:group` and so on, looked up in the container; empty: that of the file that was there, or root."""
+
+    Parents: bool
+    """Make directories that are missing."""
+
+
+class FileRemove(TypedDict, total=False):
+    """Remove what is at a path of a container."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Path: str
+    """The path. A last symbolic link is removed itself."""
+
+    Recursive: bool
+    """A directory with everything in it."""
+
+
+class FileCopy(TypedDict, total=False):
+    """Copy between this host and a container, as `docker cp` does: exactly one of the two places is in a container."""
+
+    Source: CopyPlace
+    """What is copied. `/.` at the end of a directory: its content, and not the directory itself."""
+
+    Destination: CopyPlace
+    """Where to. What is there decides, as in the table of `docker container cp`."""
+
+    Archive: bool
+    """Keep owners. Without it everything belongs to root in a container, and to the caller on the host."""
+
+    FollowLink: bool
+    """Follow a symbolic link that is the source."""
+
+
+class CopyPlace(TypedDict, total=False):
+    """One end of a copy."""
+
+    Id: str
+    """Name, id or prefix of a container; empty: this host."""
+
+    Path: str
+    """The path. On the host a relative one begins at the caller's working directory, in a container at `/`."""
+
+
+class FileCopied(TypedDict):
+    """What was copied."""
+
+    Size: int
+    """Bytes that went from one side to the other, as an archive."""
+
+    Path: str
+    """The path that was copied to, links followed."""
+
+
+class PathStat(TypedDict):
+    """What is at a path, as `X-Docker-Container-Path-Stat` tells it, with the owner."""
+
+    name: str
+    """Last component of the path."""
+
+    size: int
+    """Bytes."""
+
+    mode: int
+    """Permissions and kind as Go's `os.FileMode` has them: `0x80000000` is a directory, `0x8000000` a symbolic link."""
+
+    mtime: str
+    """Time of last change, RFC 3339."""
+
+    linkTarget: str
+    """Of a symbolic link: the path it leads to in the end; in a list its text."""
+
+    uid: int
+    """Owner."""
+
+    gid: int
+    """Group."""
+
+
+class FilesystemChange(TypedDict):
+    """A path that is not as in the image (`GET /containers/{id}/changes`)."""
+
+    Path: str
+    """The path."""
+
+    Kind: int
+    """0: changed, 1: added, 2: deleted."""
+
+
+class ContainerCommit(TypedDict, total=False):
+    """Make an image of a container (`POST /commit`)."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Reference: str
+    """Name of the image, with or without a tag; empty: none."""
+
+    Changes: list[str]
+    """Dockerfile instructions that change its configuration: `CMD`, `ENV` and so on."""
+
+    Author: str
+    """Who made it."""
+
+    Message: str
+    """Commit message."""
+
+    Pause: bool
+    """Freeze a running container while its files are read; `true` unless said otherwise."""
+
+
 class HostConfig(TypedDict, total=False):
     """What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values."""
 
@@ -1648,7 +1831,10 @@ class DiskUsage(TypedDict):
 
 
 __all__ = [
+    "ArchiveGet",
+    "ArchivePut",
     "ContainerAttach",
+    "ContainerCommit",
     "ContainerConfig",
     "ContainerCreate",
     "ContainerCreated",
@@ -1666,12 +1852,20 @@ __all__ = [
     "ContainerStop",
     "ContainerSummary",
     "ContainerWait",
+    "CopyPlace",
     "DeviceMapping",
     "DeviceMappingInspect",
     "DiskUsage",
     "Empty",
     "EventActor",
     "EventMessage",
+    "FileCopied",
+    "FileCopy",
+    "FileRead",
+    "FileRef",
+    "FileRemove",
+    "FileWrite",
+    "FilesystemChange",
     "GraphDriver",
     "HistoryRow",
     "HostConfig",
@@ -1696,6 +1890,7 @@ __all__ = [
     "MountInspect",
     "NetworkSettings",
     "Nothing",
+    "PathStat",
     "PortBinding",
     "PortBindingInspect",
     "RestartPolicy",

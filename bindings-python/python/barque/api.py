@@ -53,13 +53,33 @@ class Api:
             raise ValueError("the client is closed")
         return self._engine
 
+    def archive_get(self, request: t.ArchiveGet) -> Stream:
+        """Pack what is at a path of a container: its `PathStat`, then the archive."""
+        return self.stream("archive.get", request)
+
+    def archive_put(self, request: t.ArchivePut) -> None:
+        """Unpack an archive into a directory of a container."""
+        self.call("archive.put", request)
+
     def container_attach(self, request: t.ContainerAttach) -> Stream:
         """Attach to a running container."""
         return self.stream("container.attach", request)
 
+    def container_commit(self, request: t.ContainerCommit) -> t.ImageCreated:
+        """Make an image of a container."""
+        return cast("t.ImageCreated", self.call("container.commit", request))
+
     def container_create(self, request: t.ContainerCreate) -> t.ContainerCreated:
         """Create a container."""
         return cast("t.ContainerCreated", self.call("container.create", request))
+
+    def container_diff(self, request: t.ContainerRef) -> list[t.FilesystemChange]:
+        """What a container has changed of its image."""
+        return cast("list[t.FilesystemChange]", self.call("container.diff", request))
+
+    def container_export(self, request: t.ContainerRef) -> Stream:
+        """The root file system of a container as a tar archive."""
+        return self.stream("container.export", request)
 
     def container_inspect(self, request: t.ContainerRef) -> t.ContainerInspect:
         """Everything about a container."""
@@ -102,6 +122,30 @@ class Api:
     def container_wait(self, request: t.ContainerWait) -> Stream:
         """Wait for a container: a stream of one document, its `exit`."""
         return self.stream("container.wait", request)
+
+    def file_copy(self, request: t.FileCopy) -> t.FileCopied:
+        """Copy between this host and a container."""
+        return cast("t.FileCopied", self.call("file.copy", request))
+
+    def file_list(self, request: t.FileRef) -> list[t.PathStat]:
+        """What is in a directory of a container."""
+        return cast("list[t.PathStat]", self.call("file.list", request))
+
+    def file_read(self, request: t.FileRead) -> Stream:
+        """Read a file of a container: its `PathStat`, then its content."""
+        return self.stream("file.read", request)
+
+    def file_remove(self, request: t.FileRemove) -> None:
+        """Remove what is at a path of a container."""
+        self.call("file.remove", request)
+
+    def file_stat(self, request: t.FileRef) -> t.PathStat:
+        """What is at a path of a container."""
+        return cast("t.PathStat", self.call("file.stat", request))
+
+    def file_write(self, request: t.FileWrite) -> None:
+        """Make a file in a container, or replace one."""
+        self.call("file.write", request)
 
     def image_history(self, request: t.ImageRef) -> list[t.HistoryRow]:
         """The instructions an image was made by, newest first."""

@@ -1,9 +1,13 @@
 //! The verbs, one a file, and the way to them.
 
 mod attach;
+mod commit;
 mod completion;
+mod cp;
 mod create;
 mod df;
+mod diff;
+mod export;
 mod history;
 mod images;
 mod import;
@@ -32,8 +36,12 @@ use crate::output;
 /// Verbs that stand at the top: `barque ps`.
 pub(crate) const TOP: &[&Verb] = &[
     &attach::VERB,
+    &commit::VERB,
     &completion::VERB,
+    &cp::VERB,
     &create::VERB,
+    &diff::VERB,
+    &export::VERB,
     &history::VERB,
     &images::VERB,
     &import::VERB,
@@ -68,7 +76,11 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage containers",
         verbs: &[
             (&["attach"], &attach::VERB),
+            (&["commit"], &commit::VERB),
+            (&["cp"], &cp::VERB),
             (&["create"], &create::VERB),
+            (&["diff"], &diff::VERB),
+            (&["export"], &export::VERB),
             (&["inspect"], &inspect::CONTAINER),
             (&["kill"], &kill::VERB),
             (&["logs"], &logs::VERB),

@@ -83,8 +83,10 @@ static const struct {
   const char *name;
   by_document *call;
 } with_documents[] = {
+    {"container.commit", barque_container_commit},
     {"container.create", barque_container_create},
     {"container.list", barque_container_list},
+    {"file.copy", barque_file_copy},
     {"image.import", barque_image_import},
     {"image.list", barque_image_list},
 };
@@ -98,6 +100,12 @@ static void call(const char *operation, const char *request) {
       answer(code, out, err);
       return;
     }
+
+  if (strcmp(operation, "archive.put") == 0) {
+    int code = barque_archive_put(engine, request, NULL, &err);
+    answer(code, NULL, err);
+    return;
+  }
 
   struct fields fields = {0};
   int known = open_fields(&fields, request);
@@ -126,6 +134,14 @@ static void call(const char *operation, const char *request) {
     if (fields.left == 0 && rows >= 0 && columns >= 0 && rows <= UINT16_MAX && columns <= UINT16_MAX)
       BY(barque_container_resize(engine, id, (uint16_t)rows, (uint16_t)columns, NULL, &err));
   }
+  if (IS("container.diff") && id && fields.left == 0) BY(barque_container_diff(engine, id, NULL, &out, &err));
+  char *file = known && id ? text_field(&fields, "Path") : NULL;
+  if (IS("file.list") && id && file && fields.left == 0) BY(barque_file_list(engine, id, file, NULL, &out, &err));
+  if (IS("file.stat") && id && file && fields.left == 0) BY(barque_file_stat(engine, id, file, NULL, &out, &err));
+  if (IS("file.remove") && id && file) {
+    uint32_t flags = flag_field(&fields, "Recursive", BARQUE_FILE_REMOVE_RECURSIVE);
+    if (fields.left == 0) BY(barque_file_remove(engine, id, file, flags, NULL, &err));
+  }
   if (IS("image.inspect") && name && fields.left == 0) BY(barque_image_inspect(engine, name, NULL, &out, &err));
   if (IS("image.history") && name && fields.left == 0) BY(barque_image_history(engine, name, NULL, &out, &err));
   if (IS("image.tag") && name) {
@@ -150,6 +166,7 @@ static void call(const char *operation, const char *request) {
   barque_string_free(signal);
   barque_string_free(reference);
   barque_string_free(path);
+  barque_string_free(file);
   barque_doc_free(fields.doc);
   answer(code, out, err);
 }
@@ -158,6 +175,29 @@ static barque_stream **find(const char *id) {
   for (int i = 0; i < STREAMS; i++)
     if (streams[i].stream && strcmp(streams[i].id, id) == 0) return &streams[i].stream;
   return NULL;
+}
+
+/* The streams that are opened by a container and a path; 0 when this is another. */
+static int begin_file(const char *operation, const char *request, barque_stream **stream, barque_error **err,
+                      int *code) {
+  struct fields fields = {0};
+  int done = 0;
+  if (open_fields(&fields, request)) {
+    char *id = text_field(&fields, "Id"), *path = text_field(&fields, "Path");
+    if (strcmp(operation, "container.export") == 0 && id && fields.left == 0)
+      done = 1, *code = barque_container_export(engine, id, NULL, stream, err);
+    if (strcmp(operation, "archive.get") == 0 && id && path && fields.left == 0)
+      done = 1, *code = barque_archive_get(engine, id, path, NULL, stream, err);
+    if (strcmp(operation, "file.read") == 0 && id && path) {
+      int64_t offset = int_field(&fields, "Offset", 0), limit = int_field(&fields, "Limit", 0);
+      if (fields.left == 0 && offset >= 0 && limit >= 0)
+        done = 1, *code = barque_file_read(engine, id, path, (uint64_t)offset, (uint64_t)limit, NULL, stream, err);
+    }
+    barque_string_free(id);
+    barque_string_free(path);
+  }
+  barque_doc_free(fields.doc);
+  return done;
 }
 
 static void begin(const char *id, const char *operation, const char *request) {
@@ -176,7 +216,7 @@ static void begin(const char *id, const char *operation, const char *request) {
     code = barque_container_logs(engine, request, NULL, &stream, &err);
   else if (strcmp(operation, "container.attach") == 0)
     code = barque_container_attach(engine, request, NULL, &stream, &err);
-  else
+  else if (!begin_file(operation, request, &stream, &err, &code))
     code = barque_open_stream(engine, operation, request, NULL, &stream, &err);
   if (code == BARQUE_OK) {
     streams[slot].stream = stream;

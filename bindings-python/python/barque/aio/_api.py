@@ -19,7 +19,18 @@ Path = Union[str, "os.PathLike[str]"]
 AT_ONCE = 8
 """How many short operations run at once: each has a thread for the milliseconds it takes."""
 
-LONG = frozenset({"container.stop", "image.load", "image.import"})
+LONG = frozenset(
+    {
+        "archive.put",
+        "container.commit",
+        "container.diff",
+        "container.stop",
+        "file.copy",
+        "file.write",
+        "image.load",
+        "image.import",
+    }
+)
 """Operations that may take seconds. They do not count: ten slow stops must not hold up a start."""
 
 

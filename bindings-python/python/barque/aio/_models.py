@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
-from .._input import Data, opened
+from .._input import Content, Data, content, opened
 from .._kwargs import Command, CreateOptions, create_document
 from .._streams import Uncopyable
 from ..errors import BarqueError, NotFound, NotModified
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
     from .. import _types as t
     from ._client import AsyncClient
+
+
+Path = Union[str, "os.PathLike[str]"]
+"""A path of this host."""
 
 
 class AsyncContainer(ContainerSnapshot):
@@ -100,6 +105,116 @@ class AsyncContainer(ContainerSnapshot):
         """Attach to it while it runs: iterate for what it writes, `write` to its input, `exit` at the end."""
         request = {"Id": self.id, "Stdin": stdin, "Stdout": stdout, "Stderr": stderr}
         return await self.client.api.stream("container.attach", request)
+
+    async def get_archive(self, path: str) -> tuple[AsyncStream, t.PathStat]:
+        """What is at a path of it as a tar archive, and what that is."""
+        stream = await self.client.api.stream("archive.get", {"Id": self.id, "Path": path})
+        return stream, cast("t.PathStat", await stream.document())
+
+    async def put_archive(self, path: str, data: Data) -> bool:
+        """Unpack a tar archive (plain, gzip or zstd) into a directory of it."""
+        async with _opened(data) as source:
+            request = {"Id": self.id, "Path": path, "Input": source}
+            await self.client.api.call("archive.put", request)
+        return True
+
+    async def copy_to(
+        self, source: Path, path: str, archive: bool = False, follow_link: bool = False
+    ) -> t.FileCopied:
+        """Copy a file or directory of this host to a path of it, as `docker cp` does. `archive`: keep owners."""
+        request = {
+            "Source": {"Path": os.fspath(source)},
+            "Destination": {"Id": self.id, "Path": path},
+            "Archive": archive,
+            "FollowLink": follow_link,
+        }
+        return cast("t.FileCopied", await self.client.api.call("file.copy", request))
+
+    async def copy_from(
+        self, path: str, destination: Path, archive: bool = False, follow_link: bool = False
+    ) -> t.FileCopied:
+        """Copy a file or directory of it to a path of this host, as `docker cp` does. `archive`: keep owners."""
+        request = {
+            "Source": {"Id": self.id, "Path": path},
+            "Destination": {"Path": os.fspath(destination)},
+            "Archive": archive,
+            "FollowLink": follow_link,
+        }
+        return cast("t.FileCopied", await self.client.api.call("file.copy", request))
+
+    async def read_file(self, path: str, offset: int = 0, limit: Optional[int] = None) -> bytes:
+        """The content of a file of it, whole or at most `limit` bytes from `offset` on."""
+        if limit == 0:
+            return b""
+        request = {"Id": self.id, "Path": path, "Offset": offset, "Limit": limit or 0}
+        async with await self.client.api.stream("file.read", request) as stream:
+            return b"".join([chunk.data async for chunk in stream])
+
+    async def write_file(
+        self,
+        path: str,
+        data: Content,
+        mode: Optional[int] = None,
+        user: str = "",
+        parents: bool = False,
+    ) -> None:
+        """Make a file in it, or replace one, whole or not at all. `parents`: and directories that are missing."""
+        async with _opened(content(data)) as source:
+            request = {
+                "Id": self.id,
+                "Path": path,
+                "Input": source,
+                "Mode": mode,
+                "User": user,
+                "Parents": parents,
+            }
+            await self.client.api.call("file.write", request)
+
+    async def stat_path(self, path: str) -> t.PathStat:
+        """What is at a path of it."""
+        request = {"Id": self.id, "Path": path}
+        return cast("t.PathStat", await self.client.api.call("file.stat", request))
+
+    async def list_files(self, path: str = "/") -> list[t.PathStat]:
+        """What is in a directory of it, by name."""
+        request = {"Id": self.id, "Path": path}
+        return cast("list[t.PathStat]", await self.client.api.call("file.list", request))
+
+    async def remove_file(self, path: str, recursive: bool = False) -> None:
+        """Remove what is at a path of it; `recursive`: a directory with everything in it."""
+        request = {"Id": self.id, "Path": path, "Recursive": recursive}
+        await self.client.api.call("file.remove", request)
+
+    async def diff(self) -> list[t.FilesystemChange]:
+        """What it has changed of its image: `Kind` 0 changed, 1 added, 2 deleted."""
+        changes = await self.client.api.call("container.diff", {"Id": self.id})
+        return cast("list[t.FilesystemChange]", changes)
+
+    async def export(self) -> AsyncStream:
+        """Its root file system as a tar archive."""
+        return await self.client.api.stream("container.export", {"Id": self.id})
+
+    async def commit(
+        self,
+        repository: Optional[str] = None,
+        tag: Optional[str] = None,
+        message: Optional[str] = None,
+        author: Optional[str] = None,
+        pause: bool = True,
+        changes: Union[str, list[str], None] = None,
+    ) -> AsyncImage:
+        """Make an image of it. `changes` are Dockerfile instructions, one a line or one an item."""
+        lines = changes.splitlines() if isinstance(changes, str) else [*(changes or ())]
+        request = {
+            "Id": self.id,
+            "Reference": reference(repository or "", tag),
+            "Message": message or "",
+            "Author": author or "",
+            "Pause": pause,
+            "Changes": [line for line in lines if line.strip()],
+        }
+        created = await self.client.api.call("container.commit", request)
+        return await self.client.images.get(created["Id"])
 
     async def __aenter__(self) -> Self:
         return self

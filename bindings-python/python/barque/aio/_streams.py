@@ -88,6 +88,19 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
                 output, data, at = item
                 return Chunk("stdout" if output == 1 else "stderr", data, at)
 
+    async def document(self) -> object:
+        """The document that comes before the bytes: what is packed or read."""
+        while self.exit is None:
+            item = self._native.next(0)
+            if item is False:
+                loop = asyncio.get_running_loop()
+                await self._ready(self._native.fileno(), loop.add_reader, loop.remove_reader)
+            elif isinstance(item, str):
+                self.exit = cast("ContainerExit", json.loads(item))
+            else:
+                raise Cancelled("the stream was closed before it said what it brings")
+        return self.exit
+
     async def __anext__(self) -> Chunk:
         chunk = await self.read()
         if chunk is None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
 
+from .._input import Content, Data, content, opened
 from .._kwargs import Command, CreateOptions, create_document
 from .._run import OUTPUT_LIMIT, Captures
 from .._streams import CancellableStream, Stream, Uncopyable, data_of, demuxed
 from ..errors import BarqueError, ContainerError, NotFound, NotModified, NotSupported, Timeout
 from .images import Image
-from .resource import ContainerSnapshot, Moment, filters_document, signal_text
+from .resource import ContainerSnapshot, Moment, filters_document, reference, signal_text
 
 if sys.version_info >= (3, 12):
     from typing import Self, Unpack
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from .. import _types as t
     from ..client import Client
+
+Path = Union[str, "os.PathLike[str]"]
+"""A path of this host."""
 
 Pair = tuple[Optional[bytes], Optional[bytes]]
 """Standard output and standard error."""
@@ -213,6 +218,118 @@ class Container(ContainerSnapshot):
         return self.client.api.container_attach(
             {"Id": self.id, "Stdin": stdin, "Stdout": stdout, "Stderr": stderr}
         )
+
+    def get_archive(
+        self, path: str, chunk_size: Optional[int] = None, encode_stream: bool = False
+    ) -> tuple[CancellableStream[bytes], t.PathStat]:
+        """What is at a path of it as a tar archive, and what that is. The other arguments are docker-py's and change nothing."""
+        stream = self.client.api.archive_get({"Id": self.id, "Path": path})
+        return CancellableStream(stream, data_of), cast("t.PathStat", stream.document())
+
+    def put_archive(self, path: str, data: Data) -> bool:
+        """Unpack a tar archive (plain, gzip or zstd) into a directory of it."""
+        with opened(data) as source:
+            self.client.api.archive_put({"Id": self.id, "Path": path, "Input": source})
+        return True
+
+    def copy_to(
+        self, source: Path, path: str, archive: bool = False, follow_link: bool = False
+    ) -> t.FileCopied:
+        """Copy a file or directory of this host to a path of it, as `docker cp` does. `archive`: keep owners."""
+        return self.client.api.file_copy(
+            {
+                "Source": {"Path": os.fspath(source)},
+                "Destination": {"Id": self.id, "Path": path},
+                "Archive": archive,
+                "FollowLink": follow_link,
+            }
+        )
+
+    def copy_from(
+        self, path: str, destination: Path, archive: bool = False, follow_link: bool = False
+    ) -> t.FileCopied:
+        """Copy a file or directory of it to a path of this host, as `docker cp` does. `archive`: keep owners."""
+        return self.client.api.file_copy(
+            {
+                "Source": {"Id": self.id, "Path": path},
+                "Destination": {"Path": os.fspath(destination)},
+                "Archive": archive,
+                "FollowLink": follow_link,
+            }
+        )
+
+    def read_file(self, path: str, offset: int = 0, limit: Optional[int] = None) -> bytes:
+        """The content of a file of it, whole or at most `limit` bytes from `offset` on."""
+        if limit == 0:
+            return b""
+        with self.client.api.file_read(
+            {"Id": self.id, "Path": path, "Offset": offset, "Limit": limit or 0}
+        ) as stream:
+            return b"".join(chunk.data for chunk in stream)
+
+    def write_file(
+        self,
+        path: str,
+        data: Content,
+        mode: Optional[int] = None,
+        user: str = "",
+        parents: bool = False,
+    ) -> None:
+        """Make a file in it, or replace one, whole or not at all. `parents`: and directories that are missing."""
+        with opened(content(data)) as source:
+            request: t.FileWrite = {
+                "Id": self.id,
+                "Path": path,
+                "Input": source,
+                "User": user,
+                "Parents": parents,
+            }
+            if mode is not None:
+                request["Mode"] = mode
+            self.client.api.file_write(request)
+
+    def stat_path(self, path: str) -> t.PathStat:
+        """What is at a path of it."""
+        return self.client.api.file_stat({"Id": self.id, "Path": path})
+
+    def list_files(self, path: str = "/") -> list[t.PathStat]:
+        """What is in a directory of it, by name."""
+        return self.client.api.file_list({"Id": self.id, "Path": path})
+
+    def remove_file(self, path: str, recursive: bool = False) -> None:
+        """Remove what is at a path of it; `recursive`: a directory with everything in it."""
+        self.client.api.file_remove({"Id": self.id, "Path": path, "Recursive": recursive})
+
+    def diff(self) -> list[t.FilesystemChange]:
+        """What it has changed of its image: `Kind` 0 changed, 1 added, 2 deleted."""
+        return self.client.api.container_diff({"Id": self.id})
+
+    def export(self, chunk_size: Optional[int] = None) -> CancellableStream[bytes]:
+        """Its root file system as a tar archive. `chunk_size` is docker-py's and changes nothing."""
+        return CancellableStream(self.client.api.container_export({"Id": self.id}), data_of)
+
+    def commit(
+        self,
+        repository: Optional[str] = None,
+        tag: Optional[str] = None,
+        message: Optional[str] = None,
+        author: Optional[str] = None,
+        pause: bool = True,
+        changes: Union[str, list[str], None] = None,
+    ) -> Image:
+        """Make an image of it. `changes` are Dockerfile instructions, one a line or one an item."""
+        lines = changes.splitlines() if isinstance(changes, str) else [*(changes or ())]
+        created = self.client.api.container_commit(
+            {
+                "Id": self.id,
+                "Reference": reference(repository or "", tag),
+                "Message": message or "",
+                "Author": author or "",
+                "Pause": pause,
+                "Changes": [line for line in lines if line.strip()],
+            }
+        )
+        return self.client.images.get(created["Id"])
 
     def __enter__(self) -> Self:
         return self

@@ -73,6 +73,36 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.0.remove("Stderr");
             words.push(fields.text("Id"));
         }
+        "archive.get" => {
+            words.push("cp".into());
+            words.push(format!("{}:{}", fields.text("Id"), fields.text("Path")));
+            words.push("-".into());
+        }
+        "file.copy" => {
+            words.push("cp".into());
+            fields.switch("Archive", "--archive", &mut words);
+            fields.switch("FollowLink", "--follow-link", &mut words);
+            for end in ["Source", "Destination"] {
+                let Some(Value::Object(place)) = fields.0.remove(end) else { continue };
+                let mut place = Fields(place);
+                let (id, path) = (place.text("Id"), place.text("Path"));
+                words.push(if id.is_empty() { path } else { format!("{id}:{path}") });
+            }
+        }
+        "container.commit" => {
+            words.push("commit".into());
+            fields.flag("Author", "--author", &mut words);
+            fields.flag("Message", "--message", &mut words);
+            fields.flag("Pause", "--pause", &mut words);
+            fields.list("Changes", "--change", &mut words);
+            words.push(fields.text("Id"));
+            let reference = fields.text("Reference");
+            words.extend((!reference.is_empty()).then_some(reference));
+        }
+        "container.diff" | "container.export" => {
+            words.push(operation["container.".len()..].into());
+            words.push(fields.text("Id"));
+        }
         "image.list" => {
             words.extend(
                 ["images", "--no-trunc", "--digests", "--format", "{{json .}}"].map(String::from),
@@ -335,7 +365,19 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
                 Err(format!("printed {line:?}"))
             }
         }
-        "image.import" => Ok(json!({"Id": line})),
+        "image.import" | "container.commit" => Ok(json!({"Id": line})),
+        // What it says of the size goes to standard error.
+        "file.copy" => Ok(json!({"printed": line})),
+        "container.diff" => line
+            .lines()
+            .map(|line| match line.split_once(' ') {
+                Some((kind, path)) => {
+                    let kind = ["C", "A", "D"].iter().position(|letter| *letter == kind);
+                    Ok(json!({"Kind": kind, "Path": path}))
+                }
+                None => Err(format!("printed {line:?}")),
+            })
+            .collect(),
         "image.load" => Ok(json!({
             "Images": line.lines().map(|line| match line.split_once(": ") {
                 Some(("Loaded image", name)) => json!({"Names": [name]}),
