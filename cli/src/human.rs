@@ -92,7 +92,7 @@ mod tests {
             (60 * 86_400, "2 months"),
             (730 * 86_400, "2 years"),
         ] {
-            assert_eq!(duration(seconds), text, "{seconds}");
+            assert_eq!(barque::human::duration(seconds), text, "{seconds}");
         }
     }
 
