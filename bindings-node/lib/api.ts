@@ -157,6 +157,31 @@ export class Api {
     return this.stream('container.wait', request, options);
   }
 
+  /** Make ready a further process in a container. */
+  execCreate(request: t.ExecCreate, options?: Abortable): Promise<t.ExecCreated> {
+    return this.call('exec.create', request, options);
+  }
+
+  /** Everything about a further process. */
+  execInspect(request: t.ExecRef, options?: Abortable): Promise<t.ExecInspect> {
+    return this.call('exec.inspect', request, options);
+  }
+
+  /** Send a further process a signal. */
+  execKill(request: t.ExecKill, options?: Abortable): Promise<t.Nothing> {
+    return this.call('exec.kill', request, options);
+  }
+
+  /** Set the size of a further process's terminal. */
+  execResize(request: t.ExecResize, options?: Abortable): Promise<t.Nothing> {
+    return this.call('exec.resize', request, options);
+  }
+
+  /** Start a further process; closing the stream kills it. */
+  execStart(request: t.ExecStart, options?: Abortable): Promise<OutputStream> {
+    return this.stream('exec.start', request, options);
+  }
+
   /** Copy between this host and a container. */
   fileCopy(request: t.FileCopy, options?: Abortable): Promise<t.FileCopied> {
     return this.call('file.copy', request, options);

@@ -14,6 +14,7 @@ import type {
 import { Container } from './container';
 import { type Abortable, Api } from './api';
 import { errorOf } from './errors';
+import { Exec } from './exec';
 import { Image, reference } from './image';
 import { type ImageSource, withInput } from './input';
 import { runRequest, type RunOptions, type RunResult, runToEnd } from './run';
@@ -67,6 +68,11 @@ export class Barque {
   /** The container of that name or id. Asks nothing: it need not be there. */
   getContainer(id: string): Container {
     return new Container(this.api, id);
+  }
+
+  /** The further process of that id. Asks nothing: it need not be there. */
+  getExec(id: string): Exec {
+    return new Exec(this.api, id);
   }
 
   /** The containers that run; `all`: the others too. */

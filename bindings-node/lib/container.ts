@@ -6,6 +6,7 @@ import type {
   ContainerExit,
   ContainerInspect,
   ContainerLogs,
+  ExecExit,
   FileCopied,
   FilesystemChange,
   ImageCreated,
@@ -15,6 +16,8 @@ import { BarqueError } from './errors';
 import { reference } from './image';
 import { type ImageSource, withInput } from './input';
 import type { Abortable, Api } from './api';
+import { Exec, type ExecOptions, type ExecResult } from './exec';
+import { feed, type RunInput } from './run';
 import type { OutputStream } from './streams';
 
 /** What to read of a log. */
@@ -289,6 +292,32 @@ export class Container {
       Stderr: options.stderr ?? true,
     };
     return this.#api.stream('container.attach', request, options);
+  }
+
+  /** Make ready a further process in it: `start` runs it. */
+  async exec(options: ExecOptions): Promise<Exec> {
+    const { abortSignal, ...document } = options;
+    const request = { AttachStdout: true, AttachStderr: true, ...document, Container: this.id };
+    const created = await this.#api.call('exec.create', request, { abortSignal });
+    return new Exec(this.#api, created.Id);
+  }
+
+  /**
+   * Run a command in it to its end: both outputs, the exit code and why it ended. It is killed, with all that it has started, when
+   * the call is aborted, and after `timeout` milliseconds: the reason is then `timeout`.
+   */
+  async execRun(
+    command: string[],
+    options: Omit<ExecOptions, 'Cmd'> & { input?: RunInput; timeout?: number; limit?: number } = {},
+  ): Promise<ExecResult> {
+    const { input, timeout, limit, ...rest } = options;
+    const { abortSignal } = options;
+    const exec = await this.exec({ ...rest, Cmd: command, AttachStdin: input !== undefined });
+    const stream = await exec.start({ TimeoutMs: timeout ?? 0, abortSignal });
+    const sent = input === undefined ? undefined : feed(stream, input);
+    const [{ stdout, stderr }] = await Promise.all([stream.collect(limit), sent]);
+    const exit = stream.exit as unknown as ExecExit | undefined;
+    return { exitCode: exit?.ExitCode ?? 125, reason: exit?.Reason ?? '', stdout, stderr };
   }
 }
 

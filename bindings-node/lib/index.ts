@@ -23,6 +23,7 @@ export {
 } from './container';
 export { type Abortable, Api, type OperationName, type StreamName, type UnaryName } from './api';
 export { AbortError, BarqueError, type ErrorDocument } from './errors';
+export { Exec, type ExecOptions, type ExecResult, type ExecStartOptions } from './exec';
 export { Image } from './image';
 export type { ImageSource } from './input';
 export type { RunInput, RunOptions, RunResult } from './run';

@@ -103,7 +103,8 @@ export async function runToEnd(stream: OutputStream, options: RunOptions): Promi
   };
 }
 
-async function feed(stream: OutputStream, input: RunInput | undefined): Promise<void> {
+/** Send input to a stream, and end it. */
+export async function feed(stream: OutputStream, input: RunInput | undefined): Promise<void> {
   if (input === undefined) return;
   const pieces = typeof input === 'string' || input instanceof Uint8Array ? [input] : input;
   // A container that closed its input or ended is no error: as with a pipe, how it ended is the answer.

@@ -462,6 +462,127 @@ export interface EventActor {
   Attributes: Record<string, string>;
 }
 
+/** What to run in a container: the body of `POST /containers/{id}/exec`, with the container beside it. */
+export interface ExecCreate {
+  /** The container: name, id or prefix. It must run. */
+  Container?: string;
+  /** Send standard input. */
+  AttachStdin?: boolean;
+  /** Receive standard output; it is dropped otherwise. */
+  AttachStdout?: boolean;
+  /** Receive standard error; it is dropped otherwise. */
+  AttachStderr?: boolean;
+  /** Give it a terminal. */
+  Tty?: boolean;
+  /** Size of its terminal at first: rows and columns. */
+  ConsoleSize?: [number, number];
+  /** Environment, `KEY=VALUE` each, or a map; added to the container's. */
+  Env?: string[] | Record<string, string | number | boolean>;
+  /** Command and arguments. */
+  Cmd?: string | string[] | null;
+  /** Give it all capabilities. */
+  Privileged?: boolean;
+  /** `user`, `uid`, `user:group` and so on; empty: the container's. */
+  User?: string;
+  /** Working directory, absolute; empty: the container's. */
+  WorkingDir?: string;
+}
+
+/** What `exec.create` has made. */
+export interface ExecCreated {
+  /** Its id: 64 hexadecimal digits. */
+  Id: string;
+}
+
+/** Which one. */
+export interface ExecRef {
+  /** Its id. */
+  Id?: string;
+}
+
+/** Start one: the body of `POST /exec/{id}/start`. */
+export interface ExecStart {
+  /** Its id. */
+  Id?: string;
+  /**
+   * Let it go on by itself: the stream ends at once, and output is dropped. Otherwise it ends with its stream: closing that
+   * before kills it and all that it has started.
+   */
+  Detach?: boolean;
+  /** Size of its terminal at first: rows and columns. */
+  ConsoleSize?: [number, number];
+  /** Kill it and all that it has started (reason `timeout`) when it still runs after so many milliseconds; 0: no limit. */
+  TimeoutMs?: number;
+}
+
+/** The last document of the stream of `exec.start`. */
+export interface ExecExit {
+  /** Its id. */
+  ID: string;
+  /** It goes on: it was started with `Detach`. */
+  Running: boolean;
+  /** Its exit code: the process's own, or 128 + the signal that killed it; 125 when it is not known. Nothing while it runs. */
+  ExitCode?: number;
+  /** Why it ended: `exited`, `signaled`, `killed`, `timeout` or `monitor-died`. */
+  Reason: string;
+}
+
+/** Send one a signal. */
+export interface ExecKill {
+  /** Its id. */
+  Id?: string;
+  /** `TERM`, `SIGTERM`, `15`; empty: SIGKILL, which all that it has started gets too. */
+  Signal?: string;
+}
+
+/** Set the size of one's terminal. */
+export interface ExecResize {
+  /** Its id. */
+  Id?: string;
+  /** Rows. */
+  H?: number;
+  /** Columns. */
+  W?: number;
+}
+
+/** Everything about one. */
+export interface ExecInspect {
+  /** Its id. */
+  ID: string;
+  /** Its container's id. */
+  ContainerID: string;
+  /** It was started and has not ended. */
+  Running: boolean;
+  /** Its exit code; nothing before it has ended. */
+  ExitCode: number | null;
+  /** Its pid on the host while it runs, else 0. */
+  Pid: number;
+  /** It takes input. */
+  OpenStdin: boolean;
+  /** Its standard output is wanted. */
+  OpenStdout: boolean;
+  /** Its standard error is wanted. */
+  OpenStderr: boolean;
+  /** It can be forgotten. */
+  CanRemove: boolean;
+  /** What it is. */
+  ProcessConfig: ExecProcess;
+}
+
+/** What a process is, as `exec.inspect` has it. */
+export interface ExecProcess {
+  /** It has a terminal. */
+  tty: boolean;
+  /** The command. */
+  entrypoint: string;
+  /** Its arguments. */
+  arguments: string[];
+  /** It has all capabilities. */
+  privileged: boolean;
+  /** The user, where one was asked for. */
+  user: string;
+}
+
 /** Pack what is at a path of a container (`GET /containers/{id}/archive`). */
 export interface ArchiveGet {
   /** Name, id or prefix. */
@@ -1340,6 +1461,11 @@ export interface Operations {
   'container.start': { request: ContainerStart; answer: Nothing; kind: 'unary' };
   'container.stop': { request: ContainerStop; answer: Nothing; kind: 'unary' };
   'container.wait': { request: ContainerWait; answer: ContainerExit; kind: 'stream' };
+  'exec.create': { request: ExecCreate; answer: ExecCreated; kind: 'unary' };
+  'exec.inspect': { request: ExecRef; answer: ExecInspect; kind: 'unary' };
+  'exec.kill': { request: ExecKill; answer: Nothing; kind: 'unary' };
+  'exec.resize': { request: ExecResize; answer: Nothing; kind: 'unary' };
+  'exec.start': { request: ExecStart; answer: ExecExit; kind: 'stream' };
   'file.copy': { request: FileCopy; answer: FileCopied; kind: 'unary' };
   'file.list': { request: FileRef; answer: PathStat[]; kind: 'unary' };
   'file.read': { request: FileRead; answer: PathStat; kind: 'stream' };

@@ -43,6 +43,12 @@ impl Failure {
         Failure { code, ..Failure::from(error) }
     }
 
+    /// The same failure of `exec`. Other mistakes than in the command have status 1 there.
+    pub(crate) fn of_exec(error: &barque::Error) -> Failure {
+        let failure = Failure::of_run(error);
+        Failure { code: if failure.code == 125 { 1 } else { failure.code }, ..failure }
+    }
+
     /// Writing to standard output failed. A reader that left (EPIPE) knows what it did: the status is the one that a shell
     /// shows for a program that SIGPIPE killed, and nothing is said.
     pub(crate) fn of_output(error: &io::Error) -> Failure {

@@ -11,8 +11,8 @@ use barque_monitor::journal::Journal;
 use rustix::fs::Mode;
 
 use crate::api::operations::{Kind, Operation};
-use crate::container::Containers;
 use crate::container::plan::ThisHost;
+use crate::container::{Containers, Execs};
 use crate::error::{Error, Result};
 use crate::image::Images;
 use crate::layout::Layout;
@@ -100,6 +100,11 @@ impl Engine {
     /// Containers.
     pub fn containers(&self) -> Containers<'_> {
         Containers::new(self)
+    }
+
+    /// Further processes in containers: Docker's exec.
+    pub fn execs(&self) -> Execs<'_> {
+        Execs::new(self)
     }
 
     /// Images.

@@ -201,6 +201,11 @@ pub(crate) trait Source: Send {
         None
     }
 
+    /// From now on the other side goes on when this is dropped.
+    fn detach(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// The descriptor that becomes writable when [`Source::write`] may take more.
     fn writable(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -278,6 +283,15 @@ impl Stream {
     pub fn write(&mut self, data: &[u8]) -> Result<usize> {
         self.check_process()?;
         self.source.write(data)
+    }
+
+    /// Let go: what would end with this stream (the process of an `exec.start`) goes on when it is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] in a process that was forked.
+    pub fn detach(&mut self) -> Result<()> {
+        self.check_process()?;
+        self.source.detach()
     }
 
     /// The container of a run or attach while it goes on: its id, to kill it or resize its terminal, and for a run the warnings

@@ -629,6 +629,50 @@ int barque_container_resize(const barque_engine *engine,
                             barque_error **err);
 
 /**
+ * Make ready a further process in a container that runs. `request` is an ExecCreate document: "Container", "Cmd",
+ * "AttachStdout" …; `*out` becomes an ExecCreated: Id.
+ */
+int barque_exec_create(const barque_engine *engine,
+                       const char *request,
+                       const barque_cancel *cancel,
+                       char **out,
+                       barque_error **err);
+
+/**
+ * Start it. `request` is an ExecStart document: "Id", "Detach", "TimeoutMs".
+ *
+ * The stream gives its output, takes input where it was created with "AttachStdin", and ends with an ExecExit document.
+ * Closing it before that kills the process and all that it has started, unless it is detached.
+ */
+int barque_exec_start(const barque_engine *engine,
+                      const char *request,
+                      const barque_cancel *cancel,
+                      barque_stream **out,
+                      barque_error **err);
+
+/** Everything about it: `*out` becomes an ExecInspect document. */
+int barque_exec_inspect(const barque_engine *engine,
+                        const char *id,
+                        const barque_cancel *cancel,
+                        char **out,
+                        barque_error **err);
+
+/** Send it a signal: "TERM", "SIGTERM", "15"; NULL is SIGKILL, which all that it has started gets too. */
+int barque_exec_kill(const barque_engine *engine,
+                     const char *id,
+                     const char *signal,
+                     const barque_cancel *cancel,
+                     barque_error **err);
+
+/** Set the size of its terminal. */
+int barque_exec_resize(const barque_engine *engine,
+                       const char *id,
+                       uint16_t rows,
+                       uint16_t columns,
+                       const barque_cancel *cancel,
+                       barque_error **err);
+
+/**
  * Pack what is at a path of a container, running or not. The stream gives a PathStat document, then the tar archive as standard
  * output. Only when it has ended without an error the archive is whole.
  */

@@ -14,6 +14,7 @@ pub mod container;
 pub mod doc;
 pub mod engine;
 pub mod error;
+pub mod exec;
 pub mod file;
 pub mod image;
 pub mod output;

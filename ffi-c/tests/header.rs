@@ -7,7 +7,7 @@ mod toolchain;
 use toolchain::{Language, Program, manifest_dir};
 
 /// The files in the order a reader wants them.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "version",
     "error",
     "text",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 12] = [
     "stream",
     "output",
     "container",
+    "exec",
     "file",
     "image",
     "system",

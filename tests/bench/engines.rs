@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use barque_tests::{Sandbox, image, programs};
@@ -23,7 +24,12 @@ pub(crate) struct Engine {
     run: Box<dyn Fn(u32) -> Command>,
     /// The command of a container that stays, and the name of the process that stands beside it.
     pub(crate) detached: Option<(Command, &'static str)>,
+    /// Any command of it: `exec`, `stop`.
+    pub(crate) client: Option<Client>,
 }
+
+/// What makes a command of arguments.
+pub(crate) type Client = Rc<dyn Fn(&[&str]) -> Command>;
 
 impl Engine {
     /// Start and wait; `None` when it failed.
@@ -63,7 +69,7 @@ impl Engines {
     }
 
     fn add(&mut self, name: &'static str, run: impl Fn(u32) -> Command + 'static) {
-        self.found.push(Engine { name, run: Box::new(run), detached: None });
+        self.found.push(Engine { name, run: Box::new(run), detached: None, client: None });
     }
 
     fn floor(&mut self, work: &Path, root: &Path) {
@@ -125,7 +131,7 @@ impl Engines {
     fn podman(&mut self, work: &Path) {
         let Some(program) = programs::find_tool("podman") else { return };
         let place = work.join("podman");
-        let base = move |arguments: &[&str]| {
+        let base: Client = Rc::new(move |arguments: &[&str]| {
             let mut command = Command::new(&program);
             command
                 .arg("--root")
@@ -135,7 +141,8 @@ impl Engines {
                 .args(["--cgroup-manager=cgroupfs", "--events-backend=none", "--runtime=runc"])
                 .args(arguments);
             command
-        };
+        });
+        let client = Rc::clone(&base);
         let archive = archive(work);
         let loaded = quiet(base(&["load", "--input", &archive]));
         if !loaded {
@@ -147,6 +154,7 @@ impl Engines {
         });
         if let Some(engine) = self.found.last_mut() {
             engine.detached = Some((detached, "conmon"));
+            engine.client = Some(client);
         }
     }
 
@@ -174,11 +182,12 @@ impl Engines {
             .spawn();
         let Ok(started) = started else { return };
         self.dockerd = Some(started);
-        let base = move |arguments: &[&str]| {
+        let base: Client = Rc::new(move |arguments: &[&str]| {
             let mut command = Command::new(&client);
             command.args(["--host", &socket]).args(arguments);
             command
-        };
+        });
+        let client = Rc::clone(&base);
         let until = Instant::now() + Duration::from_secs(30);
         while !quiet(base(&["version"])) {
             if Instant::now() > until {
@@ -195,6 +204,7 @@ impl Engines {
         });
         if let Some(engine) = self.found.last_mut() {
             engine.detached = Some((detached, "containerd-shim"));
+            engine.client = Some(client);
         }
     }
 }

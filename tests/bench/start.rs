@@ -184,11 +184,11 @@ pub(crate) fn parallel(sandbox: &Sandbox, count: usize, table: &mut Table) {
     );
 }
 
-fn median(times: &mut [Duration]) -> f64 {
+pub(crate) fn median(times: &mut [Duration]) -> f64 {
     times.sort_unstable();
     times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }
 
-fn ms(time: f64) -> String {
+pub(crate) fn ms(time: f64) -> String {
     format!("{time:.1} ms")
 }

@@ -179,6 +179,30 @@ impl Sandbox {
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e} in {text}"))
     }
 
+    /// The pid of a container's monitor, as its state file has it.
+    ///
+    /// # Panics
+    /// When there is no such file, or no pid in it.
+    #[track_caller]
+    pub fn monitor_of(&self, id: &str) -> i32 {
+        let path = self.root().join("containers").join(id).join("state.json");
+        let text = std::fs::read_to_string(path).expect("read state.json");
+        let state: Value = serde_json::from_str(&text).expect("state.json is JSON");
+        let pid = state["monitor_pid"].as_i64().expect("a pid") as i32;
+        assert!(pid > 1, "{state}");
+        pid
+    }
+
+    /// The other processes in the pid namespace of the process `pid`.
+    pub fn processes_beside(&self, pid: i64) -> Vec<i64> {
+        let namespace = |pid: i64| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let Some(own) = namespace(pid) else { return Vec::new() };
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+            .filter(|other| *other != pid && namespace(*other).as_ref() == Some(&own))
+            .collect()
+    }
+
     /// `barque inspect NAME`, the one document.
     ///
     /// # Panics

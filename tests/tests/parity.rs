@@ -65,7 +65,7 @@ fn every_operation_has_its_python_method() {
         let Some(rest) = line.strip_prefix("    def ") else { continue };
         let name = rest.split('(').next().unwrap_or_default();
         let operation = name.replacen('_', ".", 1);
-        let nouns = ["archive_", "container_", "file_", "image_", "system_"];
+        let nouns = ["archive_", "container_", "exec_", "file_", "image_", "system_"];
         if nouns.iter().any(|noun| name.starts_with(noun)) {
             assert!(
                 OPERATIONS.iter().any(|o| o.name == operation),
@@ -119,6 +119,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("container.start", &["start"]),
     ("container.stop", &["stop"]),
     ("container.wait", &["wait"]),
+    ("exec.create", &["exec"]),
+    // What a command shows of an exec is its output and its exit status; what ends it is Ctrl-C.
+    ("exec.inspect", &["exec"]),
+    ("exec.kill", &["exec"]),
+    ("exec.resize", &["exec"]),
+    ("exec.start", &["exec"]),
     ("file.copy", &["cp"]),
     // What programs do with single files, people do with cp.
     ("file.list", &["cp"]),
@@ -155,6 +161,7 @@ fn every_operation_has_its_command() {
         let (noun, verb) = operation.name.split_once('.').expect("noun.verb");
         let long = match (noun, verb) {
             ("system", _) => continue,
+            ("exec", _) => ["container", "exec"],
             ("archive" | "file", _) => ["container", "cp"],
             ("container" | "image", "list") => [noun, "ls"],
             (_, "remove") => [noun, "rm"],

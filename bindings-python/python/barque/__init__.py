@@ -12,6 +12,7 @@ The names and shapes are docker-py's. `barque.aio` is the same for asyncio. The 
 
 from . import errors, types
 from ._barque import __version__
+from ._exec import ExecResult
 from ._run import RunResult
 from ._streams import CancellableStream, Chunk, Stream
 from .client import Client, DockerClient, from_env, open, run
@@ -23,6 +24,7 @@ __all__ = [
     "Chunk",
     "Client",
     "DockerClient",
+    "ExecResult",
     "RunResult",
     "Stream",
     "__version__",

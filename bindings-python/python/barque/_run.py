@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 from ._streams import Chunk, Stream
 from .errors import APIError, ContainerError, InternalError
@@ -108,9 +108,16 @@ class Captures:
     def __init__(self, limit: Optional[int]) -> None:
         self.stdout = Capture(limit)
         self.stderr = Capture(limit)
+        self._also: Optional[Callable[[bytes], object]] = None
+
+    def also(self, keep: Callable[[bytes], object]) -> None:
+        """Give every chunk to this too, in the order they come in."""
+        self._also = keep
 
     def take(self, chunk: Chunk) -> None:
         """Keep a chunk."""
+        if self._also is not None:
+            self._also(chunk.data)
         (self.stdout if chunk.stream == "stdout" else self.stderr).take(chunk.data)
 
     def result(self, exit: Optional[ContainerExit], image: str, command: Any) -> RunResult:

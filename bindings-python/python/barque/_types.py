@@ -640,6 +640,166 @@ class EventActor(TypedDict):
     """Its name, image and labels, and what the action is about (`exitCode`, `signal`, `execID`)."""
 
 
+class ExecCreate(TypedDict, total=False):
+    """What to run in a container: the body of `POST /containers/{id}/exec`, with the container beside it."""
+
+    Container: str
+    """The container: name, id or prefix. It must run."""
+
+    AttachStdin: bool
+    """Send standard input."""
+
+    AttachStdout: bool
+    """Receive standard output; it is dropped otherwise."""
+
+    AttachStderr: bool
+    """Receive standard error; it is dropped otherwise."""
+
+    Tty: bool
+    """Give it a terminal."""
+
+    ConsoleSize: list[int]
+    """Size of its terminal at first: rows and columns."""
+
+    Env: list[str] | dict[str, str | int | float | bool]
+    """Environment, `KEY=VALUE` each, or a map; added to the container's."""
+
+    Cmd: str | list[str] | None
+    """Command and arguments."""
+
+    Privileged: bool
+    """Give it all capabilities."""
+
+    User: str
+    """`user`, `uid`, `user:group` and so on; empty: the container's."""
+
+    WorkingDir: str
+    """Working directory, absolute; empty: the container's."""
+
+
+class ExecCreated(TypedDict):
+    """What `exec.create` has made."""
+
+    Id: str
+    """Its id: 64 hexadecimal digits."""
+
+
+class ExecRef(TypedDict, total=False):
+    """Which one."""
+
+    Id: str
+    """Its id."""
+
+
+class ExecStart(TypedDict, total=False):
+    """Start one: the body of `POST /exec/{id}/start`."""
+
+    Id: str
+    """Its id."""
+
+    Detach: bool
+    """Let it go on by itself: the stream ends at once, and output is dropped. Otherwise it ends with its stream: closing that
+    before kills it and all that it has started."""
+
+    ConsoleSize: list[int]
+    """Size of its terminal at first: rows and columns."""
+
+    TimeoutMs: int
+    """Kill it and all that it has started (reason `timeout`) when it still runs after so many milliseconds; 0: no limit."""
+
+
+class ExecExit(TypedDict):
+    """The last document of the stream of `exec.start`."""
+
+    ID: str
+    """Its id."""
+
+    Running: bool
+    """It goes on: it was started with `Detach`."""
+
+    ExitCode: NotRequired[int]
+    """Its exit code: the process's own, or 128 + the signal that killed it; 125 when it is not known. Nothing while it runs."""
+
+    Reason: str
+    """Why it ended: `exited`, `signaled`, `killed`, `timeout` or `monitor-died`."""
+
+
+class ExecKill(TypedDict, total=False):
+    """Send one a signal."""
+
+    Id: str
+    """Its id."""
+
+    Signal: str
+    """`TERM`, `SIGTERM`, `15`; empty: SIGKILL, which all that it has started gets too."""
+
+
+class ExecResize(TypedDict, total=False):
+    """Set the size of one's terminal."""
+
+    Id: str
+    """Its id."""
+
+    H: int
+    """Rows."""
+
+    W: int
+    """Columns."""
+
+
+class ExecInspect(TypedDict):
+    """Everything about one."""
+
+    ID: str
+    """Its id."""
+
+    ContainerID: str
+    """Its container's id."""
+
+    Running: bool
+    """It was started and has not ended."""
+
+    ExitCode: int | None
+    """Its exit code; nothing before it has ended."""
+
+    Pid: int
+    """Its pid on the host while it runs, else 0."""
+
+    OpenStdin: bool
+    """It takes input."""
+
+    OpenStdout: bool
+    """Its standard output is wanted."""
+
+    OpenStderr: bool
+    """Its standard error is wanted."""
+
+    CanRemove: bool
+    """It can be forgotten."""
+
+    ProcessConfig: ExecProcess
+    """What it is."""
+
+
+class ExecProcess(TypedDict):
+    """What a process is, as `exec.inspect` has it."""
+
+    tty: bool
+    """It has a terminal."""
+
+    entrypoint: str
+    """The command."""
+
+    arguments: list[str]
+    """Its arguments."""
+
+    privileged: bool
+    """It has all capabilities."""
+
+    user: str
+    """The user, where one was asked for."""
+
+
 class ArchiveGet(TypedDict, total=False):
     """Pack what is at a path of a container (`GET /containers/{id}/archive`)."""
 
@@ -1859,6 +2019,15 @@ __all__ = [
     "Empty",
     "EventActor",
     "EventMessage",
+    "ExecCreate",
+    "ExecCreated",
+    "ExecExit",
+    "ExecInspect",
+    "ExecKill",
+    "ExecProcess",
+    "ExecRef",
+    "ExecResize",
+    "ExecStart",
     "FileCopied",
     "FileCopy",
     "FileRead",

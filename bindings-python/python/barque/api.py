@@ -123,6 +123,26 @@ class Api:
         """Wait for a container: a stream of one document, its `exit`."""
         return self.stream("container.wait", request)
 
+    def exec_create(self, request: t.ExecCreate) -> t.ExecCreated:
+        """Make ready a further process in a container."""
+        return cast("t.ExecCreated", self.call("exec.create", request))
+
+    def exec_inspect(self, request: t.ExecRef) -> t.ExecInspect:
+        """Everything about a further process."""
+        return cast("t.ExecInspect", self.call("exec.inspect", request))
+
+    def exec_kill(self, request: t.ExecKill) -> None:
+        """Send a further process a signal."""
+        self.call("exec.kill", request)
+
+    def exec_resize(self, request: t.ExecResize) -> None:
+        """Set the size of a further process's terminal."""
+        self.call("exec.resize", request)
+
+    def exec_start(self, request: t.ExecStart) -> Stream:
+        """Start a further process; closing the stream kills it."""
+        return self.stream("exec.start", request)
+
     def file_copy(self, request: t.FileCopy) -> t.FileCopied:
         """Copy between this host and a container."""
         return cast("t.FileCopied", self.call("file.copy", request))

@@ -42,7 +42,7 @@ pub(crate) fn of(
             port_bindings: bindings(&ports),
             ..host_config(&flags)?
         },
-        env: environment(&flags)?,
+        env: environment(&flags.env_file, &flags.env)?,
         labels: labels(&flags)?,
         healthcheck: flags.health.document()?,
         networking_config,
@@ -150,14 +150,14 @@ fn host_config(flags: &CreateFlags) -> Result<HostConfig> {
 }
 
 /// Variables from files first, so that flags change them.
-fn environment(flags: &CreateFlags) -> Result<Vec<String>> {
+pub(crate) fn environment(files: &[String], given: &[String]) -> Result<Vec<String>> {
     let own = |name: &str| std::env::var(name).ok();
     let mut variables = Vec::new();
-    for path in &flags.env_file {
+    for path in files {
         variables
             .extend(shorthand::env_file(&read(path)?, &own).map_err(|e| format!("{path}: {e}"))?);
     }
-    for text in &flags.env {
+    for text in given {
         variables.push(shorthand::env(text, &own).map_err(|error| error.to_string())?);
     }
     Ok(variables)

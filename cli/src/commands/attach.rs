@@ -7,7 +7,7 @@ use crate::args::{Operands, Parsed, Verb};
 use crate::failure::{Failure, Result};
 use crate::session::keys::DetachKeys;
 use crate::session::signals::Signals;
-use crate::session::{self, Options};
+use crate::session::{self, Options, Subject};
 use crate::{output, terminal};
 
 pub(crate) const VERB: Verb = Verb {
@@ -60,7 +60,9 @@ pub(super) fn to_running(
     let request = api::ContainerAttach { id: id.clone(), stdin, stdout: true, stderr: true };
     let signals = Signals::take()?;
     let mut stream = engine.containers().attach(&request)?;
-    let options = Options { id, stdin, tty, sig_proxy, stdout: true, stderr: true, detach_keys };
+    let subject = Subject::Container(id);
+    let options =
+        Options { subject, stdin, tty, sig_proxy, stdout: true, stderr: true, detach_keys };
     let ended = session::run(engine, &mut stream, &signals, options)?;
     if matches!(ended, session::Ended::Detached) {
         output::say("\rread escape sequence");

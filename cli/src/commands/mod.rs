@@ -7,6 +7,7 @@ mod cp;
 mod create;
 mod df;
 mod diff;
+mod exec;
 mod export;
 mod history;
 mod images;
@@ -41,6 +42,7 @@ pub(crate) const TOP: &[&Verb] = &[
     &cp::VERB,
     &create::VERB,
     &diff::VERB,
+    &exec::VERB,
     &export::VERB,
     &history::VERB,
     &images::VERB,
@@ -80,6 +82,7 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["cp"], &cp::VERB),
             (&["create"], &create::VERB),
             (&["diff"], &diff::VERB),
+            (&["exec"], &exec::VERB),
             (&["export"], &export::VERB),
             (&["inspect"], &inspect::CONTAINER),
             (&["kill"], &kill::VERB),

@@ -9,7 +9,7 @@ use crate::args::{Operands, Parsed, Verb, document};
 use crate::failure::{Failure, Result};
 use crate::session::keys::DetachKeys;
 use crate::session::signals::{self, Signals};
-use crate::session::{self, Options};
+use crate::session::{self, Options, Subject};
 use crate::{output, terminal};
 
 pub(crate) const VERB: Verb = Verb {
@@ -140,8 +140,8 @@ pub(super) fn attached(
     let container = stream.container().unwrap_or_default();
     begun(&container)?;
     let Remains { stdin, tty, sig_proxy, stdout, stderr, detach_keys } = remains;
-    let id = container.id;
-    let options = Options { id, stdin, tty, sig_proxy, stdout, stderr, detach_keys };
+    let subject = Subject::Container(container.id);
+    let options = Options { subject, stdin, tty, sig_proxy, stdout, stderr, detach_keys };
     let ended = session::run(engine, &mut stream, &signals, options)?;
     if matches!(ended, session::Ended::Detached) {
         output::say("\rread escape sequence");

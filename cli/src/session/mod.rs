@@ -20,10 +20,18 @@ use crate::terminal::{self, RawMode};
 use keys::DetachKeys;
 use signals::Signals;
 
-/// How an attached container is treated.
+/// What a session is attached to.
+pub(crate) enum Subject {
+    /// A container, by its id.
+    Container(String),
+    /// A further process in one, by its id.
+    Exec(String),
+}
+
+/// How it is treated.
 pub(crate) struct Options {
-    /// The container.
-    pub(crate) id: String,
+    /// What it is.
+    pub(crate) subject: Subject,
     /// Standard input goes to it.
     pub(crate) stdin: bool,
     /// It has a terminal.
@@ -39,8 +47,8 @@ pub(crate) struct Options {
 
 /// How a session ended.
 pub(crate) enum Ended {
-    /// The container ended.
-    Exited(api::ContainerExit),
+    /// It ended, with this code; where something went wrong, this is what.
+    Exited(i32, Option<String>),
     /// The user left it.
     Detached,
 }
@@ -49,13 +57,11 @@ impl Ended {
     /// The exit status of this program then: the container's own.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Ended::Exited(exit) => {
-                if let Some(error) = &exit.error
-                    && !error.message.is_empty()
-                {
-                    output::say(&format!("barque: Error: {}", error.message));
+            Ended::Exited(code, error) => {
+                if let Some(error) = error {
+                    output::say(&format!("barque: Error: {error}"));
                 }
-                u8::try_from(exit.status_code & 0xff).unwrap_or(125)
+                u8::try_from(code & 0xff).unwrap_or(125)
             }
             Ended::Detached => 0,
         }
@@ -76,7 +82,7 @@ struct Session<'a> {
     /// Input that the container has not taken yet.
     pending: Vec<u8>,
     input: Input,
-    exit: Option<api::ContainerExit>,
+    exit: Option<Ended>,
     interrupts: u32,
 }
 
@@ -116,14 +122,15 @@ pub(crate) fn run(
 impl Session<'_> {
     fn attend(&mut self) -> Result<Ended> {
         loop {
-            if let Some(exit) = self.show_output()? {
-                return Ok(Ended::Exited(exit));
+            if let Some(ended) = self.show_output()? {
+                return Ok(ended);
             }
             while let Some(signal) = self.signals.next() {
                 self.signal(signal)?;
             }
             self.send_input()?;
             if self.wait()? && self.read_input()? {
+                self.stream.detach()?;
                 return Ok(Ended::Detached);
             }
         }
@@ -150,7 +157,7 @@ impl Session<'_> {
     }
 
     /// Show what has come. The container's end, when that has.
-    fn show_output(&mut self) -> Result<Option<api::ContainerExit>> {
+    fn show_output(&mut self) -> Result<Option<Ended>> {
         // A container that writes all the time must not keep signals and input waiting.
         for _ in 0..64 {
             match self.stream.next(Deadline::after_ms(0))? {
@@ -160,7 +167,7 @@ impl Session<'_> {
                     _ => {}
                 },
                 Next::Item(Item::Document(document)) => {
-                    self.exit = Some(api::parse(&document)?);
+                    self.exit = Some(self.ended(&document)?);
                 }
                 Next::Done => {
                     let lost = || Failure::new("Error: the container's monitor is gone");
@@ -170,6 +177,21 @@ impl Session<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// What the last document says.
+    fn ended(&self, document: &str) -> Result<Ended> {
+        Ok(match self.options.subject {
+            Subject::Container(_) => {
+                let exit: api::ContainerExit = api::parse(document)?;
+                let message = exit.error.map(|error| error.message);
+                Ended::Exited(exit.status_code, message.filter(|message| !message.is_empty()))
+            }
+            Subject::Exec(_) => {
+                let exit: api::ExecExit = api::parse(document)?;
+                Ended::Exited(exit.exit_code.unwrap_or(125), None)
+            }
+        })
     }
 
     /// Read input; whether it was the keys to leave.
@@ -227,7 +249,9 @@ impl Session<'_> {
                     output::say("got 3 SIGTERM/SIGINTs, forcefully exiting");
                     return Err(Failure::quiet(1));
                 }
-                signals::pass_on(self.engine, &self.options.id, signal);
+                if let Subject::Container(id) = &self.options.subject {
+                    signals::pass_on(self.engine, id, signal);
+                }
             }
             signal => return Err(Failure::quiet(signals::status(signal))),
         }
@@ -248,8 +272,16 @@ impl Session<'_> {
 
     fn resize(&self) {
         if let Some((h, w)) = terminal::size().filter(|_| self.options.tty) {
-            let request = api::ContainerResize { id: self.options.id.clone(), h, w };
-            let _ = self.engine.containers().resize(&request);
+            // One that has ended needs no size.
+            let _ = match &self.options.subject {
+                Subject::Container(id) => {
+                    let request = api::ContainerResize { id: id.clone(), h, w };
+                    self.engine.containers().resize(&request)
+                }
+                Subject::Exec(id) => {
+                    self.engine.execs().resize(&api::ExecResize { id: id.clone(), h, w })
+                }
+            };
         }
     }
 }

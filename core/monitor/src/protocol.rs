@@ -252,6 +252,74 @@ pub enum Request {
         /// Columns.
         columns: u16,
     },
+    /// Remember a further process, to be started by [`Request::ExecStart`].
+    ExecCreate {
+        /// What it is.
+        exec: Box<Exec>,
+    },
+    /// Start a process that was created. Answered with [`Event::ExecStarted`]. Unless it is detached, its output follows, this
+    /// connection's stdin frames go to it, [`Event::ExecExited`] is the end, and the process and all that it started
+    /// are killed when the connection is closed before.
+    ExecStart {
+        /// Which.
+        id: String,
+        /// Nobody wants its output, and it goes on by itself.
+        detach: bool,
+        /// Kill it and all that it started when it still runs after so many milliseconds; 0: no limit.
+        #[serde(default)]
+        timeout_ms: u64,
+        /// Size of its terminal at first: rows and columns.
+        #[serde(default)]
+        size: Option<[u16; 2]>,
+    },
+    /// From now on the process that this connection has started goes on by itself.
+    ExecDetach,
+    /// Send a signal to a process; SIGKILL to all that it started too.
+    ExecKill {
+        /// Which.
+        id: String,
+        /// Signal number.
+        signal: i32,
+    },
+    /// Set the size of a process's terminal.
+    ExecResize {
+        /// Which.
+        id: String,
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+    /// How a process is. Answered with [`Event::Exec`].
+    ExecInspect {
+        /// Which.
+        id: String,
+    },
+}
+
+/// A further process in a container: Docker's `exec`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exec {
+    /// Its id.
+    pub id: String,
+    /// `process` of an OCI runtime spec.
+    pub process: serde_json::Value,
+    /// `linux.seccomp` of the container's spec.
+    pub seccomp: Option<serde_json::Value>,
+    /// As [`Launch::user`].
+    #[serde(default)]
+    pub user: String,
+    /// As [`Launch::group_add`].
+    #[serde(default)]
+    pub group_add: Vec<String>,
+    /// It takes input.
+    pub stdin: bool,
+    /// Its standard output is wanted.
+    pub stdout: bool,
+    /// Its standard error is wanted.
+    pub stderr: bool,
+    /// Kept and given back by [`Event::Exec`].
+    pub document: serde_json::Value,
 }
 
 /// A message from a monitor.
@@ -280,6 +348,29 @@ pub enum Event {
     },
     /// The log has grown.
     Logged,
+    /// The process runs.
+    ExecStarted {
+        /// As in [`Event::Created`].
+        pid: i32,
+    },
+    /// The process has ended, and all its output has been sent.
+    ExecExited {
+        /// Its exit code, or 128 + the signal that killed it.
+        exit_code: i32,
+        /// Why it ended.
+        reason: crate::state::Reason,
+    },
+    /// How a process is.
+    Exec {
+        /// [`Exec::document`].
+        document: serde_json::Value,
+        /// It was started and has not ended.
+        running: bool,
+        /// `None` before it has ended.
+        exit_code: Option<i32>,
+        /// 0 when it does not run.
+        pid: i32,
+    },
     /// A request was carried out.
     Done,
     /// A request was refused.
@@ -310,6 +401,16 @@ impl Failure {
     /// The spec or request asks for something impossible.
     pub fn invalid(message: impl Into<String>) -> Failure {
         Failure { class: FailureClass::Invalid, message: message.into(), errno: None }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Failure {
+        Failure { class: FailureClass::NotFound, message: message.into(), errno: None }
+    }
+
+    /// It cannot be done now.
+    pub fn conflict(message: impl Into<String>) -> Failure {
+        Failure { class: FailureClass::Conflict, message: message.into(), errno: None }
     }
 
     /// The kernel or this machine cannot do what was asked for.
@@ -348,6 +449,10 @@ pub enum FailureClass {
     System,
     /// The caller went away before the container was started.
     Abandoned,
+    /// There is no such thing.
+    NotFound,
+    /// It cannot be done now, as things are.
+    Conflict,
 }
 
 /// Options of the unpack jail, one JSON document as its second argument (`barque-monitor unpack JSON`).

@@ -7,6 +7,7 @@
 mod container;
 mod de;
 mod event;
+mod exec;
 mod file;
 mod host_config;
 mod image;
@@ -17,6 +18,7 @@ mod system;
 pub use container::*;
 pub use de::parse;
 pub use event::*;
+pub use exec::*;
 pub use file::*;
 pub use host_config::*;
 pub use image::*;

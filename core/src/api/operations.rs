@@ -136,6 +136,21 @@ pub const OPERATIONS: &[Operation] = &[
     stream!("container.wait", ContainerWait => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().wait(&request)
     }),
+    unary!("exec.create", ExecCreate => ExecCreated, "0.1.0", |engine, request| {
+        engine.execs().create(&request)
+    }),
+    unary!("exec.inspect", ExecRef => ExecInspect, "0.1.0", |engine, request| {
+        engine.execs().inspect(&request.id)
+    }),
+    unary!("exec.kill", ExecKill => Nothing, "0.1.0", |engine, request| {
+        engine.execs().kill(&request).map(|()| Nothing {})
+    }),
+    unary!("exec.resize", ExecResize => Nothing, "0.1.0", |engine, request| {
+        engine.execs().resize(&request).map(|()| Nothing {})
+    }),
+    stream!("exec.start", ExecStart => ExecExit, "0.1.0", |engine, request| {
+        engine.execs().start(&request)
+    }),
     unary!("file.copy", FileCopy => FileCopied, "0.1.0", |engine, request| {
         engine.containers().copy(&request)
     }),

@@ -19,6 +19,8 @@ pub(super) fn error(failure: &Failure, id: &str) -> Error {
             let kind = failure.errno.map_or(ErrorKind::System, ErrorKind::of_errno);
             Error::new(kind, &failure.message)
         }
+        FailureClass::NotFound => Error::new(ErrorKind::NotFound, &failure.message),
+        FailureClass::Conflict => Error::new(ErrorKind::Conflict, &failure.message),
         FailureClass::Abandoned => Error::new(ErrorKind::Cancelled, &failure.message),
     };
     let error = match failure.errno {

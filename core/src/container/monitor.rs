@@ -87,7 +87,7 @@ pub(super) fn not_running(record: &Record) -> Error {
         .about("container", &record.id)
 }
 
-fn silent(record: &Record) -> Error {
+pub(super) fn silent(record: &Record) -> Error {
     let message = format!("the monitor of container {} does not answer", record.id);
     Error::new(ErrorKind::Timeout, message)
         .with_reason("monitor_silent")

@@ -3,20 +3,20 @@
 //! It ends with the document that says how the container ended, when the monitor has closed the connection: then nothing of
 //! the run is left, and a container that goes with it is gone.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use barque_monitor::protocol::{Channel, Event};
 use barque_monitor::state::{RunState, Status};
-use rustix::event::epoll;
 
 use super::connection::{Connection, Received};
+use super::polled::Polled;
 use super::record::Record;
 use super::settle;
 use super::state::{self, Standing};
 use crate::Engine;
 use crate::api::ContainerCreated;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::stream::{Canceller, Chunk, Item, Next, Output, Source};
 
 /// Which of a container's standard streams somebody wants.
@@ -27,21 +27,14 @@ pub(super) struct Wanted {
     pub(super) stderr: bool,
 }
 
-/// How much input is sent in one piece.
-const PIECE: usize = 64 << 10;
-
 /// A connection to a container's standard streams.
 pub(super) struct Session {
     engine: Engine,
     record: Record,
-    connection: Connection,
+    connection: Polled,
     wanted: Wanted,
     /// Of the container's creation, where this stream began with it.
     warnings: Vec<String>,
-    input_closed: bool,
-    /// What a reader polls: the socket, for writing too while something is queued.
-    poller: OwnedFd,
-    polls_for_writing: bool,
     exit: Option<RunState>,
     ended: bool,
 }
@@ -55,38 +48,8 @@ impl Session {
         wanted: Wanted,
         warnings: Vec<String>,
     ) -> Result<Session> {
-        let failed = |errno: rustix::io::Errno| Error::system("set up an epoll", errno.into());
-        let poller = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed)?;
-        let (data, readable) = (epoll::EventData::new_u64(0), epoll::EventFlags::IN);
-        epoll::add(&poller, &connection, data, readable).map_err(failed)?;
-        Ok(Session {
-            engine,
-            record,
-            connection,
-            wanted,
-            warnings,
-            input_closed: false,
-            poller,
-            polls_for_writing: false,
-            exit: None,
-            ended: false,
-        })
-    }
-
-    /// Send what is queued, and have the reader woken when more of it can be sent.
-    fn flush(&mut self) -> Result<()> {
-        self.connection.flush()?;
-        let waits = self.connection.queued() > 0;
-        if waits != self.polls_for_writing {
-            let flags = match waits {
-                true => epoll::EventFlags::IN | epoll::EventFlags::OUT,
-                false => epoll::EventFlags::IN,
-            };
-            epoll::modify(&self.poller, &self.connection, epoll::EventData::new_u64(0), flags)
-                .map_err(|errno| Error::system("change an epoll", errno.into()))?;
-            self.polls_for_writing = waits;
-        }
-        Ok(())
+        let connection = Polled::new(connection)?;
+        Ok(Session { engine, record, connection, wanted, warnings, exit: None, ended: false })
     }
 
     /// How the container ended. The monitor is gone, or about to go.
@@ -106,7 +69,7 @@ impl Source for Session {
         if self.ended {
             return Ok(Next::Done);
         }
-        self.flush()?;
+        self.connection.flush()?;
         loop {
             let (channel, data) = match self.connection.try_receive()? {
                 Received::Output(Channel::Stdout, data) if self.wanted.stdout => {
@@ -136,37 +99,19 @@ impl Source for Session {
     }
 
     fn readable(&self) -> BorrowedFd<'_> {
-        self.poller.as_fd()
+        self.connection.readable()
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize> {
-        let refused = |message: &str| {
-            Err(Error::new(ErrorKind::Conflict, message).about("container", &self.record.id))
-        };
         if !self.wanted.stdin {
             return Err(Error::invalid(
                 "the container takes no input: it was created without OpenStdin, or attached without Stdin",
             ));
         }
-        if data.is_empty() && (self.input_closed || self.ended || self.exit.is_some()) {
-            return Ok(0);
-        }
-        if self.input_closed {
-            return refused("the container's standard input was closed by this stream");
-        }
-        if self.ended || self.exit.is_some() {
-            return refused("the container has ended");
-        }
-        self.flush()?;
-        // Closing is always taken: its answer could not say that it was not.
-        if self.connection.queued() > 0 && !data.is_empty() {
-            return Ok(0);
-        }
-        let piece = &data[..data.len().min(PIECE)];
-        self.input_closed = data.is_empty();
-        self.connection.queue(Channel::Stdin, piece);
-        self.flush()?;
-        Ok(piece.len())
+        let ended = self.ended || self.exit.is_some();
+        self.connection
+            .input(data, "the container", ended)
+            .map_err(|error| error.about("container", &self.record.id))
     }
 
     fn cancel_with(&mut self, canceller: &Canceller) {
@@ -178,7 +123,7 @@ impl Source for Session {
     }
 
     fn writable(&self) -> Option<BorrowedFd<'_>> {
-        self.wanted.stdin.then(|| self.connection.as_fd())
+        self.wanted.stdin.then(|| self.connection.writable())
     }
 }
 

@@ -17,12 +17,14 @@ pub(super) struct CommandLine {
     run: std::path::PathBuf,
     work: std::path::PathBuf,
     running: BTreeMap<String, (String, Child)>,
+    /// What is to be run when `exec.start` asks for it: the command creates and starts at once.
+    execs: Vec<Value>,
 }
 
 impl CommandLine {
     pub(super) fn open(sandbox: &Sandbox) -> CommandLine {
         let (root, run, work) = (sandbox.root(), sandbox.run(), sandbox.work());
-        CommandLine { root, run, work, running: BTreeMap::new() }
+        CommandLine { root, run, work, running: BTreeMap::new(), execs: Vec::new() }
     }
 
     fn command(&self, arguments: &[String]) -> Command {
@@ -35,6 +37,17 @@ impl CommandLine {
             .current_dir(&self.work)
             .stdin(Stdio::null());
         command
+    }
+}
+
+impl CommandLine {
+    /// The request of the create that `exec.start` names, with what it asks for itself.
+    fn exec(&self, request: &str) -> Result<String, Failure> {
+        let mut start: Value = serde_json::from_str(request).map_err(broken)?;
+        let number = start["Id"].as_str().and_then(|id| id.strip_prefix("exec-")?.parse().ok());
+        let create = number.and_then(|number: usize| self.execs.get(number));
+        start["Create"] = create.cloned().ok_or_else(|| broken("no such exec"))?;
+        Ok(start.to_string())
     }
 }
 
@@ -59,6 +72,10 @@ impl Face for CommandLine {
     }
 
     fn call(&mut self, operation: &str, request: &str) -> Result<Value, Failure> {
+        if operation == "exec.create" {
+            self.execs.push(serde_json::from_str(request).map_err(broken)?);
+            return Ok(json!({"Id": format!("exec-{}", self.execs.len() - 1)}));
+        }
         let arguments = arguments::of(operation, request).map_err(broken)?;
         let done = finish(self.command(&arguments), b"");
         if done.code != 0 {
@@ -68,7 +85,11 @@ impl Face for CommandLine {
     }
 
     fn begin(&mut self, id: &str, operation: &str, request: &str) -> Result<(), Failure> {
-        let arguments = arguments::of(operation, request).map_err(broken)?;
+        let request = match operation {
+            "exec.start" => self.exec(request)?,
+            _ => request.to_owned(),
+        };
+        let arguments = arguments::of(operation, &request).map_err(broken)?;
         let child = self
             .command(&arguments)
             .stdin(Stdio::piped())
@@ -103,9 +124,11 @@ impl Face for CommandLine {
             self.running.remove(id).ok_or_else(|| broken("no such stream"))?;
         child.stdin = None;
         let done = collect(child);
-        let ours = matches!(operation.as_str(), "container.run" | "container.attach");
+        let ours =
+            matches!(operation.as_str(), "container.run" | "container.attach" | "exec.start");
         // 125 is the command's own failure, 126 and 127 are those of starting the container's program.
-        if (ours && (125..=127).contains(&done.code) && !done.stderr.is_empty())
+        if (ours && done.stderr.starts_with("barque: "))
+            || (ours && (125..=127).contains(&done.code) && !done.stderr.is_empty())
             || (!ours && done.code != 0)
         {
             return Err(failed(&done));
@@ -123,6 +146,9 @@ impl Face for CommandLine {
             }
             "container.run" | "container.attach" => {
                 streamed.documents.push(json!({"StatusCode": done.code}));
+            }
+            "exec.start" => {
+                streamed.documents.push(json!({"ExitCode": done.code, "Running": done.code == 0}));
             }
             _ => {}
         }

@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 use crate::io::number;
 use crate::{errno, say};
 
+/// Until when an attack goes on that is given so many milliseconds: until then, or until there is a file `/stop`.
+fn is_over(until: std::time::Instant) -> bool {
+    std::time::Instant::now() >= until || fs::exists("/stop").unwrap_or(true)
+}
+
 /// `open-exes [MILLISECONDS]`: open every `/proc/*/exe` for writing again and again (CVE-2019-5736). Tells which
 /// programs that are not this one could be opened.
 pub(crate) fn open_exes(arguments: &[String]) -> Result<u8, String> {
@@ -38,11 +43,58 @@ pub(crate) fn open_exes(arguments: &[String]) -> Result<u8, String> {
                 opened.push(target.display().to_string());
             }
         }
-        if std::time::Instant::now() >= until {
+        if is_over(until) {
             break;
         }
     }
     say(&json!({"tried": tried, "opened": opened}).to_string())?;
+    Ok(0)
+}
+
+/// `watch-processes [MILLISECONDS]`: look into every other process again and again (CVE-2016-9962). Tells which roots, working
+/// directories and open files were not of this container's filesystems.
+pub(crate) fn watch_processes(arguments: &[String]) -> Result<u8, String> {
+    use std::os::unix::fs::MetadataExt;
+    let until = std::time::Instant::now()
+        + std::time::Duration::from_millis(number(arguments, 0).unwrap_or(0));
+    let device =
+        |path: &str| fs::metadata(path).map(|found| found.dev()).map_err(|e| e.to_string());
+    let root = fs::metadata("/").map_err(|e| e.to_string())?;
+    let own = [device("/")?, device("/proc")?, device("/dev")?, device("/dev/pts")?];
+    let (mut foreign, mut looked) = (std::collections::BTreeSet::new(), 0u64);
+    while !is_over(until) {
+        for entry in fs::read_dir("/proc").map_err(|e| e.to_string())?.flatten() {
+            let pid = entry.file_name().to_string_lossy().parse::<u32>();
+            if !pid.is_ok_and(|pid| pid != std::process::id()) {
+                continue;
+            }
+            looked += 1;
+            let mut tell = |what: &str, link: &std::path::Path| {
+                let target = fs::read_link(link).unwrap_or_default();
+                foreign.insert(format!("{what} {}", target.display()));
+            };
+            let link = entry.path().join("root");
+            if fs::metadata(&link).is_ok_and(|r| (r.dev(), r.ino()) != (root.dev(), root.ino())) {
+                tell("root", &link);
+            }
+            let link = entry.path().join("cwd");
+            if fs::metadata(&link).is_ok_and(|found| !own.contains(&found.dev())) {
+                tell("cwd", &link);
+            }
+            for file in fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten() {
+                let link = file.path();
+                let Ok(found) = fs::metadata(&link) else { continue };
+                let kind = found.file_type();
+                let anonymous = fs::read_link(&link)
+                    .is_ok_and(|target| target.to_string_lossy().starts_with("anon_inode:"));
+                if !kind.is_fifo() && !kind.is_socket() && !anonymous && !own.contains(&found.dev())
+                {
+                    tell("file", &link);
+                }
+            }
+        }
+    }
+    say(&json!({"looked": looked, "foreign": foreign}).to_string())?;
     Ok(0)
 }
 

@@ -46,6 +46,7 @@ const COMMANDS: &[Command] = &[
     ("open-files", load::open_files),
     ("syscalls", syscalls::table),
     ("open-exes", attack::open_exes),
+    ("watch-processes", attack::watch_processes),
     ("probe", attack::probe),
     ("abstract-sockets", attack::abstract_sockets),
     ("release-agent", attack::release_agent),

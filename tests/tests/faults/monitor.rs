@@ -26,20 +26,12 @@ fn started(sandbox: &Sandbox, command: &[&str]) -> (String, i32) {
     let mut arguments = vec!["run", "--detach", "--network", "none", "testbox"];
     arguments.extend(command);
     let id = sandbox.ok(&arguments);
-    let monitor = monitor_of(sandbox, &id);
+    let monitor = sandbox.monitor_of(&id);
     (id, monitor)
 }
 
 pub(crate) fn state_file(sandbox: &Sandbox, id: &str) -> std::path::PathBuf {
     sandbox.root().join("containers").join(id).join("state.json")
-}
-
-pub(crate) fn monitor_of(sandbox: &Sandbox, id: &str) -> i32 {
-    let text = std::fs::read_to_string(state_file(sandbox, id)).expect("read state.json");
-    let state: Value = serde_json::from_str(&text).expect("state.json is JSON");
-    let pid = state["monitor_pid"].as_i64().expect("a pid") as i32;
-    assert!(pid > 1, "{state}");
-    pid
 }
 
 /// Send the signal. One that is killed is waited for: until it was given the processor once more it holds its locks.
@@ -120,7 +112,7 @@ fn run_says_so() {
         sandbox.ok(&["ps", "--quiet", "--filter", "name=r"]).len() > 4
     });
     let id = sandbox.inspect("r")["Id"].as_str().expect("an id").to_owned();
-    kill(monitor_of(&sandbox, &id), libc::SIGKILL);
+    kill(sandbox.monitor_of(&id), libc::SIGKILL);
     let done = barque_tests::sandbox::collect(runner);
     assert_eq!(done.code, 125, "{done:?}");
     assert!(done.stderr.contains("monitor"), "{done:?}");
@@ -186,7 +178,7 @@ fn all_at_once() {
     let ids: Vec<String> = (0..4).map(|_| started(&sandbox, &["sleep", "forever"]).0).collect();
     for id in &ids {
         let pid = sandbox.inspect(id)["State"]["Pid"].as_i64().expect("a pid") as i32;
-        let monitor = monitor_of(&sandbox, id);
+        let monitor = sandbox.monitor_of(id);
         kill(monitor, libc::SIGKILL);
         // Process 1 dies with its monitor, or is killed here.
         // SAFETY: a process of this suite's pid namespace; it may be gone already.

@@ -97,6 +97,17 @@ fn truth_about_c(sandbox: &Sandbox) {
     }
 }
 
+/// The container runs or is told as ended, and if it runs, its first process is alone in it.
+fn nothing_of_an_exec(sandbox: &Sandbox) {
+    truth_about_c(sandbox);
+    let pid = sandbox.inspect("c")["State"]["Pid"].as_i64().unwrap_or(0);
+    if pid > 0 {
+        wait_until("the exec is gone", Duration::from_secs(10), || {
+            sandbox.processes_beside(pid).is_empty()
+        });
+    }
+}
+
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "load",
@@ -206,6 +217,21 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         settled: truth_about_c,
         done_already: &[],
     },
+    // Who execs and is killed takes what it started along; one whose monitor dies ends with the container.
+    Operation {
+        name: "exec",
+        prepare: running,
+        arguments: |_| words(&["exec", "c", "/testbox", "echo", "x"]),
+        settled: nothing_of_an_exec,
+        done_already: &["is not running"],
+    },
+    Operation {
+        name: "exec --detach",
+        prepare: running,
+        arguments: |_| words(&["exec", "--detach", "c", "/testbox", "sleep", "0.1"]),
+        settled: nothing_of_an_exec,
+        done_already: &["is not running"],
+    },
     Operation {
         name: "rm",
         prepare: created,
@@ -236,7 +262,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         prepare: |s| {
             running(s);
             let id = s.inspect("c")["Id"].as_str().expect("an id").to_owned();
-            super::monitor::kill(super::monitor::monitor_of(s, &id), libc::SIGKILL);
+            super::monitor::kill(s.monitor_of(&id), libc::SIGKILL);
         },
         arguments: |_| words(&["ps", "--all"]),
         settled: truth_about_c,

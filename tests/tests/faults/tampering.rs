@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use barque_tests::suite::Suite;
 use barque_tests::{Sandbox, invariants};
 
-use super::monitor::{monitor_of, state_file};
+use super::monitor::state_file;
 use super::operations::is_clean;
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -181,7 +181,7 @@ fn a_removed_wal() {
 fn removed_locks() {
     let sandbox = Sandbox::with_testbox();
     let id = sandbox.ok(&["run", "--detach", "--network", "none", "testbox", "sleep", "forever"]);
-    let monitor = monitor_of(&sandbox, &id);
+    let monitor = sandbox.monitor_of(&id);
     std::fs::remove_dir_all(sandbox.run().join(sandbox.instance()).join("locks"))
         .expect("remove locks");
     // Whatever is told now, the next removal must find and end the monitor and its container.

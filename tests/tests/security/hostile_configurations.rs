@@ -29,7 +29,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("SEC-049 labels of the image decide nothing", labels_decide_nothing);
 }
 
-fn sums() -> Vec<(std::path::PathBuf, String)> {
+pub(crate) fn sums() -> Vec<(std::path::PathBuf, String)> {
     let built = programs::build_directory();
     ["barque", "libbarque.so"]
         .into_iter()
@@ -123,7 +123,7 @@ fn workdir_in_fd() {
 
 /// A working directory inside the root, and no descriptor but the three.
 #[track_caller]
-fn inside(place: &str, done: &sandbox::Finished) {
+pub(crate) fn inside(place: &str, done: &sandbox::Finished) {
     if done.code != 0 {
         return;
     }

@@ -4,6 +4,7 @@
 //! Most have the same form. A *victim* directory on the host is fingerprinted, an image that reaches for it is loaded and run,
 //! and afterwards the victim is as it was, and the run either worked inside its root or failed with a clean error.
 
+mod exec;
 mod hostile_configurations;
 mod hostile_images;
 mod isolation;
@@ -17,6 +18,7 @@ fn main() -> std::process::ExitCode {
     hostile_images::add(&mut suite);
     hostile_configurations::add(&mut suite);
     isolation::add(&mut suite);
+    exec::add(&mut suite);
     parsing::add(&mut suite);
     suite.run()
 }

@@ -10,6 +10,8 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
+from .._exec import Command as ExecCommand
+from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
 from .._kwargs import Command, CreateOptions, create_document
 from .._streams import Uncopyable
@@ -105,6 +107,80 @@ class AsyncContainer(ContainerSnapshot):
         """Attach to it while it runs: iterate for what it writes, `write` to its input, `exit` at the end."""
         request = {"Id": self.id, "Stdin": stdin, "Stdout": stdout, "Stderr": stderr}
         return await self.client.api.stream("container.attach", request)
+
+    async def exec_run(
+        self,
+        cmd: ExecCommand,
+        stdout: bool = True,
+        stderr: bool = True,
+        tty: bool = False,
+        privileged: bool = False,
+        user: str = "",
+        detach: bool = False,
+        environment: Optional[Environment] = None,
+        workdir: Optional[str] = None,
+        demux: bool = False,
+        timeout: Optional[float] = None,
+        input: Optional[bytes] = None,
+    ) -> ExecResult:
+        """Run a command in it while it runs: its exit code and what it wrote; `demux`: the outputs apart.
+
+        Cancelling this kills the command with all that it has started, as `timeout` does, which raises `Timeout`.
+        """
+        document = exec_document(
+            self.id,
+            cmd,
+            stdin=input is not None,
+            stdout=stdout,
+            stderr=stderr,
+            tty=tty,
+            privileged=privileged,
+            user=user,
+            environment=environment,
+            workdir=workdir,
+        )
+        created = await self.client.api.call("exec.create", document)
+        request = start_document(created["Id"], detach, timeout)
+        async with await self.client.api.stream("exec.start", request) as stream:
+            if detach:
+                return ExecResult(None, b"")
+            sending = asyncio.ensure_future(_send(stream, input)) if input is not None else None
+            chunks = [(chunk.stream, chunk.data) async for chunk in stream]
+            if sending is not None:
+                sending.cancel()
+                await asyncio.wait([sending])
+        code = exit_code(stream.exit, timeout)
+        if demux:
+            of = lambda output: b"".join(d for s, d in chunks if s == output) or None  # noqa: E731
+            return ExecResult(code, (of("stdout"), of("stderr")))
+        return ExecResult(code, b"".join(data for _, data in chunks))
+
+    async def exec_stream(
+        self,
+        cmd: ExecCommand,
+        stdin: bool = True,
+        tty: bool = False,
+        privileged: bool = False,
+        user: str = "",
+        environment: Optional[Environment] = None,
+        workdir: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> AsyncStream:
+        """Run a command in it and talk to it: iterate for what it writes, `write` to its input. It ends with the stream."""
+        document = exec_document(
+            self.id,
+            cmd,
+            stdin=stdin,
+            stdout=True,
+            stderr=True,
+            tty=tty,
+            privileged=privileged,
+            user=user,
+            environment=environment,
+            workdir=workdir,
+        )
+        created = await self.client.api.call("exec.create", document)
+        return await self.client.api.stream("exec.start", start_document(created["Id"], False, timeout))
 
     async def get_archive(self, path: str) -> tuple[AsyncStream, t.PathStat]:
         """What is at a path of it as a tar archive, and what that is."""
@@ -235,6 +311,13 @@ class AsyncContainer(ContainerSnapshot):
             # What the block raised says more than that its container could not be removed after it.
             if error is None:
                 raise
+
+
+async def _send(stream: AsyncStream, data: bytes) -> None:
+    with suppress(BarqueError):
+        # It may close its input, or end: what it wrote and how it ended is the answer.
+        await stream.write(data)
+        stream.close_stdin()
 
 
 class AsyncContainers(Uncopyable):

@@ -8,9 +8,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
 
+from .._exec import Command as ExecCommand
+from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
 from .._kwargs import Command, CreateOptions, create_document
-from .._run import OUTPUT_LIMIT, Captures
+from .._run import OUTPUT_LIMIT, Captures, Input, run_to_end
 from .._streams import CancellableStream, Stream, Uncopyable, data_of, demuxed
 from ..errors import BarqueError, ContainerError, NotFound, NotModified, NotSupported, Timeout
 from .images import Image
@@ -218,6 +220,83 @@ class Container(ContainerSnapshot):
         return self.client.api.container_attach(
             {"Id": self.id, "Stdin": stdin, "Stdout": stdout, "Stderr": stderr}
         )
+
+    def exec_run(
+        self,
+        cmd: ExecCommand,
+        stdout: bool = True,
+        stderr: bool = True,
+        stdin: bool = False,
+        tty: bool = False,
+        privileged: bool = False,
+        user: str = "",
+        detach: bool = False,
+        stream: bool = False,
+        environment: Optional[Environment] = None,
+        workdir: Optional[str] = None,
+        demux: bool = False,
+        timeout: Optional[float] = None,
+        input: Optional[Input] = None,
+    ) -> ExecResult:
+        """Run a command in it while it runs: its exit code and what it wrote.
+
+        `demux`: the outputs apart; `stream`: as an iterator, and no exit code; `detach`: don't wait for it. `input` is sent to its
+        standard input. After `timeout` seconds it is killed with all that it has started, and `Timeout` raised.
+        """
+        created = self._exec_create(
+            cmd,
+            stdin=stdin or input is not None,
+            stdout=stdout,
+            stderr=stderr,
+            tty=tty,
+            privileged=privileged,
+            user=user,
+            environment=environment,
+            workdir=workdir,
+        )
+        output = self.client.api.exec_start(start_document(created, detach, timeout))
+        if detach:
+            output.close()
+            return ExecResult(None, b"")
+        if stream:
+            streamed: Any = CancellableStream(output, demuxed if demux else data_of)
+            return ExecResult(None, streamed)
+        both: list[bytes] = []
+        captures = Captures(None)
+        captures.also(both.append)
+        run_to_end(output, input, captures)
+        code = exit_code(output.exit, timeout)
+        if demux:
+            return ExecResult(code, (bytes(captures.stdout) or None, bytes(captures.stderr) or None))
+        return ExecResult(code, b"".join(both))
+
+    def exec_stream(
+        self,
+        cmd: ExecCommand,
+        stdin: bool = True,
+        tty: bool = False,
+        privileged: bool = False,
+        user: str = "",
+        environment: Optional[Environment] = None,
+        workdir: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> Stream:
+        """Run a command in it and talk to it: iterate for what it writes, `write` to its input. It ends with the stream."""
+        created = self._exec_create(
+            cmd,
+            stdin=stdin,
+            stdout=True,
+            stderr=True,
+            tty=tty,
+            privileged=privileged,
+            user=user,
+            environment=environment,
+            workdir=workdir,
+        )
+        return self.client.api.exec_start(start_document(created, False, timeout))
+
+    def _exec_create(self, cmd: ExecCommand, **options: Any) -> str:
+        return self.client.api.exec_create(exec_document(self.id, cmd, **options))["Id"]
 
     def get_archive(
         self, path: str, chunk_size: Optional[int] = None, encode_stream: bool = False

@@ -7,6 +7,7 @@
 //! derived from the container's id, so that whoever finds a dead monitor can open the same cgroup again
 //! ([`Cgroup::open`]), kill what is in it and remove it.
 
+mod below;
 mod device;
 mod device_program;
 mod directory;
@@ -30,6 +31,7 @@ use directory::Directory;
 use hierarchy::Hierarchy;
 use limit::Place;
 
+pub use below::Below;
 pub use oom::OomWatch;
 
 /// The v2 controllers that a container has even without limits: statistics and the OOM count come from them.

@@ -16,8 +16,9 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 use super::log::Stream;
 use crate::protocol::{self, Channel, Event, HEADER, Request};
 
-/// The longest request that is taken. Real ones have less than 200 bytes.
-const REQUEST_MAX: usize = 4096;
+/// The longest request that is taken: a further process with as much environment and arguments as the kernel takes. Others
+/// have less than 200 bytes.
+const REQUEST_MAX: usize = 8 << 20;
 
 /// A piece of output on its way to the clients, as a frame.
 #[derive(Clone, Copy)]
@@ -99,6 +100,8 @@ pub(super) struct Client {
     /// Since when it has taken nothing of what it is owed.
     stalled_since: Option<Instant>,
     pub(super) interests: Interests,
+    /// The number of the further process that it has started and is attached to.
+    pub(super) exec: Option<u32>,
     /// It sends nothing more.
     pub(super) silent: bool,
     /// Nobody is at its other side; what was sent before is still to be read. The poller has it while `watched` is not empty.
@@ -118,6 +121,7 @@ impl Client {
             log_grown: false,
             stalled_since: None,
             interests: Interests::default(),
+            exec: None,
             silent: false,
             hung_up: false,
             watched: EventFlags::empty(),
@@ -177,7 +181,7 @@ impl Client {
                         }
                         Some((Channel::Stdin, left)) => Frame::Stdin { left },
                         Some((Channel::Message, length)) if (1..=REQUEST_MAX).contains(&length) => {
-                            Frame::Message { bytes: Vec::with_capacity(length), length }
+                            Frame::Message { bytes: Vec::with_capacity(length.min(4096)), length }
                         }
                         _ => return Received::Nonsense,
                     };
@@ -198,6 +202,20 @@ impl Client {
         let document = serde_json::to_vec(event).unwrap_or_default();
         self.outbox.extend_from_slice(&protocol::header(Channel::Message, document.len() as u32));
         self.outbox.extend_from_slice(&document);
+    }
+
+    /// It wants this stream's output.
+    pub(super) fn wants(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.interests.stdout,
+            Stream::Stderr => self.interests.stderr,
+        }
+    }
+
+    /// Queue output of the process that it has started. There is nobody to share it with.
+    pub(super) fn queue_output(&mut self, stream: Stream, bytes: &[u8]) {
+        self.outbox.extend_from_slice(&Chunk::new(stream, bytes).header);
+        self.outbox.extend_from_slice(bytes);
     }
 
     /// It is to take the chunk that comes next.
@@ -286,9 +304,9 @@ impl Client {
         flags
     }
 
-    /// Since when it has taken nothing of what it is owed.
+    /// Since when it has taken nothing of what it is owed. One that is attached to a further process holds up only that.
     pub(super) fn stalled_since(&self) -> Option<Instant> {
-        self.stalled_since
+        self.stalled_since.filter(|_| self.exec.is_none())
     }
 
     /// Forget what it does not read any more, so that what it has still sent can be read.

@@ -21,9 +21,9 @@ const STALL: Duration = Duration::from_secs(30);
 
 /// Whether clients' requests are read for now.
 #[derive(Clone, Copy)]
-pub(super) enum Requests {
-    /// They are, and standard input too where it `stdin_ready`.
-    Read { stdin_ready: bool },
+pub(super) enum Requests<'a> {
+    /// They are, and standard input too where more of it can be taken, by the container or one of its further processes.
+    Read { stdin_ready: &'a dyn Fn(Option<u32>) -> bool },
     /// They are not.
     Left,
 }
@@ -101,10 +101,7 @@ impl Clients {
     pub(super) fn offer(&mut self, stream: Stream, chunk: Chunk<'_>, logged: bool) {
         for place in &mut self.places {
             let Some(client) = place.client.as_deref_mut() else { continue };
-            let wanted = match stream {
-                Stream::Stdout => client.interests.stdout,
-                Stream::Stderr => client.interests.stderr,
-            };
+            let wanted = client.exec.is_none() && client.wants(stream);
             // One that is gone is found so when the poller tells of it.
             if wanted {
                 client.owe_chunk();
@@ -146,10 +143,10 @@ impl Clients {
     }
 
     /// Have the poller watch each for what it should.
-    pub(super) fn watch(&mut self, poller: &Poller, requests: Requests) {
+    pub(super) fn watch(&mut self, poller: &Poller, requests: Requests<'_>) {
         for (place, turn, client) in self.each() {
             let flags = match requests {
-                Requests::Read { stdin_ready } => client.flags(stdin_ready),
+                Requests::Read { stdin_ready } => client.flags(stdin_ready(client.exec)),
                 Requests::Left => client.flags(false) & EventFlags::OUT,
             };
             if flags == client.watched {

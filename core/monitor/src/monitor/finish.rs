@@ -31,6 +31,7 @@ impl Supervisor {
         if self.terms.shares_pids {
             self.kill_the_rest();
         }
+        self.end_execs();
         if self.memory.look(&self.cgroup) {
             self.events.tell("oom", &[]);
         }
@@ -80,7 +81,7 @@ impl Supervisor {
         loop {
             // That none is left is what counts.
             let _ = self.cgroup.kill();
-            super::process::reap_adopted(0);
+            super::process::reap_adopted(|_| false);
             if self.cgroup.processes().is_ok_and(|p| p.is_empty()) || Instant::now() >= until {
                 return;
             }

@@ -18,6 +18,7 @@ use super::doorway::{Doorway, Heard};
 use super::emergency::{self, Emergency};
 use super::ending::{Asked, Memory};
 use super::events::Events;
+use super::execs::Execs;
 use super::listener::Listener;
 use super::log::Log;
 use super::poller::Poller;
@@ -296,6 +297,7 @@ fn supervise(
         stdin,
         log,
         clients: Clients::default(),
+        execs: Execs::default(),
         launch: None,
         listener,
         listen_again: None,

@@ -12,6 +12,8 @@ mod doorway;
 mod emergency;
 mod ending;
 mod events;
+mod exec;
+mod execs;
 mod finish;
 mod launch;
 mod listener;

@@ -29,6 +29,21 @@ pub(super) enum Source {
     Memory,
     /// A client can be read from or written to. The second number tells apart those that had the place one after another.
     Client(u32, u32),
+    /// A further process, by its number.
+    Exec(ExecSource, u32),
+}
+
+/// What is waited for of a further process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExecSource {
+    /// It is further on its way to the command.
+    Status,
+    /// It has ended.
+    Process,
+    /// Output of it.
+    Output(Stream),
+    /// Room for input to it.
+    Stdin,
 }
 
 impl Source {
@@ -42,11 +57,17 @@ impl Source {
             Source::Signal => (5, 0, 0),
             Source::Memory => (6, 0, 0),
             Source::Client(place, turn) => (7, place, turn),
+            Source::Exec(ExecSource::Status, number) => (8, 0, number),
+            Source::Exec(ExecSource::Process, number) => (9, 0, number),
+            Source::Exec(ExecSource::Output(Stream::Stdout), number) => (10, 0, number),
+            Source::Exec(ExecSource::Output(Stream::Stderr), number) => (11, 0, number),
+            Source::Exec(ExecSource::Stdin, number) => (12, 0, number),
         };
         kind | u64::from(place & 0xff_ffff) << 8 | u64::from(turn) << 32
     }
 
     fn decode(code: u64) -> Source {
+        let high = (code >> 32) as u32;
         match code & 0xff {
             0 => Source::Process,
             1 => Source::Listener,
@@ -55,7 +76,12 @@ impl Source {
             4 => Source::Stdin,
             5 => Source::Signal,
             6 => Source::Memory,
-            _ => Source::Client((code >> 8 & 0xff_ffff) as u32, (code >> 32) as u32),
+            8 => Source::Exec(ExecSource::Status, high),
+            9 => Source::Exec(ExecSource::Process, high),
+            10 => Source::Exec(ExecSource::Output(Stream::Stdout), high),
+            11 => Source::Exec(ExecSource::Output(Stream::Stderr), high),
+            12 => Source::Exec(ExecSource::Stdin, high),
+            _ => Source::Client((code >> 8 & 0xff_ffff) as u32, high),
         }
     }
 }
@@ -165,6 +191,11 @@ mod tests {
             Source::Memory,
             Source::Client(0, 0),
             Source::Client(1024, u32::MAX),
+            Source::Exec(ExecSource::Status, 0),
+            Source::Exec(ExecSource::Process, 1),
+            Source::Exec(ExecSource::Output(Stream::Stdout), 2),
+            Source::Exec(ExecSource::Output(Stream::Stderr), u32::MAX),
+            Source::Exec(ExecSource::Stdin, 3),
         ] {
             assert_eq!(Source::decode(source.encode()), source);
         }

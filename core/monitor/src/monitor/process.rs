@@ -122,8 +122,8 @@ pub(super) fn send_signal(pidfd: &OwnedFd, signal: i32) -> Result<(), Errno> {
     }
 }
 
-/// Reap children that have ended, except for process 1 of the container: its pidfd tells of that, and keeps how it ended.
-pub(super) fn reap_adopted(container: i32) {
+/// Reap children that have ended, except for those that are `ours`: their pidfds tell of that, and keep how they ended.
+pub(super) fn reap_adopted(ours: impl Fn(i32) -> bool) {
     loop {
         // SAFETY: the kernel fills in the structure, or leaves it at zero when nobody has ended.
         let dead = unsafe {
@@ -134,7 +134,7 @@ pub(super) fn reap_adopted(container: i32) {
                 _ => 0,
             }
         };
-        if dead == 0 || dead == container {
+        if dead == 0 || ours(dead) {
             return;
         }
         // SAFETY: waitpid with no status to fill in.

@@ -1,11 +1,13 @@
 //! What clients ask for.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::client::Interests;
+use super::exec::Start;
 use super::supervisor::Supervisor;
 use crate::protocol::{Event, Failure, Request};
 
@@ -67,6 +69,26 @@ impl Supervisor {
                 self.add_interests(place, turn, interests);
                 Ok(self.exited().or(Some(Event::Done)))
             }
+            Request::ExecCreate { .. }
+            | Request::ExecStart { .. }
+            | Request::ExecKill { .. }
+            | Request::ExecResize { .. }
+            | Request::ExecDetach
+                if ended =>
+            {
+                Err(not_running())
+            }
+            Request::ExecCreate { exec } => self.exec_create(exec).map(Some),
+            Request::ExecStart { id, detach, timeout_ms, size } => {
+                let timeout = Some(timeout_ms).filter(|ms| *ms > 0).map(Duration::from_millis);
+                self.exec_start((place, turn), &id, &Start { detach, timeout, size }).map(|()| None)
+            }
+            Request::ExecDetach => self.exec_detach(place, turn).map(Some),
+            Request::ExecKill { id, signal } => self.exec_kill(&id, signal).map(Some),
+            Request::ExecResize { id, rows, columns } => {
+                self.exec_resize(&id, [rows, columns]).map(Some)
+            }
+            Request::ExecInspect { id } => self.exec_inspect(&id).map(Some),
             Request::Follow => {
                 let interests = Interests { log: true, exit: true, ..Interests::default() };
                 self.add_interests(place, turn, interests);
@@ -111,16 +133,21 @@ impl Supervisor {
         let Some(terminal) = &self.terminal else {
             return Err(Failure::invalid("the container has no terminal"));
         };
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(terminal, size)
-            .map_err(|errno| Failure::system("resize the terminal", errno.raw_os_error()))
+        set_size(terminal, [rows, columns])
     }
 }
 
-fn is_signal(signal: i32) -> bool {
+/// Set a terminal's size.
+pub(super) fn set_size(terminal: &OwnedFd, [rows, columns]: [u16; 2]) -> Result<(), Failure> {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(terminal, size)
+        .map_err(|errno| Failure::system("resize the terminal", errno.raw_os_error()))
+}
+
+pub(super) fn is_signal(signal: i32) -> bool {
     (1..=libc::SIGRTMAX()).contains(&signal)
 }
 
-fn no_such_signal(signal: i32) -> Failure {
+pub(super) fn no_such_signal(signal: i32) -> Failure {
     Failure::invalid(format!("no such signal: {signal}"))
 }

@@ -14,15 +14,16 @@ use super::poller::{Poller, Source};
 pub(super) struct Stdin {
     fd: Option<OwnedFd>,
     terminal: bool,
+    source: Source,
     waiting: Vec<u8>,
     gone: usize,
     ending: bool,
 }
 
 impl Stdin {
-    /// `fd` does not block; `None`: the container has no input from us.
-    pub(super) fn new(fd: Option<OwnedFd>, terminal: bool) -> Stdin {
-        Stdin { fd, terminal, waiting: Vec::new(), gone: 0, ending: false }
+    /// `fd` does not block; `None`: the container has no input from us. `source` is what the poller calls it.
+    pub(super) fn new(fd: Option<OwnedFd>, terminal: bool, source: Source) -> Stdin {
+        Stdin { fd, terminal, source, waiting: Vec::new(), gone: 0, ending: false }
     }
 
     /// More can be taken now.
@@ -40,7 +41,7 @@ impl Stdin {
             Ok(count) if count == bytes.len() => {}
             Ok(count) => {
                 self.waiting.extend_from_slice(&bytes[count..]);
-                if poller.watch(fd, Source::Stdin, EventFlags::OUT).is_err() {
+                if poller.watch(fd, self.source, EventFlags::OUT).is_err() {
                     self.close(poller);
                 }
             }

@@ -6,6 +6,7 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
 
 use super::output::Output;
+use super::poller::Source;
 use super::stdin::Stdin;
 use crate::protocol;
 use crate::runtime::Stdio;
@@ -22,7 +23,11 @@ pub(super) fn streams(stdio: Option<Stdio>, stdin: protocol::Stdin) -> Result<St
             for fd in [Some(&stdout), Some(&stderr), stdin.as_ref()].into_iter().flatten() {
                 ioctl_fionbio(fd, true)?;
             }
-            Ok((Output::new(stdout, Some(stderr), None), Stdin::new(stdin, false), None))
+            Ok((
+                Output::new(stdout, Some(stderr), None),
+                Stdin::new(stdin, false, Source::Stdin),
+                None,
+            ))
         }
         Some(Stdio::Terminal(master)) => {
             ioctl_fionbio(&master, true)?;
@@ -30,7 +35,7 @@ pub(super) fn streams(stdio: Option<Stdio>, stdin: protocol::Stdin) -> Result<St
             let keep_open = ioctl_tiocgptpeer(&master, peer)?;
             let input = if wanted { Some(clone(&master)?) } else { None };
             let output = Output::new(clone(&master)?, None, Some(keep_open));
-            Ok((output, Stdin::new(input, true), Some(master)))
+            Ok((output, Stdin::new(input, true, Source::Stdin), Some(master)))
         }
         None => Err(Errno::BADF),
     }

@@ -12,6 +12,7 @@ use super::clients::{Clients, MOST, Requests};
 use super::directories::Directories;
 use super::ending::{Asked, Ending, Memory, Stop};
 use super::events::Events;
+use super::execs::Execs;
 use super::listener::{Accepted, Listener};
 use super::log::Log;
 use super::output::{Output, Sinks};
@@ -58,6 +59,7 @@ pub(super) struct Supervisor {
     pub(super) stdin: Stdin,
     pub(super) log: Option<Log>,
     pub(super) clients: Clients,
+    pub(super) execs: Execs,
     /// The client that is the launch socket.
     pub(super) launch: Option<(u32, u32)>,
     pub(super) listener: Listener,
@@ -79,7 +81,13 @@ impl Supervisor {
         self.poller.watch(&self.signals, Source::Signal, EventFlags::IN)?;
         loop {
             self.output.watch(&self.poller, &self.clients)?;
-            self.clients.watch(&self.poller, Requests::Read { stdin_ready: self.stdin.is_ready() });
+            self.execs.watch(&self.poller, &mut self.clients);
+            let Supervisor { stdin, execs, clients, poller, .. } = &mut *self;
+            let stdin_ready = |exec: Option<u32>| match exec {
+                Some(number) => execs.is_ready(number),
+                None => stdin.is_ready(),
+            };
+            clients.watch(poller, Requests::Read { stdin_ready: &stdin_ready });
             for ready in self.poller.wait(self.deadline())? {
                 self.handle(ready)?;
                 // Answers from now on wait for the settled state.
@@ -130,6 +138,7 @@ impl Supervisor {
             Source::Signal => self.take_signals(),
             Source::Memory => self.memory.noticed(),
             Source::Client(place, turn) => self.serve(place, turn, ready),
+            Source::Exec(source, number) => self.exec_ready(source, number),
         }
         Ok(())
     }
@@ -142,7 +151,8 @@ impl Supervisor {
         };
         let limit = self.terms.limit.filter(|_| !self.asked.timed_out);
         let (clients, memory) = (self.clients.deadline(), self.memory.deadline());
-        [stop, limit, clients, memory, self.listen_again, self.settle_at]
+        let execs = self.execs.deadline();
+        [stop, limit, clients, memory, execs, self.listen_again, self.settle_at]
             .into_iter()
             .flatten()
             .min()
@@ -164,6 +174,7 @@ impl Supervisor {
             self.asked.timed_out = true;
             self.kill_all();
         }
+        self.look_at_execs(now);
         if due(self.memory.deadline()) && self.memory.look(&self.cgroup) {
             self.state.oom_killed = true;
             self.write_state();
@@ -199,7 +210,10 @@ impl Supervisor {
         while let Some(signal) = process::next_signal(&self.signals) {
             match signal {
                 libc::SIGTERM => self.stop(libc::SIGTERM, Some(TERM_TIMEOUT)),
-                libc::SIGCHLD => process::reap_adopted(self.container.pid),
+                libc::SIGCHLD => {
+                    let (container, execs) = (self.container.pid, &self.execs);
+                    process::reap_adopted(|pid| pid == container || execs.have(pid));
+                }
                 _ => {}
             }
         }
@@ -249,7 +263,9 @@ impl Supervisor {
         }
         // What a single client sends without end must not keep us from the others.
         for _ in 0..16 {
-            let stdin_ready = self.stdin.is_ready();
+            let exec = self.clients.get(place, turn).and_then(|client| client.exec);
+            let stdin_ready =
+                exec.map_or_else(|| self.stdin.is_ready(), |number| self.execs.is_ready(number));
             let Some(client) = self.clients.get(place, turn) else { return };
             if !ready.readable || client.silent || client.has_unsent() && !ready.hung_up {
                 break;
@@ -264,9 +280,15 @@ impl Supervisor {
                 Received::Nonsense => return self.leave(place, turn),
                 Received::Request(request) => self.request(place, turn, request),
                 Received::Stdin(count) if client.interests.stdin => {
-                    self.stdin.give(&buffer[..count], &self.poller);
+                    if let Some(stdin) = stdin_of(&mut self.stdin, &mut self.execs, exec) {
+                        stdin.give(&buffer[..count], &self.poller);
+                    }
                 }
-                Received::StdinEnd if client.interests.stdin => self.stdin.end(&self.poller),
+                Received::StdinEnd if client.interests.stdin => {
+                    if let Some(stdin) = stdin_of(&mut self.stdin, &mut self.execs, exec) {
+                        stdin.end(&self.poller);
+                    }
+                }
                 Received::Stdin(_) | Received::StdinEnd => {}
             }
         }
@@ -279,7 +301,7 @@ impl Supervisor {
     /// end of a tied container does not.
     fn hung_up(&mut self, place: u32, turn: u32) {
         let Some(client) = self.clients.get(place, turn) else { return };
-        if client.silent {
+        if client.silent || client.exec.is_some() {
             return self.leave(place, turn);
         }
         client.hung_up = true;
@@ -301,6 +323,9 @@ impl Supervisor {
     fn ended_sending(&mut self, place: u32, turn: u32) {
         self.end_if_owned(place, turn);
         let Some(client) = self.clients.get(place, turn) else { return };
+        if client.exec.is_some() {
+            return self.leave(place, turn);
+        }
         let interests = client.interests;
         let listens = interests.stdout || interests.stderr || interests.log || interests.exit;
         if !listens && !client.has_unsent() {
@@ -311,8 +336,11 @@ impl Supervisor {
     /// A client goes, or is sent away.
     pub(super) fn leave(&mut self, place: u32, turn: u32) {
         let Some(client) = self.clients.get(place, turn) else { return };
-        let gave_stdin = client.interests.stdin;
+        let (gave_stdin, exec) = (client.interests.stdin, client.exec);
         self.clients.remove(place, &self.poller);
+        if let Some(number) = exec {
+            return self.exec_client_gone(number);
+        }
         if self.launch == Some((place, turn)) {
             self.launch = None;
         }
@@ -361,5 +389,17 @@ impl Supervisor {
     fn write_state(&self) {
         // It is written again at the end, and that one is what counts.
         let _ = record::write(self.directories.container, &self.state, false);
+    }
+}
+
+/// The standard input of the container, or of one of its further processes.
+fn stdin_of<'a>(
+    container: &'a mut Stdin,
+    execs: &'a mut Execs,
+    exec: Option<u32>,
+) -> Option<&'a mut Stdin> {
+    match exec {
+        Some(number) => execs.get(number).map(|exec| &mut exec.stdin),
+        None => Some(container),
     }
 }

@@ -107,6 +107,12 @@ impl AsFd for MonitorEnd {
     }
 }
 
+impl AsFd for ProcessEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl ProcessEnd {
     /// Say that everything is set up, and hand over the master of the terminal.
     pub(crate) fn ready(&self, master: Option<OwnedFd>) -> Result<()> {

@@ -233,10 +233,10 @@ pub(crate) fn locate_null(root: &Root) -> Result<OwnedFd, Failure> {
 }
 
 /// The same, open for reading.
-pub(crate) fn open_null(root: &Root) -> Result<OwnedFd, Failure> {
+pub(crate) fn open_null(root: &Root, access: OFlags) -> Result<OwnedFd, Failure> {
     // Opening is not harmless with every device, so look first, and again at what was opened.
     locate_null(root)?;
-    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let flags = access | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file = root.open("/dev/null", Links::Refuse, flags).doing(|| "open /dev/null")?;
     fcntl_setfl(&file, OFlags::empty()).doing(|| "open /dev/null")?;
     check_null(file)

@@ -12,6 +12,7 @@ mod capabilities;
 mod cgroups;
 mod channel;
 mod devices;
+mod exec;
 mod failure;
 mod masks;
 mod mount_options;
@@ -40,6 +41,8 @@ use crate::oci::Spec;
 use crate::protocol::{Failure, Overlay};
 use crate::sys::clone::{Side, clone};
 use crate::sys::exec::exit;
+
+pub use exec::{Exec, ExecOptions, ExecStdio, Step, Wanted, exec};
 
 use channel::{Message, MonitorEnd, ProcessEnd};
 use failure::{Doing, invalid};

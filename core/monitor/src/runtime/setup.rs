@@ -80,7 +80,7 @@ fn prepare(
     }
     join_new_session_keyring().doing(|| "make a session keyring")?;
     set_names(spec, namespaces)?;
-    set_oom_score(spec)?;
+    set_oom_score(spec.process.oom_score_adj)?;
 
     let mounts = Mounts::prepare(spec, options.cgroups, namespaces)?;
     let devices = Devices::prepare(spec, &mounts)?;
@@ -91,12 +91,13 @@ fn prepare(
 
     let (streams, terminal) = match (streams.output, streams.stdin) {
         (None, _) => {
-            let Terminal { master, slave } = Terminal::open(&root, spec.process.console_size)?;
-            (Opened::Terminal(slave), Some(master))
+            let terminal = Terminal::open(&root, spec.process.console_size)?;
+            terminal.become_console(&root)?;
+            (Opened::Terminal(terminal.slave), Some(terminal.master))
         }
         (Some((stdout, stderr)), Some(stdin)) => (Opened::Pipes([stdin, stdout, stderr]), None),
         (Some((stdout, stderr)), None) => {
-            (Opened::Output(open_null(&root)?, [stdout, stderr]), None)
+            (Opened::Output(open_null(&root, OFlags::RDONLY)?, [stdout, stderr]), None)
         }
     };
     let identity = look_up(
@@ -109,7 +110,7 @@ fn prepare(
         },
     )?;
     masks::apply(&spec.linux, &root)?;
-    enter_directory(&root, &spec.process.cwd)?;
+    enter_directory(&root, &spec.process.cwd, true)?;
     mounts.finish()?;
     rootfs::finish(spec, &root)?;
     let seccomp = spec.linux.seccomp.as_ref();
@@ -166,8 +167,8 @@ fn set_names(spec: &Spec, namespaces: &Namespaces<'_>) -> Result<(), Failure> {
 }
 
 /// While the host's `/proc` can be seen.
-fn set_oom_score(spec: &Spec) -> Result<(), Failure> {
-    let Some(score) = spec.process.oom_score_adj else { return Ok(()) };
+pub(super) fn set_oom_score(score: Option<i32>) -> Result<(), Failure> {
+    let Some(score) = score else { return Ok(()) };
     openat(CWD, "/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|file| rustix::io::write(file, score.to_string().as_bytes()))
         .map(drop)
@@ -180,13 +181,17 @@ fn set_oom_score(spec: &Spec) -> Result<(), Failure> {
         })
 }
 
-/// The working directory, made if it is missing. What it was resolved to is inside the root, and to be sure the kernel is
-/// asked: it gives a directory outside a name that does not begin with a slash (CVE-2024-21626).
-fn enter_directory(root: &Root, path: &str) -> Result<(), Failure> {
+/// The working directory, made if it is missing and `make`. What it was resolved to is inside the root, and to be sure the
+/// kernel is asked: it gives a directory outside a name that does not begin with a slash (CVE-2024-21626).
+pub(super) fn enter_directory(root: &Root, path: &str, make: bool) -> Result<(), Failure> {
     let doing = || format!("change to the working directory {path}");
     let clean = clean(path)
         .ok_or_else(|| invalid(format!("the working directory {path:?} is not absolute")))?;
-    let directory = root.ensure(&clean, Links::Follow, Missing::Directory).doing(doing)?;
+    let directory = match make {
+        true => root.ensure(&clean, Links::Follow, Missing::Directory),
+        false => root.locate(&clean, Links::Follow),
+    };
+    let directory = directory.doing(doing)?;
     fchdir(&directory).doing(doing)?;
     let reached = getcwd(Vec::new()).doing(doing)?;
     match reached.as_bytes() {

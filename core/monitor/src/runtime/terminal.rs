@@ -23,7 +23,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Make one, and mount the container's side on `/dev/console`.
+    /// Make one.
     ///
     /// The slave is opened from the master and not by a name: below an image's or a volume's `/dev/pts` the name could
     /// lead anywhere (CVE-2025-52565).
@@ -34,13 +34,13 @@ impl Terminal {
             let master = root.open("/dev/pts/ptmx", Links::Refuse, flags).doing(doing)?;
             check_multiplexer(&master)?;
             if !flags.contains(OFlags::PATH) {
-                return Terminal::with(master, root, size);
+                return Terminal::with(master, size);
             }
         }
         Err(system(doing(), Errno::NXIO))
     }
 
-    fn with(master: OwnedFd, root: &Root, size: Option<ConsoleSize>) -> Result<Terminal, Failure> {
+    fn with(master: OwnedFd, size: Option<ConsoleSize>) -> Result<Terminal, Failure> {
         let doing = || "open a terminal";
         unlockpt(&master).doing(doing)?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
@@ -49,10 +49,14 @@ impl Terminal {
             let size = Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
             tcsetwinsize(&master, size).doing(|| "set the terminal's size")?;
         }
-        root.ensure("/dev/console", Links::Refuse, Missing::File)
-            .and_then(|target| attach(clone_tree_at(&slave, false)?, target))
-            .doing(|| "mount the terminal on /dev/console")?;
         Ok(Terminal { master, slave })
+    }
+
+    /// Mount the container's side on `/dev/console`.
+    pub(crate) fn become_console(&self, root: &Root) -> Result<(), Failure> {
+        root.ensure("/dev/console", Links::Refuse, Missing::File)
+            .and_then(|target| attach(clone_tree_at(&self.slave, false)?, target))
+            .doing(|| "mount the terminal on /dev/console")
     }
 }
 

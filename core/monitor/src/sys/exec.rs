@@ -1,6 +1,7 @@
 //! What is done to a process right before it executes a file: descriptors, signals, execve(2).
 
 use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use rustix::io::{Errno, Result};
@@ -49,9 +50,31 @@ pub(crate) unsafe fn close_all() -> Result<()> {
     close_range(0, 0)
 }
 
+/// Close every descriptor but these.
+///
+/// # Safety
+///
+/// As of [`close_all`], for all others.
+pub(crate) unsafe fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut first = 0;
+    for number in kept {
+        if number > first {
+            close_between(first, number - 1, 0)?;
+        }
+        first = number + 1;
+    }
+    close_between(first, u32::MAX, 0)
+}
+
 fn close_range(first: u32, flags: libc::c_uint) -> Result<()> {
+    close_between(first, u32::MAX, flags)
+}
+
+fn close_between(first: u32, last: u32, flags: libc::c_uint) -> Result<()> {
     // SAFETY: plain integers. With CLOEXEC nothing is closed; without, the caller promises that nothing is missed.
-    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) } {
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } {
         0 => Ok(()),
         _ => Err(last_errno()),
     }

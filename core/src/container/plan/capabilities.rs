@@ -97,6 +97,11 @@ impl Capabilities {
         Ok(Capabilities(set & available))
     }
 
+    /// All that can be given.
+    pub(super) fn all(available: u64) -> Capabilities {
+        Capabilities(available)
+    }
+
     pub(super) fn has(self, number: usize) -> bool {
         self.0 & (1 << number) != 0
     }

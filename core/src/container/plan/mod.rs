@@ -7,6 +7,7 @@
 mod capabilities;
 mod config;
 mod devices;
+mod exec;
 mod files;
 mod host;
 mod log;
@@ -21,6 +22,7 @@ mod tests;
 mod this_host;
 mod unsupported;
 
+pub(crate) use exec::{Process, check as check_exec, plan as exec};
 pub(crate) use host::Host;
 pub(crate) use namespaces::DEFAULT_NETWORK;
 pub(crate) use this_host::ThisHost;

@@ -73,6 +73,28 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.0.remove("Stderr");
             words.push(fields.text("Id"));
         }
+        "exec.start" => {
+            words.push("exec".into());
+            fields.0.remove("Id");
+            fields.switch("Detach", "--detach", &mut words);
+            let Some(Value::Object(create)) = fields.0.remove("Create") else {
+                return Err("nothing to run".to_owned());
+            };
+            let mut create = Fields(create);
+            create.switch("AttachStdin", "--interactive", &mut words);
+            create.switch("Tty", "--tty", &mut words);
+            create.switch("Privileged", "--privileged", &mut words);
+            create.flag("User", "--user", &mut words);
+            create.flag("WorkingDir", "--workdir", &mut words);
+            create.list("Env", "--env", &mut words);
+            create.0.remove("AttachStdout");
+            create.0.remove("AttachStderr");
+            words.push(create.text("Container"));
+            if let Some(Value::Array(items)) = create.0.remove("Cmd") {
+                words.extend(items.iter().map(text));
+            }
+            create.none_left()?;
+        }
         "archive.get" => {
             words.push("cp".into());
             words.push(format!("{}:{}", fields.text("Id"), fields.text("Path")));

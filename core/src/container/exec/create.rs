@@ -1,0 +1,71 @@
+//! `exec.create`: a container's monitor is told what is to run.
+
+use barque_monitor::protocol::{Exec, Request};
+
+use super::{Execs, SHARED, ask};
+use crate::api::{ExecCreate, ExecCreated, ExecInspect, ExecProcess};
+use crate::container::plan::{self, Process};
+use crate::container::{launch, monitor};
+use crate::error::{Error, ErrorKind, Result};
+
+impl Execs<'_> {
+    /// Make ready a further process in a container that runs. Nothing runs yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when the container does not run. See `docs/errors.md`.
+    pub fn create(&self, request: &ExecCreate) -> Result<ExecCreated> {
+        let engine = self.engine;
+        let record = engine.containers().find(&request.container)?;
+        plan::check_exec(request)?;
+        let Some(mut connection) = monitor::connect(engine, &record)? else {
+            return Err(monitor::not_running(&record));
+        };
+        let image = engine.images().of_container(&record.image_id)?;
+        let plan = launch::plan(engine, &record.id, &record.document, &image)?;
+        let Process { process, seccomp, user, group_add } =
+            plan::exec(&plan, request, engine.host())?;
+        let mut random = [0; 16];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
+        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{}{random}", &record.id[..SHARED]);
+        let document = serde_json::to_value(document(&id, &record.id, request))
+            .map_err(|error| Error::internal("write a document").because(error))?;
+        let exec = Exec {
+            id: id.clone(),
+            process,
+            seccomp,
+            user,
+            group_add,
+            stdin: request.attach_stdin,
+            stdout: request.attach_stdout,
+            stderr: request.attach_stderr,
+            document,
+        };
+        let request = Request::ExecCreate { exec: Box::new(exec) };
+        ask(engine, &record, &mut connection, &request)?;
+        Ok(ExecCreated { id })
+    }
+}
+
+/// What the monitor gives back when it is inspected; the rest it knows itself.
+fn document(id: &str, container: &str, request: &ExecCreate) -> ExecInspect {
+    let words = request.cmd.as_deref().unwrap_or_default();
+    let (entrypoint, arguments) =
+        words.split_first().map_or((String::new(), Vec::new()), |w| (w.0.clone(), w.1.to_vec()));
+    ExecInspect {
+        id: id.to_owned(),
+        container_id: container.to_owned(),
+        open_stdin: request.attach_stdin,
+        open_stdout: request.attach_stdout,
+        open_stderr: request.attach_stderr,
+        process_config: ExecProcess {
+            tty: request.tty,
+            entrypoint,
+            arguments,
+            privileged: request.privileged,
+            user: request.user.clone(),
+        },
+        ..ExecInspect::default()
+    }
+}

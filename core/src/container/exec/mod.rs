@@ -1,0 +1,85 @@
+//! Further processes in containers that run: Docker's exec.
+//!
+//! They are their monitor's: it remembers what was created, starts it, and knows how it ended. Nothing of them is recorded, and
+//! with the container they are gone. The first half of an exec's id is that of its container's, so that the monitor can be
+//! found by it.
+
+mod create;
+mod inspect;
+mod kill;
+mod resize;
+mod start;
+mod stream;
+
+use barque_monitor::protocol::{Event, Request};
+
+use super::connection::{Connection, Received};
+use super::record::Record;
+use super::{failure, monitor};
+use crate::Engine;
+use crate::error::{Error, Result};
+
+/// The further processes of an engine's containers.
+#[derive(Clone, Copy)]
+pub struct Execs<'a> {
+    engine: &'a Engine,
+}
+
+/// Digits of an exec's id that are its container's.
+const SHARED: usize = 32;
+
+impl<'a> Execs<'a> {
+    pub(crate) fn new(engine: &'a Engine) -> Execs<'a> {
+        Execs { engine }
+    }
+
+    /// The container of the exec `id`, and a connection to its monitor.
+    fn find(&self, id: &str) -> Result<(Record, Connection)> {
+        let unknown = || Error::not_found("exec instance", id);
+        let is_id = id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_id {
+            return Err(unknown());
+        }
+        let found = self.engine.store().read(|connection| {
+            Ok(match Record::resolve(connection, &id[..SHARED])? {
+                Ok(container) => Record::find(connection, &container)?,
+                Err(_) => None,
+            })
+        })?;
+        let record = found.ok_or_else(unknown)?;
+        match monitor::connect(self.engine, &record)? {
+            Some(connection) => Ok((record, connection)),
+            None => Err(unknown()),
+        }
+    }
+}
+
+impl Execs<'_> {
+    /// Ask the monitor of the exec `id` about it.
+    fn ask_about(&self, id: &str, request: &Request) -> Result<Event> {
+        let (record, mut connection) = self.find(id)?;
+        ask(self.engine, &record, &mut connection, request).map_err(|error| error.about("exec", id))
+    }
+}
+
+/// Send a request and wait for its answer.
+fn ask(
+    engine: &Engine,
+    record: &Record,
+    connection: &mut Connection,
+    request: &Request,
+) -> Result<Event> {
+    connection.document(request)?;
+    let deadline = monitor::soon();
+    loop {
+        match connection.receive(engine.canceller(), deadline)? {
+            Received::Event(Event::Refused { failure }) => {
+                return Err(failure::error(&failure, &record.id));
+            }
+            Received::Event(event) => return Ok(event),
+            Received::Closed => return Err(monitor::not_running(record)),
+            Received::Nothing => return Err(monitor::silent(record)),
+            Received::Output(..) => {}
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is done to a container that runs: `exec` of a program that ends at once, `stop` of a container that is willing.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use barque_tests::Sandbox;
+
+use crate::engines::Engines;
+use crate::start::{median, ms};
+use crate::table::Table;
+
+const WILLING: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "trap", "TERM=0"];
+const STAYS: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "sleep", "forever"];
+
+/// What makes a command of arguments.
+type Client<'a> = &'a dyn Fn(&[&str]) -> Command;
+
+/// Run it; `None` when it failed.
+fn timed(mut command: Command) -> Option<Duration> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let begin = Instant::now();
+    let status = command.status().ok()?;
+    status.success().then(|| begin.elapsed())
+}
+
+fn output(mut command: Command) -> Option<String> {
+    let done = command.stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    done.status.success().then_some(text)
+}
+
+pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, repetitions: u32, table: &mut Table) {
+    let ours = |arguments: &[&str]| sandbox.command(arguments);
+    let theirs = engines.found.iter().filter_map(|e| Some((e.name, e.client.as_deref()?)));
+    let ours: (&str, Client<'_>) = ("barque", &ours);
+    let all: Vec<(&str, Client<'_>)> = std::iter::once(ours).chain(theirs).collect();
+    exec(&all, repetitions, table);
+    stop(&all, repetitions, table);
+}
+
+fn exec(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
+    let stays = all.iter().filter_map(|(name, c)| Some((*name, *c, output(c(&STAYS))?)));
+    let stays: Vec<(&str, Client<'_>, String)> = stays.collect();
+    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for round in 0..=repetitions {
+        for (name, client, id) in &stays {
+            let took = timed(client(&["exec", id, "/testbox", "exit", "0"]));
+            // The first round warms the caches.
+            if let Some(took) = took.filter(|_| round > 0) {
+                times.entry(name).or_default().push(took);
+            }
+        }
+    }
+    for (_, client, id) in &stays {
+        timed(client(&["rm", "--force", id]));
+    }
+    let ours = beside("exec of true", &mut times, repetitions, table);
+    table.judge("  aim", ms(ours), "5 ms", ours <= 5.0);
+}
+
+fn stop(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
+    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for _ in 0..repetitions.min(10) {
+        for (name, client) in all {
+            let Some(id) = output(client(&WILLING)) else { continue };
+            // Until it has said that it listens.
+            while output(client(&["logs", &id])).is_some_and(|log| log.is_empty()) {}
+            times.entry(name).or_default().extend(timed(client(&["stop", &id])));
+            timed(client(&["rm", "--force", &id]));
+        }
+    }
+    let ours = beside("stop of a willing container", &mut times, repetitions.min(10), table);
+    table.judge("  beyond the container's own time", ms(ours), "10 ms", ours <= 10.0);
+}
+
+/// Tell medians; ours.
+fn beside(
+    what: &str,
+    times: &mut BTreeMap<&str, Vec<Duration>>,
+    repetitions: u32,
+    table: &mut Table,
+) -> f64 {
+    let medians: BTreeMap<&str, f64> =
+        times.iter_mut().map(|(name, times)| (*name, median(times))).collect();
+    let ours = medians.get("barque").copied().unwrap_or(f64::NAN);
+    table.tell(format!("{what}, command line (median of {repetitions})"), ms(ours));
+    for (name, most) in [("docker", 10.0), ("podman", 15.0)] {
+        match medians.get(name) {
+            Some(&theirs) => table.judge(
+                format!("  beside {name} ({})", ms(theirs)),
+                format!("1/{:.1}", theirs / ours),
+                format!("1/{most:.0}"),
+                ours <= theirs / most,
+            ),
+            None => table.tell(format!("  beside {name}"), "not here"),
+        }
+    }
+    ours
+}
