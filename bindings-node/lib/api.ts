@@ -5,6 +5,7 @@ import type { Operations } from './types.generated';
 import { onAbort } from './abort';
 import { AbortError, BarqueError, errorOf, fromNative } from './errors';
 import { native, type NativeCanceller, type NativeEngine } from './native';
+import { ProgressStream } from './progress';
 import { OutputStream } from './streams';
 
 /** An operation's name. */
@@ -80,6 +81,19 @@ export class Api {
   /** Unpack an archive into a directory of a container. */
   archivePut(request: t.ArchivePut, options?: Abortable): Promise<t.Nothing> {
     return this.call('archive.put', request, options);
+  }
+
+  /** Carry out an operation by name whose stream tells how it goes. The signal goes on to end it. */
+  async progress<Name extends StreamName>(
+    name: Name,
+    request: Operations[Name]['request'],
+    { abortSignal }: Abortable = {},
+  ): Promise<ProgressStream<Operations[Name]['answer']>> {
+    const text = dump(request);
+    const stream = await this.#carryOut(abortSignal, (engine, canceller) =>
+      engine.stream(name, text, canceller),
+    );
+    return new ProgressStream(stream, abortSignal);
   }
 
   /** Attach to a running container. */
@@ -235,6 +249,11 @@ export class Api {
   /** Load images from an archive or layout. */
   imageLoad(request: t.ImageLoad, options?: Abortable): Promise<t.ImageLoaded> {
     return this.call('image.load', request, options);
+  }
+
+  /** Fetch an image from its registry. */
+  imagePull(request: t.ImagePull, options?: Abortable): Promise<ProgressStream<t.ImagePulled>> {
+    return this.progress('image.pull', request, options);
   }
 
   /** Remove a name, or an image. */

@@ -1,13 +1,16 @@
 /** The engine: dockerode's `Docker`, in the process. */
 
 import type {
+  AuthConfig,
   ContainerCreate,
   ContainerList,
   ContainerSummary,
   DiskUsage,
   ImageList,
   ImageLoaded,
+  ImagePull,
   ImageSummary,
+  Progress,
   SystemInfo,
   SystemVersion,
 } from './types.generated';
@@ -38,6 +41,18 @@ export interface CreateOptions extends ContainerCreate, Abortable {
 
 /** Conditions on a list, as an object or, as dockerode has it, its JSON. */
 export type Filters = Record<string, string | string[]> | string;
+
+/** How to pull. */
+export interface PullOptions extends Abortable {
+  /** `os/architecture[/variant]`; else this machine's. */
+  platform?: string;
+  /** Credentials; else those that `docker login` left. */
+  authconfig?: AuthConfig;
+  /** When to ask the registry. */
+  policy?: 'always' | 'missing' | 'never';
+  /** Called with each line. */
+  onProgress?: (line: Progress) => void;
+}
 
 /** An engine: a directory, opened. Nothing has to be installed or started. */
 export class Barque {
@@ -134,6 +149,20 @@ export class Barque {
   /** Load images from an archive of `docker save`, an OCI archive or an OCI layout directory: a path, bytes or a stream. */
   loadImage(source: ImageSource, options: Abortable = {}): Promise<ImageLoaded> {
     return withInput(source, (Input) => this.api.call('image.load', { Input }, options));
+  }
+
+  /**
+   * Fetch an image from its registry; it is there when the promise resolves. `onProgress` is called with each line, `authconfig` are
+   * credentials, `policy` is `always`, `missing` (only when it is not here) or `never`.
+   */
+  async pull(repoTag: string, options: PullOptions = {}): Promise<Image> {
+    const request: ImagePull = { Name: repoTag };
+    if (options.platform) request.Platform = options.platform;
+    if (options.authconfig) request.Auth = options.authconfig;
+    if (options.policy) request.Policy = options.policy;
+    const stream = await this.api.imagePull(request, options);
+    const pulled = await stream.wait(options.onProgress);
+    return new Image(this.api, pulled.Id);
   }
 
   /** Make an image of one layer from a root file system: a tar archive (a path, bytes, a stream) or a directory's path. */

@@ -26,6 +26,7 @@ export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Exec, type ExecOptions, type ExecResult, type ExecStartOptions } from './exec';
 export { Image } from './image';
 export type { ImageSource } from './input';
+export { ProgressStream } from './progress';
 export type { RunInput, RunOptions, RunResult } from './run';
 export { type Chunk, demuxStream, type Output, OutputStream, type Wanted } from './streams';
 export * from './types.generated';

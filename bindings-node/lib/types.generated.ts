@@ -11,6 +11,8 @@ export interface ContainerCreate {
   Name?: string;
   /** `os/architecture[/variant]` of the image to use; empty: this machine's. */
   Platform?: string;
+  /** When to ask the image's registry: `missing` when there is no such image here, `always`; empty and `never`: do not. */
+  Pull?: string;
   /** Host name inside; empty: the first 12 digits of the id. */
   Hostname?: string;
   /** NIS domain name inside. */
@@ -1351,6 +1353,73 @@ export interface HistoryRow {
   Comment: string;
 }
 
+/** Fetch an image from its registry. */
+export interface ImagePull {
+  /** Name with tag or digest; without either: `latest`. */
+  Name?: string;
+  /** `os/architecture[/variant]`; empty: this machine's. */
+  Platform?: string;
+  /** Credentials; without them those that `docker login` left. */
+  Auth?: AuthConfig | null;
+  /**
+   * `always` (and empty): ask the registry; `missing`: only when there is no such image here; `never`: do not, and fail when there
+   * is none.
+   */
+  Policy?: string;
+}
+
+/** An image that was pulled: the last document of the stream. */
+export interface ImagePulled {
+  /** Its id. */
+  Id: string;
+  /** The name it was pulled by, in full: `docker.io/library/node:latest`. */
+  Name: string;
+  /** Digest of the manifest (or index) that the name stands for at the registry. */
+  Digest: string;
+  /** Whether anything was new here. */
+  Downloaded: boolean;
+  /** What the caller should know. */
+  Warnings: string[];
+}
+
+/** Credentials for a registry, with docker's names for them. */
+export interface AuthConfig {
+  /** User name. */
+  username?: string;
+  /** Password. */
+  password?: string;
+  /** Both, as `config.json` has them: base64 of `username:password`. */
+  auth?: string;
+  /** Not used by any registry any more. */
+  email?: string;
+  /** The registry's name. */
+  serveraddress?: string;
+  /** A refresh token (OAuth2) in the place of a password. */
+  identitytoken?: string;
+  /** A token that is sent as it is. */
+  registrytoken?: string;
+}
+
+/** How something goes that takes its time, as `POST /images/create` tells it: one line of many. */
+export interface Progress {
+  /** What is done: `Downloading`, `Pull complete`. */
+  status?: string;
+  /** How far it is. */
+  progressDetail?: ProgressDetail;
+  /** The same as a bar, for those who only print it. */
+  progress?: string;
+  /** With what: a layer's first 12 digits, or a tag. */
+  id?: string;
+}
+
+/** Numbers of a progress line, in bytes. */
+export interface ProgressDetail {
+  /** Done. */
+  current?: number;
+  /** Of how much. */
+  total?: number;
+}
+
 /** A request without fields. */
 export type Nothing = Record<string, never>;
 
@@ -1477,6 +1546,7 @@ export interface Operations {
   'image.inspect': { request: ImageRef; answer: ImageInspect; kind: 'unary' };
   'image.list': { request: ImageList; answer: ImageSummary[]; kind: 'unary' };
   'image.load': { request: ImageLoad; answer: ImageLoaded; kind: 'unary' };
+  'image.pull': { request: ImagePull; answer: ImagePulled; kind: 'stream' };
   'image.remove': { request: ImageRemove; answer: ImageRemoved[]; kind: 'unary' };
   'image.tag': { request: ImageTag; answer: Nothing; kind: 'unary' };
   'system.df': { request: Nothing; answer: DiskUsage; kind: 'unary' };

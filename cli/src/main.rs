@@ -12,6 +12,7 @@ mod commands;
 mod failure;
 mod human;
 mod output;
+mod progress;
 mod session;
 mod table;
 mod template;

@@ -66,6 +66,11 @@ impl Layout {
         self.root.join(barque_monitor::journal::FILE)
     }
 
+    /// Blobs that are being fetched, by their hexadecimal digits, and those whose fetching was cut short.
+    pub(crate) fn ingest(&self) -> PathBuf {
+        self.root.join("ingest")
+    }
+
     /// Locked while content gets or loses its name.
     pub(crate) fn content_lock(&self) -> PathBuf {
         self.root.join("content.lock")

@@ -26,7 +26,7 @@
 //! thread; what can take long is a [`Stream`] or can be cancelled by a [`Canceller`].
 //!
 //! The library is a guest in your process: it changes no signal handler, no working directory, no environment, prints
-//! nothing, starts no thread that outlives a call, and never forks without an exec.
+//! nothing, starts no thread that outlives a call or the stream it works for, and never forks without an exec.
 
 pub mod api;
 pub mod container;
@@ -41,7 +41,9 @@ mod events;
 mod failpoint;
 mod layout;
 mod monitor_image;
+mod progress;
 mod reconcile;
+mod registry;
 mod store;
 mod stream;
 mod sys;

@@ -68,6 +68,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     }
     // Each of these may fail for reasons of its own, and none is a reason not to open the engine.
     let _ = lease::sweep(layout);
+    let _ = crate::image::sweep_ingest(layout);
     let _ = finish_images(engine);
     let mut settled = true;
     for id in &suspects {

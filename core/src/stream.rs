@@ -92,6 +92,8 @@ pub struct Canceller(Arc<CancelState>);
 struct CancelState {
     cancelled: AtomicBool,
     fd: OwnedFd,
+    /// Whose use is this one's too.
+    parent: Option<Canceller>,
 }
 
 impl Canceller {
@@ -102,7 +104,15 @@ impl Canceller {
     pub fn new() -> Result<Canceller> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| Error::system("create an eventfd", errno.into()))?;
-        Ok(Canceller(Arc::new(CancelState { cancelled: AtomicBool::new(false), fd })))
+        Ok(Canceller(Arc::new(CancelState { cancelled: AtomicBool::new(false), fd, parent: None })))
+    }
+
+    /// A canceller for a part of what this one cancels: it is used with this one, and by itself too.
+    pub(crate) fn child(&self) -> Result<Canceller> {
+        let Canceller(state) = Canceller::new()?;
+        let mut state = Arc::into_inner(state).ok_or_else(|| Error::internal("a new canceller"))?;
+        state.parent = Some(self.clone());
+        Ok(Canceller(Arc::new(state)))
     }
 
     /// Cancel: every waiting and later call that uses this canceller fails with [`ErrorKind::Cancelled`].
@@ -115,6 +125,7 @@ impl Canceller {
     /// Whether it has been used.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
+            || self.0.parent.as_ref().is_some_and(Canceller::is_cancelled)
     }
 
     /// Fail when it has been used.
@@ -142,15 +153,21 @@ impl Canceller {
     ) -> Result<PollFlags> {
         loop {
             self.check()?;
-            let mut fds =
-                [PollFd::from_borrowed_fd(fd, wanted), PollFd::new(&self.0.fd, PollFlags::IN)];
+            // A canceller and its parent are all there are: a part of a part is none.
+            let parent = self.0.parent.as_ref().unwrap_or(self);
+            let mut fds = [
+                PollFd::from_borrowed_fd(fd, wanted),
+                PollFd::new(&self.0.fd, PollFlags::IN),
+                PollFd::new(&parent.0.fd, PollFlags::IN),
+            ];
             let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) => return Ok(PollFlags::empty()),
                 Ok(_) if fds[0].revents().is_empty() => {
                     // Written to by someone who has only the descriptor: a signal handler, which may call write(2) and not
                     // much else (signal-safety(7)).
-                    self.0.cancelled.store(true, Ordering::Release);
+                    let used = if fds[1].revents().is_empty() { parent } else { self };
+                    used.0.cancelled.store(true, Ordering::Release);
                 }
                 Ok(_) => return Ok(fds[0].revents()),
                 Err(rustix::io::Errno::INTR) => {}
@@ -192,6 +209,9 @@ pub(crate) trait Source: Send {
     fn write(&mut self, _data: &[u8]) -> Result<usize> {
         Err(Error::invalid("this stream takes no input"))
     }
+
+    /// The reader wants no more: whatever works for this stream may stop.
+    fn stop(&mut self) {}
 
     /// What stops this source's own waiting from now on.
     fn cancel_with(&mut self, _canceller: &Canceller) {}
@@ -253,6 +273,7 @@ impl Stream {
                 Ok(None) => {}
                 Err(error) => {
                     self.ended = true;
+                    self.source.stop();
                     return Err(error);
                 }
             }

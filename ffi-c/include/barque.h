@@ -801,6 +801,18 @@ int barque_image_load_fd(const barque_engine *engine,
                          barque_error **err);
 
 /**
+ * Fetch an image from its registry. `request` is an ImagePull document: "Name", "Platform", "Auth", "Policy".
+ *
+ * The stream gives Progress documents, which have a "status", and at last an ImagePulled. The pull goes on whether it is read or
+ * not; freeing the stream ends it.
+ */
+int barque_image_pull(const barque_engine *engine,
+                      const char *request,
+                      const barque_cancel *cancel,
+                      barque_stream **out,
+                      barque_error **err);
+
+/**
  * Make an image of a root file system. `request` is an ImageImport document: "Input.Path" (a tar archive or a directory) or
  * "Input.Fd", "Reference", "Changes" …; `*out` becomes an ImageCreated: Id.
  */

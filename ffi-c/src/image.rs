@@ -11,6 +11,7 @@ use crate::container::known_flags;
 use crate::engine::barque_engine;
 use crate::error::{BARQUE_OK, barque_error};
 use crate::out::Out;
+use crate::stream::barque_stream;
 use crate::text;
 
 /// For barque_image_remove: also when it has other names, or stopped containers use it.
@@ -53,6 +54,24 @@ pub extern "C" fn barque_image_load_fd(
         let out = Out::required(out, "out")?;
         let request = ImageLoad { input: Input { path: String::new(), fd: Some(fd) } };
         call::answer(out, &call.engine.images().load(&request)?)
+    })
+}
+
+/// Fetch an image from its registry. `request` is an ImagePull document: "Name", "Platform", "Auth", "Policy".
+///
+/// The stream gives Progress documents, which have a "status", and at last an ImagePulled. The pull goes on whether it is read or
+/// not; freeing the stream ends it.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_image_pull(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut barque_stream,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::stream(engine, "image.pull", request, cancel, out)
     })
 }
 

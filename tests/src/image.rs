@@ -205,6 +205,35 @@ impl Image {
         archive.into_inner().expect("finish an archive").flush().expect("flush an archive");
     }
 
+    /// Its manifest and the blobs that this names, layers gzipped.
+    ///
+    /// # Panics
+    /// Never: it is in memory.
+    pub fn for_registry(&self, compression: flate2::Compression) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let mut blobs = vec![self.configuration().to_string().into_bytes()];
+        let mut layers = Vec::new();
+        for layer in &self.layers {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), compression);
+            gzip.write_all(layer).expect("compress in memory");
+            let blob = gzip.finish().expect("compress in memory");
+            layers.push(json!({
+                "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                "digest": digest(&blob), "size": blob.len(),
+            }));
+            blobs.push(blob);
+        }
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": digest(&blobs[0]), "size": blobs[0].len(),
+            },
+            "layers": layers,
+        });
+        (manifest.to_string().into_bytes(), blobs)
+    }
+
     /// Write it as an OCI image layout directory, layers gzipped.
     ///
     /// # Panics
@@ -266,12 +295,9 @@ pub fn digest(data: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// Files that scenarios name as `$docker_archive` and so on, made below `directory`.
-///
-/// # Panics
-/// When they cannot be written.
-pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
-    let small = Image::new("small")
+/// The image `small`: two layers of a file each.
+pub fn small() -> Image {
+    Image::new("small")
         .layer(Layer::new().file("hello.txt", 0o644, b"hello\n").finish())
         .layer(Layer::new().file("second.txt", 0o644, b"second\n").finish())
         .config(json!({"Cmd": ["/hello"], "Env": ["A=1"], "Labels": {"colour": "blue"}}))
@@ -279,7 +305,15 @@ pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
             {"created": "2024-01-01T00:00:00Z", "created_by": "COPY hello.txt /"},
             {"created": "2024-01-01T00:00:01Z", "created_by": "ENV A=1", "empty_layer": true},
             {"created": "2024-01-01T00:00:02Z", "created_by": "COPY second.txt /", "comment": "two"},
-        ]));
+        ]))
+}
+
+/// Files that scenarios name as `$docker_archive` and so on, made below `directory`.
+///
+/// # Panics
+/// When they cannot be written.
+pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
+    let small = small();
     let path = |name: &str| directory.join(name);
     small.write_docker_archive(&path("small.tar"));
     std::fs::create_dir_all(path("layout")).expect("make a layout");

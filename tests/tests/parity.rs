@@ -137,6 +137,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("image.inspect", &["inspect"]),
     ("image.list", &["images"]),
     ("image.load", &["load"]),
+    ("image.pull", &["pull"]),
     ("image.remove", &["rmi"]),
     ("image.tag", &["tag"]),
     ("system.df", &["system", "df"]),

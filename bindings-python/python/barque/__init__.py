@@ -14,7 +14,7 @@ from . import errors, types
 from ._barque import __version__
 from ._exec import ExecResult
 from ._run import RunResult
-from ._streams import CancellableStream, Chunk, Stream
+from ._streams import CancellableStream, Chunk, Progress, Stream
 from .client import Client, DockerClient, from_env, open, run
 from .errors import BarqueError
 
@@ -25,6 +25,7 @@ __all__ = [
     "Client",
     "DockerClient",
     "ExecResult",
+    "Progress",
     "RunResult",
     "Stream",
     "__version__",

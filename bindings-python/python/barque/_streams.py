@@ -32,6 +32,7 @@ elif TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from ._types import ContainerExit
+    from ._types import Progress as ProgressLine
 
 T = TypeVar("T")
 
@@ -143,6 +144,63 @@ class Stream(Uncopyable, Iterator[Chunk]):
 
     def close(self) -> None:
         """Let go of it. A run that is tied to its stream ends. Closing twice is no error."""
+        self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._native.closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class Progress(Uncopyable, Iterator["ProgressLine"], Generic[T]):
+    """How something goes that takes its time: iterate for lines such as `{"status": "Downloading", "id": …}`.
+
+    It goes on whether it is read or not; `close()` ends it.
+    """
+
+    def __init__(self, native: NativeStream) -> None:
+        self._native = native
+        self.result: Optional[T] = None
+        """What came of it, at the end."""
+
+    def __next__(self) -> ProgressLine:
+        while True:
+            try:
+                item = self._native.next(None, False)
+            except Cancelled:
+                if self._native.closed:
+                    raise StopIteration from None
+                raise
+            if item is None:
+                raise StopIteration
+            if isinstance(item, str):
+                document = json.loads(item)
+                # A line has a status, the last document has none.
+                if "status" in document:
+                    return cast("ProgressLine", document)
+                self.result = cast("T", document)
+
+    def wait(self) -> T:
+        """Read to the end; what came of it."""
+        for _ in self:
+            pass
+        if self.result is None:
+            raise Cancelled("the stream was closed before its end")
+        return self.result
+
+    def close(self) -> None:
+        """Let go of it, which ends it. Closing twice is no error."""
         self._native.close()
 
     @property

@@ -27,6 +27,9 @@ class ContainerCreate(TypedDict, total=False):
     Platform: str
     """`os/architecture[/variant]` of the image to use; empty: this machine's."""
 
+    Pull: str
+    """When to ask the image's registry: `missing` when there is no such image here, `always`; empty and `never`: do not."""
+
     Hostname: str
     """Host name inside; empty: the first 12 digits of the id."""
 
@@ -1860,6 +1863,93 @@ class HistoryRow(TypedDict):
     """Comment."""
 
 
+class ImagePull(TypedDict, total=False):
+    """Fetch an image from its registry."""
+
+    Name: str
+    """Name with tag or digest; without either: `latest`."""
+
+    Platform: str
+    """`os/architecture[/variant]`; empty: this machine's."""
+
+    Auth: AuthConfig | None
+    """Credentials; without them those that `docker login` left."""
+
+    Policy: str
+    """`always` (and empty): ask the registry; `missing`: only when there is no such image here; `never`: do not, and fail when there
+    is none."""
+
+
+class ImagePulled(TypedDict):
+    """An image that was pulled: the last document of the stream."""
+
+    Id: str
+    """Its id."""
+
+    Name: str
+    """The name it was pulled by, in full: `docker.io/library/node:latest`."""
+
+    Digest: str
+    """Digest of the manifest (or index) that the name stands for at the registry."""
+
+    Downloaded: bool
+    """Whether anything was new here."""
+
+    Warnings: list[str]
+    """What the caller should know."""
+
+
+class AuthConfig(TypedDict, total=False):
+    """Credentials for a registry, with docker's names for them."""
+
+    username: str
+    """User name."""
+
+    password: str
+    """Password."""
+
+    auth: str
+    """Both, as `config.json` has them: base64 of `username:password`."""
+
+    email: str
+    """Not used by any registry any more."""
+
+    serveraddress: str
+    """The registry's name."""
+
+    identitytoken: str
+    """A refresh token (OAuth2) in the place of a password."""
+
+    registrytoken: str
+    """A token that is sent as it is."""
+
+
+class Progress(TypedDict):
+    """How something goes that takes its time, as `POST /images/create` tells it: one line of many."""
+
+    status: NotRequired[str]
+    """What is done: `Downloading`, `Pull complete`."""
+
+    progressDetail: NotRequired[ProgressDetail]
+    """How far it is."""
+
+    progress: NotRequired[str]
+    """The same as a bar, for those who only print it."""
+
+    id: NotRequired[str]
+    """With what: a layer's first 12 digits, or a tag."""
+
+
+class ProgressDetail(TypedDict):
+    """Numbers of a progress line, in bytes."""
+
+    current: NotRequired[int]
+    """Done."""
+
+    total: NotRequired[int]
+    """Of how much."""
+
+
 class Nothing(TypedDict, total=False):
     """A request without fields."""
 
@@ -1993,6 +2083,7 @@ class DiskUsage(TypedDict):
 __all__ = [
     "ArchiveGet",
     "ArchivePut",
+    "AuthConfig",
     "ContainerAttach",
     "ContainerCommit",
     "ContainerConfig",
@@ -2046,6 +2137,8 @@ __all__ = [
     "ImageLoad",
     "ImageLoaded",
     "ImageMetadata",
+    "ImagePull",
+    "ImagePulled",
     "ImageRef",
     "ImageRemove",
     "ImageRemoved",
@@ -2062,6 +2155,8 @@ __all__ = [
     "PathStat",
     "PortBinding",
     "PortBindingInspect",
+    "Progress",
+    "ProgressDetail",
     "RestartPolicy",
     "RestartPolicyInspect",
     "RootFs",

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Optional, cast
 
 from ._barque import Canceller, NativeEngine
-from ._streams import Stream
+from ._streams import Progress, Stream
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ class Api:
     ) -> Stream:
         """Carry out an operation by name that answers with a stream."""
         return Stream(self._open().stream(operation, dump(request or {}), canceller))
+
+    def progress(
+        self, operation: str, request: Any = None, canceller: Optional[Canceller] = None
+    ) -> Progress[Any]:
+        """Carry out an operation by name whose stream tells how it goes."""
+        return Progress(self._open().stream(operation, dump(request or {}), canceller))
 
     def close(self) -> None:
         """Let go of the engine."""
@@ -186,6 +192,10 @@ class Api:
     def image_load(self, request: t.ImageLoad) -> t.ImageLoaded:
         """Load images from an archive or layout."""
         return cast("t.ImageLoaded", self.call("image.load", request))
+
+    def image_pull(self, request: t.ImagePull) -> Progress[t.ImagePulled]:
+        """Fetch an image from its registry."""
+        return self.progress("image.pull", request)
 
     def image_remove(self, request: t.ImageRemove) -> list[t.ImageRemoved]:
         """Remove a name, or an image."""

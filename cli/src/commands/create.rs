@@ -1,12 +1,14 @@
 //! `barque create`, and the part of `run` that is the same.
 
-use barque::{Engine, Error, ErrorKind, api};
+use barque::{Engine, api};
 use clap::Args;
 
+use super::pull::pull;
 use crate::args::create::CreateFlags;
 use crate::args::{Operands, Parsed, Verb, document};
 use crate::failure::{Failure, Result, describe};
 use crate::output;
+use crate::progress::To;
 
 pub(crate) const VERB: Verb = Verb {
     name: "create",
@@ -20,10 +22,10 @@ pub(crate) const VERB: Verb = Verb {
 
 fn run(parsed: &mut Parsed) -> Result<u8> {
     let flags: CreateFlags = parsed.flags()?;
-    let (cidfile, pull) = (flags.cidfile.clone(), flags.pull.clone());
+    let (cidfile, pull, quiet) = (flags.cidfile.clone(), flags.pull.clone(), flags.quiet);
     let request =
         document::of(flags, &parsed.operands, false).map_err(|message| parsed.mistake(message))?;
-    let asked = Asked::new(cidfile, &pull)?;
+    let asked = Asked::new(cidfile, &pull, quiet)?;
     let id = asked.create(&parsed.engine()?, &request)?;
     output::out(format!("{id}\n")).map(|()| 0)
 }
@@ -31,12 +33,13 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
 /// What was asked of the making of a container that core has nothing to do with.
 pub(super) struct Asked {
     cidfile: Option<String>,
-    may_pull: bool,
+    pull: String,
+    quiet: bool,
 }
 
 impl Asked {
     /// Refuse what cannot be, before anything is made.
-    pub(super) fn new(cidfile: Option<String>, pull: &str) -> Result<Asked> {
+    pub(super) fn new(cidfile: Option<String>, pull: &str, quiet: bool) -> Result<Asked> {
         if let Some(path) = &cidfile
             && std::fs::symlink_metadata(path).is_ok()
         {
@@ -45,19 +48,39 @@ impl Asked {
             );
             return Err(Failure { code: 125, ..Failure::new(message) });
         }
-        if pull == "always" {
-            let error = Error::unsupported("--pull always: this version has no registries");
-            return Err(Failure::of_run(&error));
-        }
-        Ok(Asked { cidfile, may_pull: pull == "missing" })
+        Ok(Asked { cidfile, pull: pull.to_owned(), quiet })
     }
 
     /// Create a container; its id.
     pub(super) fn create(&self, engine: &Engine, request: &api::ContainerCreate) -> Result<String> {
+        self.provide(engine, request)?;
         match engine.containers().create(request) {
             Ok(created) => self.created(&created).map(|()| created.id),
-            Err(error) => Err(self.failed(&request.image, &error)),
+            Err(error) => Err(Failure::of_run(&error)),
         }
+    }
+
+    /// Have the image here, as `--pull` says, and show on standard error how that goes.
+    pub(super) fn provide(&self, engine: &Engine, request: &api::ContainerCreate) -> Result<()> {
+        let image = &request.image;
+        if self.pull == "missing" {
+            match engine.images().exists(image) {
+                Ok(false) => {}
+                // What else is wrong with the name, creating says.
+                _ => return Ok(()),
+            }
+            output::say(&format!("Unable to find image '{}' locally", tagged(image)));
+        } else if self.pull != "always" {
+            return Ok(());
+        }
+        let wanted = api::ImagePull {
+            name: image.clone(),
+            platform: request.platform.clone(),
+            ..api::ImagePull::default()
+        };
+        let to = if self.quiet { To::Nowhere } else { To::Stderr };
+        // Whatever goes wrong here is the command's own failure, not the container's.
+        pull(engine, &wanted, to).map(drop).map_err(|failure| Failure { code: 125, ..failure })
     }
 
     /// Tell about a container that was made.
@@ -69,16 +92,6 @@ impl Asked {
         std::fs::write(path, &created.id).map_err(|error| {
             Failure::new(format!("write the container ID to {path}: {}", describe(&error)))
         })
-    }
-
-    /// Tell about one that was not.
-    pub(super) fn failed(&self, image: &str, error: &Error) -> Failure {
-        let no_image = error.kind() == ErrorKind::NotFound
-            && error.subject().is_some_and(|subject| subject.kind == "image");
-        if no_image && self.may_pull {
-            output::say(&format!("Unable to find image '{}' locally", tagged(image)));
-        }
-        Failure::of_run(error)
     }
 }
 

@@ -19,6 +19,7 @@ mod list;
 mod load;
 mod logs;
 mod ps;
+mod pull;
 mod rm;
 mod rmi;
 mod run;
@@ -53,6 +54,7 @@ pub(crate) const TOP: &[&Verb] = &[
     &load::VERB,
     &logs::VERB,
     &ps::VERB,
+    &pull::VERB,
     &rm::VERB,
     &rmi::VERB,
     &run::VERB,
@@ -104,6 +106,7 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["inspect"], &inspect::IMAGE),
             (&["load"], &load::VERB),
             (&["ls", "list"], &images::VERB),
+            (&["pull"], &pull::VERB),
             (&["rm", "remove"], &rmi::VERB),
             (&["tag"], &tag::VERB),
         ],

@@ -40,7 +40,7 @@ struct Flags {
 fn run(parsed: &mut Parsed) -> Result<u8> {
     let flags: Flags = parsed.flags()?;
     let cidfile = flags.create.cidfile.clone();
-    let pull = flags.create.pull.clone();
+    let (pull, quiet) = (flags.create.pull.clone(), flags.create.quiet);
     let mut request = document::of(flags.create, &parsed.operands, flags.detach)
         .map_err(|message| parsed.mistake(message))?;
     if !flags.detach && request.tty && request.attach_stdin && !terminal::is_input() {
@@ -59,7 +59,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         stderr: request.attach_stderr,
         detach_keys: flags.detach_keys,
     };
-    let asked = Asked::new(cidfile, &pull)?;
+    let asked = Asked::new(cidfile, &pull, quiet)?;
     let engine = parsed.engine()?;
     if flags.detach {
         let id = asked.create(&engine, &request)?;
@@ -68,11 +68,11 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
             Err(error) => Err(failed_to_start(&engine, &id, &request, &error)),
         };
     }
-    let image = request.image.clone();
+    asked.provide(&engine, &request)?;
     let run = api::ContainerRun { create: request, ..Default::default() };
     let begun = |created: &api::ContainerCreated| asked.created(created);
     attached(&engine, &run, remains, begun).map_err(|broken| match broken {
-        Broken::NotStarted(error) => asked.failed(&image, &error),
+        Broken::NotStarted(error) => Failure::of_run(&error),
         Broken::Other(failure) => failure,
     })
 }

@@ -22,6 +22,9 @@ pub struct ContainerCreate {
     /// `os/architecture[/variant]` of the image to use; empty: this machine's.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub platform: String,
+    /// When to ask the image's registry: `missing` when there is no such image here, `always`; empty and `never`: do not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pull: String,
     /// Host name inside; empty: the first 12 digits of the id.
     pub hostname: String,
     /// NIS domain name inside.

@@ -12,6 +12,7 @@ mod file;
 mod host_config;
 mod image;
 pub mod operations;
+mod registry;
 mod supports;
 mod system;
 
@@ -22,5 +23,6 @@ pub use exec::*;
 pub use file::*;
 pub use host_config::*;
 pub use image::*;
+pub use registry::*;
 pub use supports::supports;
 pub use system::*;

@@ -184,6 +184,9 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("image.load", ImageLoad => ImageLoaded, "0.1.0", |engine, request| {
         engine.images().load(&request)
     }),
+    stream!("image.pull", ImagePull => ImagePulled, "0.1.0", |engine, request| {
+        engine.images().pull(&request)
+    }),
     unary!("image.remove", ImageRemove => Vec<ImageRemoved>, "0.1.0", |engine, request| {
         engine.images().remove(&request)
     }),

@@ -10,6 +10,7 @@ use crate::api::{ContainerCreate, ContainerCreated};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
+use crate::image::Policy;
 use crate::store::{Durability, Owner};
 use crate::sys;
 
@@ -37,6 +38,8 @@ pub(super) fn create(
     if request.image.is_empty() {
         return Err(Error::invalid("no image was given").about("field", "Image"));
     }
+    let policy = Policy::parse(&request.pull, Policy::Never)?;
+    engine.images().ensure(&request.image, &request.platform, policy)?;
     let image = engine.images().resolve(&request.image)?;
     check_platform(&request.platform, &image)?;
     let mut random = [0; 36];

@@ -16,6 +16,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::compression::{self, Compression};
 use super::digest::{Digest, Hasher};
+use super::download::Download;
 use super::json;
 use crate::api::Input;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,12 +31,15 @@ pub(crate) enum Content {
     Range { file: Arc<File>, offset: u64, size: u64 },
     /// A file of our own, with its digest.
     Spooled { path: PathBuf, digest: Digest, size: u64 },
+    /// A blob that is being fetched.
+    Coming(Arc<Download>),
 }
 
 impl Content {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Content::Range { size, .. } | Content::Spooled { size, .. } => *size,
+            Content::Coming(download) => download.size(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Content {
                 File::open(path)
                     .map_err(|error| Error::system(format!("open {}", path.display()), error))?,
             )),
+            Content::Coming(download) => Ok(Box::new(download.reader())),
         }
     }
 

@@ -153,6 +153,14 @@ impl BlobWriter {
                 size: *size,
             }));
         }
+        // It has a file as well, and no end that can be read before its digest was checked.
+        if let Content::Coming(download) = content {
+            return Ok(BlobWriter::Ready(StagedBlob {
+                path: download.path().to_owned(),
+                digest: download.digest().clone(),
+                size: download.size(),
+            }));
+        }
         let path = lease.path().join(format!("blob-{label}"));
         let file = File::create_new(&path)
             .map_err(|error| Error::system(format!("write {}", path.display()), error))?;

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 pub(super) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Most entries of an index or layers of a manifest: a document of 4 MiB could hold more than anybody means.
@@ -129,18 +130,97 @@ impl Platform {
         Platform {
             os: "linux".to_owned(),
             architecture: architecture.to_owned(),
-            variant: String::new(),
+            variant: this_variant().to_owned(),
         }
     }
 
-    /// How well an image for this platform runs on `machine`; `None`: not at all. Without a variant any will do: amd64 images say
-    /// v1 to v4 seldom, arm64 ones v8 often.
+    /// Read `os`, `os/architecture` or `os/architecture/variant`; what is not said is this machine's. Names that `uname -m` knows
+    /// stand for Go's, as with docker.
+    pub(super) fn parse(text: &str) -> Result<Platform> {
+        let wrong = || {
+            Error::invalid(format!("{text:?}: not os/architecture[/variant]"))
+                .about("field", "Platform")
+        };
+        let is_word = |word: &&str| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        };
+        let lower = text.to_ascii_lowercase();
+        let parts: Vec<&str> = lower.split('/').collect();
+        if parts.len() > 3 || !parts.iter().all(is_word) {
+            return Err(wrong());
+        }
+        let this = Platform::this();
+        let Some(architecture) = parts.get(1) else {
+            return Ok(Platform { os: parts[0].to_owned(), ..this });
+        };
+        let (architecture, implied) = match *architecture {
+            "x86_64" | "x86-64" => ("amd64", ""),
+            "aarch64" => ("arm64", ""),
+            "armhf" => ("arm", "v7"),
+            "armel" => ("arm", "v6"),
+            "i386" => ("386", ""),
+            other => (other, ""),
+        };
+        let variant = match parts.get(2) {
+            Some(variant) => variant,
+            None if implied.is_empty() && architecture == this.architecture => &*this.variant,
+            None => implied,
+        };
+        Ok(Platform {
+            os: parts[0].to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variant.to_owned(),
+        })
+    }
+
+    /// How well an image for this platform runs on `machine`; `None`: not at all. Variants that count (arm's v6, v7, v8, amd64's
+    /// levels v1 to v4) run on their own and every higher one, and the highest that runs is the best.
     pub(super) fn fitness(&self, machine: &Platform) -> Option<u8> {
         if self.os != machine.os || self.architecture != machine.architecture {
             return None;
         }
-        Some(if self.variant == machine.variant { 2 } else { 1 })
+        match (level(self), level(machine)) {
+            (Some(image), Some(machine)) => (image <= machine).then_some(image),
+            _ => (self.variant == machine.variant).then_some(1),
+        }
     }
+}
+
+/// A variant as a number; without one it is the least (or, for arm, the usual) of its architecture.
+fn level(platform: &Platform) -> Option<u8> {
+    match (platform.architecture.as_str(), platform.variant.as_str()) {
+        ("arm64", "") => Some(8),
+        ("arm", "") => Some(7),
+        (_, "") => Some(1),
+        (_, variant) => variant.strip_prefix('v').unwrap_or(variant).parse().ok(),
+    }
+}
+
+/// This processor's variant: for amd64 the level of the psABI whose instructions it has.
+fn this_variant() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let has_2 =
+            std::is_x86_feature_detected!("sse4.2") && std::is_x86_feature_detected!("popcnt");
+        let has_3 = std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("bmi2")
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("movbe");
+        let has_4 = std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512vl");
+        match (has_2, has_2 && has_3, has_2 && has_3 && has_4) {
+            (.., true) => "v4",
+            (_, true, _) => "v3",
+            (true, ..) => "v2",
+            _ => "v1",
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    ""
 }
 
 #[cfg(test)]
@@ -186,13 +266,28 @@ mod tests {
 
     #[test]
     fn a_platform_fits_by_system_and_architecture_and_better_by_variant() {
-        let arm = |variant: &str| Platform {
-            os: "linux".into(),
-            architecture: "arm64".into(),
-            variant: variant.into(),
-        };
-        assert_eq!(arm("v8").fitness(&arm("v8")), Some(2));
-        assert_eq!(arm("v8").fitness(&arm("")), Some(1));
-        assert_eq!(Platform { os: "windows".into(), ..arm("") }.fitness(&arm("")), None);
+        let platform = |text: &str| Platform::parse(text).unwrap();
+        let fitness = |image: &str, machine: &str| platform(image).fitness(&platform(machine));
+        let bare = Platform { variant: String::new(), ..platform("linux/arm64/v8") };
+        assert_eq!(bare.fitness(&platform("linux/arm64/v8")), Some(8));
+        assert_eq!(fitness("linux/arm64/v9", "linux/arm64/v8"), None);
+        assert_eq!(fitness("linux/arm/v6", "linux/arm/v7"), Some(6));
+        assert_eq!(fitness("linux/arm/v7", "linux/arm/v7"), Some(7));
+        assert_eq!(fitness("linux/amd64/v1", "linux/amd64/v3"), Some(1));
+        assert_eq!(fitness("linux/amd64/v4", "linux/amd64/v3"), None);
+        assert_eq!(fitness("windows/amd64/v1", "linux/amd64/v1"), None);
+        assert_eq!(fitness("linux/arm64/v8", "linux/arm/v7"), None);
+    }
+
+    #[test]
+    fn platforms_are_read_as_docker_reads_them() {
+        let platform = |text: &str| Platform::parse(text).unwrap();
+        assert_eq!(platform("linux/aarch64/v8").architecture, "arm64");
+        assert_eq!(platform("LINUX/x86_64/v2").architecture, "amd64");
+        assert_eq!(platform("linux/armhf").variant, "v7");
+        assert_eq!(platform("linux").architecture, Platform::this().architecture);
+        for wrong in ["", "/", "linux/", "a/b/c/d", "linux/amd 64"] {
+            assert!(Platform::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

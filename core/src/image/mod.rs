@@ -12,9 +12,11 @@ mod config;
 pub(crate) mod content;
 mod content_lock;
 mod digest;
+mod download;
 mod history;
 mod imply;
 mod import;
+mod ingest;
 mod inspect;
 mod instruction;
 mod json;
@@ -25,6 +27,7 @@ mod manifest;
 mod names;
 mod pack;
 pub(crate) mod publish;
+mod pull;
 mod reference;
 mod remove;
 mod resolve;
@@ -37,7 +40,12 @@ use crate::Engine;
 
 pub(crate) use commit::Commit;
 pub(crate) use config::ImageConfig;
+pub(crate) use digest::Digest;
+pub(crate) use ingest::sweep as sweep_ingest;
+pub(crate) use json::MAX_SIZE as MAX_DOCUMENT;
 pub(crate) use layer::unpack_into;
+pub(crate) use pull::Policy;
+pub(crate) use reference::Reference;
 pub(crate) use resolve::ImageHandle;
 
 /// The images of an engine.

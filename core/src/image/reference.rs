@@ -102,6 +102,21 @@ impl Reference {
         format!("{}/{}", self.domain, self.path)
     }
 
+    /// The registry: `docker.io`.
+    pub(crate) fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The repository's path there: `library/node`.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The tag, where it has one.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
     /// The repository as people write it: `node`.
     pub(crate) fn familiar_repository(&self) -> String {
         if self.domain != DEFAULT_DOMAIN {

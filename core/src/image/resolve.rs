@@ -41,6 +41,18 @@ impl Images<'_> {
         self.handle(&Digest::parse(id)?, String::new())
     }
 
+    /// Whether there is an image of this name, digest or id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is neither.
+    pub fn exists(&self, name: &str) -> Result<bool> {
+        match self.resolve_id(name) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The id that `name` stands for, and the name in full when it is one. The built-in image is there when it is asked for.
     pub(super) fn resolve_id(&self, name: &str) -> Result<(Digest, String)> {
         match self.find_id(name) {

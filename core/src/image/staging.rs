@@ -99,6 +99,11 @@ impl<'a> Staging<'a> {
         })
     }
 
+    /// Whether the store has this layer unpacked, from this very blob.
+    pub(super) fn has(&self, chain: &Digest, blob: &Digest) -> Result<bool> {
+        Ok(self.stored(chain, Some(blob))?.is_some())
+    }
+
     /// Stage the one layer of an image whose configuration is still to be written. Returns its diff id.
     pub(super) fn lone_layer(&mut self, content: &Content) -> Result<Digest> {
         let layer = layer::stage(self.engine, self.lease, "lone", content, None, true)?;
@@ -226,6 +231,9 @@ impl<'a> Staging<'a> {
             false,
         )?;
         job.diff_id.check(&layer.diff_id, "a layer's content")?;
+        if let Content::Coming(download) = &job.content {
+            download.unpacked();
+        }
         Ok(layer)
     }
 

@@ -9,4 +9,5 @@ pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod socket;
 pub(crate) mod spawn;
+pub(crate) mod thread;
 pub(crate) mod timer;

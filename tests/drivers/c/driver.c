@@ -216,6 +216,8 @@ static void begin(const char *id, const char *operation, const char *request) {
     code = barque_container_logs(engine, request, NULL, &stream, &err);
   else if (strcmp(operation, "container.attach") == 0)
     code = barque_container_attach(engine, request, NULL, &stream, &err);
+  else if (strcmp(operation, "image.pull") == 0)
+    code = barque_image_pull(engine, request, NULL, &stream, &err);
   else if (!begin_file(operation, request, &stream, &err, &code))
     code = barque_open_stream(engine, operation, request, NULL, &stream, &err);
   if (code == BARQUE_OK) {

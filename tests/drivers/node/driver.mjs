@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const { Barque, BarqueError } = await import(pathToFileURL(join(process.env.BARQUE_PACKAGE, 'dist/esm.mjs')));
+const { Barque, BarqueError, ProgressStream } = await import(pathToFileURL(join(process.env.BARQUE_PACKAGE, 'dist/esm.mjs')));
 
 const frame = (kind, data) => {
   process.stdout.write(`${kind} ${data.length}\n`);
@@ -54,6 +54,11 @@ class Driver {
   async end(id) {
     const stream = this.streams.get(id);
     this.streams.delete(id);
+    if (stream instanceof ProgressStream) {
+      for await (const line of stream) frame('document', Buffer.from(JSON.stringify(line)));
+      frame('document', Buffer.from(JSON.stringify(stream.result)));
+      return;
+    }
     for await (const { stream: output, data } of stream) frame(output, data);
     if (stream.exit) frame('document', Buffer.from(JSON.stringify(stream.exit)));
   }

@@ -65,6 +65,11 @@ class Driver:
 
     def end(self, id: str, _operation: str, _data: bytes) -> Any:
         with self.streams.pop(id) as stream:
+            if isinstance(stream, barque.Progress):
+                for line in stream:
+                    frame("document", json.dumps(line).encode())
+                frame("document", json.dumps(stream.result).encode())
+                return
             for chunk in stream:
                 frame(chunk.stream, chunk.data)
             if stream.exit is not None:

@@ -144,6 +144,20 @@ impl Face for CommandLine {
                 streamed.stdout.clear();
                 streamed.documents.push(json!({"StatusCode": code}));
             }
+            "image.pull" => {
+                let told = |begins: &str| {
+                    done.stdout
+                        .lines()
+                        .find_map(|line| line.strip_prefix(begins))
+                        .unwrap_or_default()
+                };
+                streamed.documents.push(json!({
+                    "Name": done.stdout.lines().last().unwrap_or_default(),
+                    "Digest": told("Digest: "),
+                    "Downloaded": told("Status: ").starts_with("Downloaded"),
+                }));
+                streamed.stdout.clear();
+            }
             "container.run" | "container.attach" => {
                 streamed.documents.push(json!({"StatusCode": done.code}));
             }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use barque_tests::image::{Image, Layer};
+use barque_tests::registry::Registry;
 use barque_tests::sandbox::{Finished, finish, wait_until};
 use barque_tests::{Sandbox, invariants};
 
@@ -34,6 +36,22 @@ fn layered(sandbox: &Sandbox) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// One registry for all: it is only read.
+fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(|| {
+        let registry = Registry::new();
+        let file = |name: &str| Layer::new().file(name, 0o644, &[b'f'; 200_000]).finish();
+        let image = Image::new("pulled").layer(file("one")).layer(file("two"));
+        registry.hold("pulled:1", &image);
+        registry
+    })
+}
+
+fn pulled() -> String {
+    format!("{}/pulled:1", registry().address())
+}
+
 fn created(sandbox: &Sandbox) {
     sandbox.ok(&["create", "--name", "c", "--network", "none", "testbox", "sleep", "forever"]);
 }
@@ -57,7 +75,7 @@ fn nothing(_: &Sandbox) {}
 
 /// An image that the store lists must be whole: a container of it can be made.
 fn image_is_whole(sandbox: &Sandbox) {
-    for name in ["layered", "made"] {
+    for name in ["layered", "made", &pulled()] {
         if sandbox.barque(&["inspect", "--type", "image", name]).code == 0 {
             sandbox.ok(&["create", "--name", "probe", "--network", "none", name, "x"]);
             sandbox.ok(&["rm", "probe"]);
@@ -113,6 +131,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "load",
         prepare: nothing,
         arguments: |s| vec!["load".into(), "--input".into(), layered(s)],
+        settled: image_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "pull",
+        prepare: nothing,
+        arguments: |_| vec!["pull".into(), "--quiet".into(), pulled()],
         settled: image_is_whole,
         done_already: &[],
     },

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from .._barque import NativeEngine, NativePending, NativeStream
 from ..api import dump
-from ._streams import AsyncStream, readable
+from ._streams import AsyncProgress, AsyncStream, readable
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -56,6 +56,12 @@ class AsyncApi:
         answer = await self._carry_out(operation, request, True)
         assert not isinstance(answer, str)
         return AsyncStream(answer)
+
+    async def progress(self, operation: str, request: Any = None) -> AsyncProgress:
+        """Carry out an operation by name whose stream tells how it goes."""
+        answer = await self._carry_out(operation, request, True)
+        assert not isinstance(answer, str)
+        return AsyncProgress(answer)
 
     def close(self) -> None:
         """Let go of the engine."""

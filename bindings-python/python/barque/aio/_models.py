@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
@@ -433,6 +433,32 @@ class AsyncImages(Uncopyable):
         async with _opened(data) as source:
             loaded = await self.client.api.call("image.load", {"Input": source})
         return [await self.get(image["Id"]) for image in loaded["Images"]]
+
+    async def pull(
+        self,
+        repository: str,
+        tag: Optional[str] = None,
+        *,
+        platform: Optional[str] = None,
+        auth_config: Optional[t.AuthConfig] = None,
+        policy: str = "always",
+        progress: Optional[Callable[[t.Progress], object]] = None,
+    ) -> AsyncImage:
+        """Fetch an image from its registry, as `barque.Client.images.pull`. Cancelling the task ends the pull."""
+        request = {
+            "Name": reference(repository, tag),
+            "Platform": platform or "",
+            "Auth": auth_config,
+            "Policy": policy,
+        }
+        lines = await self.client.api.progress("image.pull", request)
+        try:
+            async for line in lines:
+                if progress is not None:
+                    progress(line)
+            return await self.get((await lines.wait())["Id"])
+        finally:
+            lines.close()
 
     async def import_(
         self,

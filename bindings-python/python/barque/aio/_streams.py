@@ -65,7 +65,11 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
         finally:
             self._reading = False
 
-    async def _read(self) -> Optional[Chunk]:
+    def _document(self, document: Any) -> Any:
+        """Take a document; what of it the reader gets."""
+        self.exit = cast("ContainerExit", document)
+
+    async def _read(self) -> Any:
         while True:
             self._burst += 1
             if self._burst % BURST == 0:
@@ -83,7 +87,9 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
                 loop = asyncio.get_running_loop()
                 await self._ready(self._native.fileno(), loop.add_reader, loop.remove_reader)
             elif isinstance(item, str):
-                self.exit = cast("ContainerExit", json.loads(item))
+                line = self._document(json.loads(item))
+                if line is not None:
+                    return line
             else:
                 output, data, at = item
                 return Chunk("stdout" if output == 1 else "stderr", data, at)
@@ -173,3 +179,28 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
         trace: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+class AsyncProgress(AsyncStream):
+    """How something goes that takes its time: iterate (`async for`) for lines such as `{"status": "Downloading", "id": …}`.
+
+    It goes on whether it is read or not; `close()` ends it.
+    """
+
+    result: Any = None
+    """What came of it, at the end."""
+
+    def _document(self, document: Any) -> Any:
+        # A line has a status, the last document has none.
+        if "status" in document:
+            return document
+        self.result = document
+        return None
+
+    async def wait(self) -> Any:
+        """Read to the end; what came of it."""
+        async for _ in self:
+            pass
+        if self.result is None:
+            raise Cancelled("the stream was closed before its end")
+        return self.result

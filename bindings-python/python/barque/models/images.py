@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
 from .._input import Data, opened
 from .._streams import Uncopyable
@@ -71,6 +71,32 @@ class ImageCollection(Uncopyable):
         with opened(data) as source:
             loaded = self.client.api.image_load({"Input": source})
         return [self.get(image["Id"]) for image in loaded["Images"]]
+
+    def pull(
+        self,
+        repository: str,
+        tag: Optional[str] = None,
+        *,
+        platform: Optional[str] = None,
+        auth_config: Optional[t.AuthConfig] = None,
+        policy: str = "always",
+        progress: Optional[Callable[[t.Progress], object]] = None,
+    ) -> Image:
+        """Fetch an image from its registry; it is there when this returns.
+
+        `policy`: `always`, `missing` (only when it is not here) or `never`. `progress` is called with each line.
+        """
+        request: t.ImagePull = {
+            "Name": reference(repository, tag),
+            "Platform": platform or "",
+            "Auth": auth_config,
+            "Policy": policy,
+        }
+        with self.client.api.image_pull(request) as lines:
+            for line in lines:
+                if progress is not None:
+                    progress(line)
+            return self.get(lines.wait()["Id"])
 
     def import_(
         self,

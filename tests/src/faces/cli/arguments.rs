@@ -144,6 +144,11 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.extend(["load", "--input"].map(String::from));
             words.push(fields.input()?);
         }
+        "image.pull" => {
+            words.push("pull".into());
+            fields.flag("Platform", "--platform", &mut words);
+            words.push(fields.text("Name"));
+        }
         "image.import" => {
             words.push("import".into());
             fields.flag("Message", "--message", &mut words);
@@ -183,6 +188,7 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
         ("StopSignal", "--stop-signal"),
         ("StopTimeout", "--stop-timeout"),
         ("Platform", "--platform"),
+        ("Pull", "--pull"),
     ] {
         fields.flag(name, flag, words);
     }

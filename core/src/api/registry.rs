@@ -1,0 +1,110 @@
+//! Documents about registries: what passes between them and the engine, and how it goes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Fetch an image from its registry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImagePull {
+    /// Name with tag or digest; without either: `latest`.
+    pub name: String,
+    /// `os/architecture[/variant]`; empty: this machine's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub platform: String,
+    /// Credentials; without them those that `docker login` left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+    /// `always` (and empty): ask the registry; `missing`: only when there is no such image here; `never`: do not, and fail when there
+    /// is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub policy: String,
+}
+
+/// An image that was pulled: the last document of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImagePulled {
+    /// Its id.
+    pub id: String,
+    /// The name it was pulled by, in full: `docker.io/library/node:latest`.
+    pub name: String,
+    /// Digest of the manifest (or index) that the name stands for at the registry.
+    pub digest: String,
+    /// Whether anything was new here.
+    pub downloaded: bool,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// Credentials for a registry, with docker's names for them.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// User name.
+    #[serde(rename = "username", skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    /// Password.
+    #[serde(rename = "password", skip_serializing_if = "String::is_empty")]
+    pub password: String,
+    /// Both, as `config.json` has them: base64 of `username:password`.
+    #[serde(rename = "auth", skip_serializing_if = "String::is_empty")]
+    pub auth: String,
+    /// Not used by any registry any more.
+    #[serde(rename = "email", skip_serializing_if = "String::is_empty")]
+    pub email: String,
+    /// The registry's name.
+    #[serde(rename = "serveraddress", skip_serializing_if = "String::is_empty")]
+    pub server_address: String,
+    /// A refresh token (OAuth2) in the place of a password.
+    #[serde(rename = "identitytoken", skip_serializing_if = "String::is_empty")]
+    pub identity_token: String,
+    /// A token that is sent as it is.
+    #[serde(rename = "registrytoken", skip_serializing_if = "String::is_empty")]
+    pub registry_token: String,
+}
+
+/// Secrets do not get into logs by way of a request's `Debug`.
+impl fmt::Debug for AuthConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthConfig")
+            .field("username", &self.username)
+            .field("server_address", &self.server_address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How something goes that takes its time, as `POST /images/create` tells it: one line of many.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// What is done: `Downloading`, `Pull complete`.
+    #[serde(rename = "status", skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// How far it is.
+    #[serde(rename = "progressDetail", skip_serializing_if = "Option::is_none")]
+    pub progress_detail: Option<ProgressDetail>,
+    /// The same as a bar, for those who only print it.
+    #[serde(rename = "progress", skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// With what: a layer's first 12 digits, or a tag.
+    #[serde(rename = "id", skip_serializing_if = "String::is_empty")]
+    pub id: String,
+}
+
+/// Numbers of a progress line, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProgressDetail {
+    /// Done.
+    #[serde(rename = "current", skip_serializing_if = "is_zero")]
+    pub current: i64,
+    /// Of how much.
+    #[serde(rename = "total", skip_serializing_if = "is_zero")]
+    pub total: i64,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,14 @@
+//! Pulls, pushes and logins against a registry on loopback: one that misbehaves on request, and Debian's.
+//!
+//! The promise is the same for all that goes wrong: either the image is there whole, or there is nothing of it, an error says why in
+//! one line, and the next pull does better.
+
+mod pull;
+
+use barque_tests::suite::Suite;
+
+fn main() -> std::process::ExitCode {
+    let mut suite = Suite::default();
+    pull::add(&mut suite);
+    suite.run()
+}
