@@ -1,30 +1,35 @@
-//! A new file in a directory in use: made under another name, complete, and then put in its place.
+//! A new file in a directory in use: made without a name, complete, and then put in its place.
+//!
+//! A process that is killed leaves nothing then, but where the file system has no files without a name (`O_TMPFILE`; overlayfs has them
+//! since Linux 6.2), and between the two calls by which a file takes the place of another one.
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, linkat, openat, renameat, unlinkat};
 use rustix::io::{Errno, Result, pread, pwrite};
 
-/// A file that has no name of its own yet. It goes when it is dropped.
+/// A file that has not the name it is for yet. It goes when it is dropped.
 pub(crate) struct New {
     parent: OwnedFd,
-    name: String,
     file: OwnedFd,
-    placed: bool,
+    /// What it is called meanwhile, if it has to be.
+    name: Option<String>,
 }
 
 impl New {
     /// Make one.
     pub(crate) fn make(parent: OwnedFd, mode: Mode) -> Result<New> {
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(&parent, c".", flags | OFlags::TMPFILE, mode) {
+            Ok(file) => return Ok(New { parent, file, name: None }),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+            Err(errno) => return Err(errno),
+        }
         loop {
-            let mut random = [0; 8];
-            getrandom(&mut random)?;
-            let name = format!(".barque-{:016x}", u64::from_ne_bytes(random));
-            match openat(&parent, name.as_str(), flags, mode) {
+            let name = random_name()?;
+            match openat(&parent, name.as_str(), flags | OFlags::CREATE | OFlags::EXCL, mode) {
                 Err(Errno::EXIST) => {}
-                file => return Ok(New { file: file?, parent, name, placed: false }),
+                file => return Ok(New { file: file?, parent, name: Some(name) }),
             }
         }
     }
@@ -36,14 +41,43 @@ impl New {
 
     /// Give it its name, which another file may have: that is gone then.
     pub(crate) fn put(mut self, name: &[u8]) -> std::result::Result<(), (New, Errno)> {
-        match renameat(&self.parent, self.name.as_str(), &self.parent, name) {
+        if self.name.is_none() {
+            match linkat(&self.file, c"", &self.parent, name, AtFlags::EMPTY_PATH) {
+                Ok(()) => return Ok(()),
+                // A link takes nobody's place: only what has a name can.
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err((self, errno)),
+            }
+        }
+        let own = match self.named() {
+            Ok(own) => own,
+            Err(errno) => return Err((self, errno)),
+        };
+        match renameat(&self.parent, own.as_str(), &self.parent, name) {
             Ok(()) => {
-                self.placed = true;
+                self.name = None;
                 Ok(())
             }
             // A file that is mounted here (`/etc/resolv.conf` in every container) has its name for good.
             Err(Errno::BUSY) => self.copy_into(name).map_err(|errno| (self, errno)),
             Err(errno) => Err((self, errno)),
+        }
+    }
+
+    /// The name it has meanwhile.
+    fn named(&mut self) -> Result<String> {
+        loop {
+            if let Some(name) = &self.name {
+                return Ok(name.clone());
+            }
+            let name = random_name()?;
+            match linkat(&self.file, c"", &self.parent, name.as_str(), AtFlags::EMPTY_PATH) {
+                Err(Errno::EXIST) => {}
+                linked => {
+                    linked?;
+                    self.name = Some(name);
+                }
+            }
         }
     }
 
@@ -74,11 +108,17 @@ impl New {
 
 impl Drop for New {
     fn drop(&mut self) {
-        if !self.placed {
+        if let Some(name) = &self.name {
             // What cannot be removed now is a file that nobody asked for, in a directory that cannot be changed.
-            let _ = unlinkat(&self.parent, self.name.as_str(), AtFlags::empty());
+            let _ = unlinkat(&self.parent, name.as_str(), AtFlags::empty());
         }
     }
+}
+
+fn random_name() -> Result<String> {
+    let mut random = [0; 8];
+    getrandom(&mut random)?;
+    Ok(format!(".barque-{:016x}", u64::from_ne_bytes(random)))
 }
 
 fn getrandom(bytes: &mut [u8]) -> Result<()> {
