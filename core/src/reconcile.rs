@@ -69,7 +69,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     // Each of these may fail for reasons of its own, and none is a reason not to open the engine.
     let _ = lease::sweep(layout);
     let _ = crate::image::sweep_ingest(layout);
-    let _ = finish_images(engine);
+    let _ = finish_intents(engine);
     let mut settled = true;
     for id in &suspects {
         settled &= container::settle_if_free(engine, id).is_ok();
@@ -81,8 +81,9 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Content that was to be published or removed by a process that died, and images that were only kept for containers.
-fn finish_images(engine: &Engine) -> Result<()> {
+/// What processes that died had begun: content to be published or removed, containers held still for a commit. And images that
+/// were only kept for containers.
+fn finish_intents(engine: &Engine) -> Result<()> {
     let (mut intents, hidden) = engine.store().read(|connection| {
         let hidden: Vec<String> = connection
             .prepare_cached("SELECT id FROM images WHERE hidden = 1")?
@@ -90,10 +91,15 @@ fn finish_images(engine: &Engine) -> Result<()> {
             .collect::<rusqlite::Result<_>>()?;
         Ok((Intent::all(connection)?, hidden))
     })?;
-    intents.retain(|intent| intent.operation == publish::INTENT && !intent.owner.is_alive());
+    intents.retain(|intent| !intent.owner.is_alive());
     if !intents.is_empty() {
-        publish::clear(engine)?;
-        failpoint("recover-content-cleared")?;
+        if intents.iter().any(|intent| intent.operation == publish::INTENT) {
+            publish::clear(engine)?;
+            failpoint("recover-content-cleared")?;
+        }
+        for intent in intents.iter().filter(|intent| intent.operation == container::HOLD) {
+            container::thaw(engine, &intent.object)?;
+        }
         engine.store().write(Durability::Full, |transaction| {
             intents.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))
         })?;

@@ -18,7 +18,8 @@ use crate::api::{ContainerCommit, ImageCreated};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::image::Commit;
-use crate::sys::{directory, socket};
+use crate::store::{Durability, Intent};
+use crate::sys::{clock, directory, socket};
 
 impl Containers<'_> {
     /// Make an image of a container.
@@ -52,16 +53,43 @@ fn is_frozen(engine: &Engine, id: &str) -> Result<bool> {
     }
 }
 
-/// Thaws a cgroup when it is dropped.
-struct Thaw<'a>(Option<&'a str>);
+/// The intent to hold a container still. The jail thaws it, as it does where this process is killed; this process does, where
+/// that is killed; where both are, whoever opens the engine next finds the intent.
+pub(crate) const HOLD: &str = "hold";
 
-impl Drop for Thaw<'_> {
+struct Hold<'a> {
+    engine: &'a Engine,
+    id: &'a str,
+    intent: i64,
+}
+
+impl<'a> Hold<'a> {
+    fn begin(engine: &'a Engine, id: &'a str) -> Result<Hold<'a>> {
+        let intent = engine.store().write(Durability::Crash, |transaction| {
+            Intent::begin(transaction, HOLD, id, engine.this_process(), clock::now())
+        })?;
+        Ok(Hold { engine, id, intent })
+    }
+}
+
+impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        let cgroup = self.0.map(Cgroup::open);
-        if let Some(Ok(Some(cgroup))) = cgroup {
-            // One that is gone meanwhile needs it no more.
-            let _ = cgroup.thaw();
+        // What cannot be thawed keeps its intent.
+        if thaw(self.engine, self.id).is_ok() {
+            let _ = self
+                .engine
+                .store()
+                .write(Durability::Crash, |transaction| Intent::finish(transaction, self.intent));
         }
+    }
+}
+
+/// Let a container go on that is held still, if it is there.
+pub(crate) fn thaw(engine: &Engine, id: &str) -> Result<()> {
+    let failed = |failure| failure::error(&failure, id);
+    match Cgroup::open(&engine.layout().cgroup(id)).map_err(failed)? {
+        Some(cgroup) => cgroup.thaw().map_err(failed),
+        None => Ok(()),
     }
 }
 
@@ -79,10 +107,9 @@ fn pack(
         && lock.has_monitor()?
         && Standing::of(engine, &record.id)?.is_running()
         && !is_frozen(engine, &record.id)?;
-    let path = engine.layout().cgroup(&record.id);
-    // Also where the jail could not: it is dropped, and with that killed, before this.
-    let _thaw = Thaw(freezes.then_some(path.as_str()));
-    let freeze = if freezes { path.clone() } else { String::new() };
+    // Dropped after the jail, which is killed with that.
+    let _hold = freezes.then(|| Hold::begin(engine, &record.id)).transpose()?;
+    let freeze = if freezes { engine.layout().cgroup(&record.id) } else { String::new() };
     let (output, theirs) = socket::pair()?;
     // Not tied: a jail that is killed thaws nothing.
     let wiring = Wiring { output: Some(theirs.as_fd()), ..Wiring::default() };

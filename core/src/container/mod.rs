@@ -45,6 +45,7 @@ pub(crate) mod plan;
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
 
+pub(crate) use commit::{HOLD, thaw};
 pub use exec::Execs;
 pub(crate) use lock::Look;
 pub(crate) use record::Record;

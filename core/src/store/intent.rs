@@ -53,6 +53,8 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
 pub(crate) struct Intent {
     pub(crate) id: i64,
     pub(crate) operation: String,
+    /// What it is about, in the operation's terms.
+    pub(crate) object: String,
     pub(crate) owner: Owner,
 }
 
@@ -82,16 +84,17 @@ impl Intent {
     /// All intents.
     pub(crate) fn all(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<Intent>> {
         let mut statement = connection.prepare_cached(
-            "SELECT id, operation, owner_pid, owner_start_time, owner_boot_id FROM intents",
+            "SELECT id, operation, object, owner_pid, owner_start_time, owner_boot_id FROM intents",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(Intent {
                 id: row.get(0)?,
                 operation: row.get(1)?,
+                object: row.get(2)?,
                 owner: Owner {
-                    pid: row.get(2)?,
-                    start_time: row.get::<_, i64>(3)? as u64,
-                    boot_id: row.get(4)?,
+                    pid: row.get(3)?,
+                    start_time: row.get::<_, i64>(4)? as u64,
+                    boot_id: row.get(5)?,
                 },
             })
         })?;

@@ -11,6 +11,7 @@ use barque_monitor::tar::{self, Kind};
 
 use super::*;
 use crate::ErrorKind;
+use crate::store::{Durability, Intent, Owner};
 
 impl Bench {
     fn write_file(&self, id: &str, path: &str, content: &[u8]) -> Result<()> {
@@ -495,6 +496,31 @@ fn a_commit_that_ends_early_leaves_no_container_frozen() {
         .unwrap();
     assert!(is_frozen());
     Cgroup::open(&cgroup).unwrap().unwrap().thaw().unwrap();
+}
+
+#[test]
+fn a_container_held_by_a_commit_that_was_killed_goes_on_with_the_next_command() {
+    let bench = Bench::new();
+    let id = bench.create("c", &["sleep", "60"]);
+    bench.start("c").unwrap();
+    let cgroup = Cgroup::open(&bench.engine.layout().cgroup(&id)).unwrap().unwrap();
+    let hold = |owner: &Owner| {
+        cgroup.freeze(Duration::from_secs(5)).unwrap();
+        let store = bench.engine.store();
+        store
+            .write(Durability::Crash, |t| Intent::begin(t, crate::container::HOLD, &id, owner, 0))
+            .unwrap()
+    };
+    let this = bench.engine.this_process();
+    // The owner of this one lives: it is busy.
+    let own = hold(this);
+    bench.again();
+    assert!(cgroup.is_frozen().unwrap());
+    bench.engine.store().write(Durability::Crash, |t| Intent::finish(t, own)).unwrap();
+    hold(&Owner { start_time: this.start_time + 1, ..this.clone() });
+    bench.again();
+    assert!(!cgroup.is_frozen().unwrap());
+    assert!(bench.engine.store().read(Intent::all).unwrap().is_empty());
 }
 
 #[test]
