@@ -105,6 +105,34 @@ pub(crate) fn self_exe(_arguments: &[String]) -> Result<u8, String> {
     Ok(0)
 }
 
+/// `swap PATH TARGET`: a directory with a file `secret` at PATH, exchanged with a symbolic link to TARGET again and again, without
+/// a moment at which there is neither (CVE-2018-15664).
+pub(crate) fn swap(arguments: &[String]) -> Result<u8, String> {
+    let [path, target] = arguments else { return Err("swap PATH TARGET".to_owned()) };
+    let aside = format!("{path}.aside");
+    fs::create_dir_all(path).map_err(|e| e.to_string())?;
+    fs::write(format!("{path}/secret"), "inside").map_err(|e| e.to_string())?;
+    std::os::unix::fs::symlink(target, &aside).map_err(|e| e.to_string())?;
+    let name = |text: &str| std::ffi::CString::new(text).map_err(|e| e.to_string());
+    let (path, aside) = (name(path)?, name(&aside)?);
+    say("swapping")?;
+    loop {
+        // SAFETY: both are strings that end with a NUL and outlive the call.
+        let done = unsafe {
+            libc::renameat2(
+                libc::AT_FDCWD,
+                path.as_ptr(),
+                libc::AT_FDCWD,
+                aside.as_ptr(),
+                libc::RENAME_EXCHANGE,
+            )
+        };
+        if done != 0 {
+            return Err(format!("exchange: errno {}", errno()));
+        }
+    }
+}
+
 /// `probe PATH…`: what can be done with each path: type, whether it can be read (and the first bytes), written, listed.
 pub(crate) fn probe(arguments: &[String]) -> Result<u8, String> {
     let mut answer = serde_json::Map::new();

@@ -48,6 +48,7 @@ const COMMANDS: &[Command] = &[
     ("open-exes", attack::open_exes),
     ("watch-processes", attack::watch_processes),
     ("probe", attack::probe),
+    ("swap", attack::swap),
     ("abstract-sockets", attack::abstract_sockets),
     ("release-agent", attack::release_agent),
     ("self-exe", attack::self_exe),

@@ -5,6 +5,7 @@
 //! and afterwards the victim is as it was, and the run either worked inside its root or failed with a clean error.
 
 mod exec;
+mod files;
 mod hostile_configurations;
 mod hostile_images;
 mod isolation;
@@ -19,6 +20,7 @@ fn main() -> std::process::ExitCode {
     hostile_configurations::add(&mut suite);
     isolation::add(&mut suite);
     exec::add(&mut suite);
+    files::add(&mut suite);
     parsing::add(&mut suite);
     suite.run()
 }
