@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use init::kill_everything_else;
 pub(crate) use leaks::cgroups_named;
+pub use leaks::is_frozen;
 pub use leaks::register_instance;
 
 /// How long one test may take before everything in the namespace is killed and it has failed.

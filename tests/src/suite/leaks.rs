@@ -121,6 +121,19 @@ pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Whether processes of this container of the engine instance `name` are held still.
+pub fn is_frozen(name: &str, id: &str) -> bool {
+    cgroups_named(name).iter().filter(|path| path.ends_with(format!("barque-{name}-{id}"))).any(
+        |path| {
+            let is = |file: &str, word: &str| {
+                fs::read_to_string(path.join(file))
+                    .is_ok_and(|text| text.lines().any(|l| l == word))
+            };
+            is("freezer.state", "FROZEN") || is("cgroup.events", "frozen 1")
+        },
+    )
+}
+
 fn lines(path: &str) -> impl Iterator<Item = String> {
     fs::read_to_string(path)
         .unwrap_or_default()

@@ -9,6 +9,7 @@ use barque_tests::image::{Image, Layer};
 use barque_tests::registry::Registry;
 use barque_tests::sandbox::{Finished, finish, wait_until};
 use barque_tests::{Sandbox, invariants};
+use serde_json::json;
 
 /// An operation.
 pub(crate) struct Operation {
@@ -69,6 +70,76 @@ fn killed_at(sandbox: &Sandbox, point: &str, arguments: &[&str]) {
     command.env("BARQUE_FAILPOINTS", format!("{point}=kill,mark={}", mark.display()));
     finish(command, b"");
     assert!(mark.exists(), "{arguments:?} does not pass {point}");
+}
+
+/// The word before an operation and its request where no command does it: a program with the C library does.
+const CALL: &str = "(call)";
+
+/// That program: `barque_call` of the library that lies beside the command under test.
+const CALLER: &str = r#"
+import ctypes, os, sys
+c = ctypes.CDLL(sys.argv[1])
+c.barque_error_message.restype = ctypes.c_char_p
+engine, answer, error = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+root, run = os.fsencode(os.environ["BARQUE_ROOT"]), os.fsencode(os.environ["BARQUE_RUN"])
+code = c.barque_engine_open(root, run, ctypes.byref(engine), ctypes.byref(error))
+if code == 0:
+    operation, request = os.fsencode(sys.argv[2]), os.fsencode(sys.argv[3])
+    code = c.barque_call(engine, operation, request, None, ctypes.byref(answer), ctypes.byref(error))
+if code != 0:
+    sys.exit(c.barque_error_message(error).decode())
+"#;
+
+/// A directory with a file that is more than a socket holds.
+fn tree(sandbox: &Sandbox) -> String {
+    let tree = sandbox.work().join("tree");
+    std::fs::create_dir_all(tree.join("inner")).expect("make a directory");
+    std::fs::write(tree.join("inner/leaf"), vec![b'l'; 3_000_000]).expect("write a file");
+    tree.to_string_lossy().into_owned()
+}
+
+fn copied(sandbox: &Sandbox) {
+    created(sandbox);
+    sandbox.ok(&["cp", &tree(sandbox), "c:/data/"]);
+}
+
+fn written(sandbox: &Sandbox) {
+    created(sandbox);
+    let old = sandbox.work().join("old");
+    std::fs::write(&old, vec![b'o'; 1_000_000]).expect("write a file");
+    sandbox.ok(&["cp", &old.to_string_lossy(), "c:/data/file"]);
+}
+
+/// A file that replaces another is the old one or the new one, and nothing is beside it.
+fn old_or_new(sandbox: &Sandbox) {
+    let out = sandbox.work().join("out");
+    if sandbox.barque(&["cp", "c:/data/.", &out.to_string_lossy()]).code == 0 {
+        let is = std::fs::read(out.join("file")).expect("read the copy");
+        assert!(is == vec![b'o'; 1_000_000] || is == vec![b'n'; 1_000_000], "{} bytes", is.len());
+        assert_eq!(std::fs::read_dir(&out).expect("read it").count(), 1, "beside the file");
+    }
+    let _ = std::fs::remove_dir_all(out);
+}
+
+/// What was to be copied can be looked at, and the container it was copied to can run.
+fn c_can_be_used(sandbox: &Sandbox) {
+    truth_about_c(sandbox);
+    if sandbox.barque(&["diff", "c"]).code == 0 {
+        let status = sandbox.inspect("c")["State"]["Status"].clone();
+        if status == "created" {
+            sandbox.ok(&["start", "c"]);
+            sandbox.ok(&["stop", "--time", "0", "c"]);
+        }
+    }
+}
+
+/// The image is whole or is not there, and the container is not held still.
+fn committed(sandbox: &Sandbox) {
+    image_is_whole(sandbox);
+    if sandbox.barque(&["inspect", "--type", "container", "c"]).code == 0 {
+        let id = sandbox.inspect("c")["Id"].as_str().expect("an id").to_owned();
+        assert!(!barque_tests::suite::is_frozen(&sandbox.instance(), &id), "c is held still");
+    }
 }
 
 fn nothing(_: &Sandbox) {}
@@ -271,6 +342,53 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         settled: truth_about_c,
         done_already: &["No such container"],
     },
+    Operation {
+        name: "cp into a container",
+        prepare: created,
+        arguments: |s| vec!["cp".into(), tree(s), "c:/data/new".into()],
+        settled: c_can_be_used,
+        done_already: &[],
+    },
+    Operation {
+        name: "cp into a running container",
+        prepare: running,
+        arguments: |s| vec!["cp".into(), tree(s), "c:/data/new".into()],
+        settled: c_can_be_used,
+        done_already: &[],
+    },
+    Operation {
+        name: "cp out of a container",
+        prepare: copied,
+        arguments: |s| {
+            let out = s.work().join("out");
+            vec!["cp".into(), "c:/data/tree".into(), out.to_string_lossy().into_owned()]
+        },
+        settled: c_can_be_used,
+        done_already: &[],
+    },
+    Operation {
+        name: "a file written whole",
+        prepare: written,
+        arguments: |s| {
+            let new = s.work().join("new");
+            std::fs::write(&new, vec![b'n'; 1_000_000]).expect("write a file");
+            let request =
+                json!({"Id": "c", "Path": "/data/file", "Input": {"Path": new.to_string_lossy()}});
+            vec![CALL.into(), "file.write".into(), request.to_string()]
+        },
+        settled: old_or_new,
+        done_already: &[],
+    },
+    Operation {
+        name: "commit",
+        prepare: |s| {
+            running(s);
+            s.ok(&["cp", &tree(s), "c:/data/"]);
+        },
+        arguments: |_| words(&["commit", "c", "made"]),
+        settled: committed,
+        done_already: &[],
+    },
     // Recovery is interrupted too: whoever opens the engine next goes on where the last one was killed.
     Operation {
         name: "recovery of a load",
@@ -325,7 +443,16 @@ impl Operation {
 
     /// The command of `program`, wrapped by nothing.
     pub(crate) fn command(&self, sandbox: &Sandbox, program: &Path) -> Command {
-        sandbox.command_of(program, &(self.arguments)(sandbox))
+        let arguments = (self.arguments)(sandbox);
+        match arguments.split_first() {
+            Some((word, call)) if word == CALL => {
+                let mut command =
+                    sandbox.command_of(&barque_tests::programs::python(), &["-c", CALLER]);
+                command.arg(program.with_file_name("libbarque.so")).args(call);
+                command
+            }
+            _ => sandbox.command_of(program, &arguments),
+        }
     }
 
     /// The promise, after a fault: the next command settles everything, and again it succeeds.

@@ -44,8 +44,12 @@ const FAILED: &[(&str, &str, &[u32])] = &[
     ("ftruncate", "EIO", &[1]),
 ];
 
+/// The operations that are struck.
+const SAMPLE: &[&str] =
+    &["load", "run", "rm --force", "cp into a container", "cp out of a container", "commit"];
+
 pub(crate) fn add(suite: &mut Suite) {
-    for operation in OPERATIONS.iter().filter(|o| ["load", "run", "rm --force"].contains(&o.name)) {
+    for operation in OPERATIONS.iter().filter(|operation| SAMPLE.contains(&operation.name)) {
         for (calls, whens) in KILLED {
             let first = calls.split(',').next().unwrap_or(calls);
             suite.add_patient(
