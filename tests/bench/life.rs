@@ -14,10 +14,10 @@ const WILLING: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "tra
 const STAYS: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "sleep", "forever"];
 
 /// What makes a command of arguments.
-type Client<'a> = &'a dyn Fn(&[&str]) -> Command;
+pub(crate) type Client<'a> = &'a dyn Fn(&[&str]) -> Command;
 
 /// Run it; `None` when it failed.
-fn timed(mut command: Command) -> Option<Duration> {
+pub(crate) fn timed(mut command: Command) -> Option<Duration> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begin = Instant::now();
     let status = command.status().ok()?;

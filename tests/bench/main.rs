@@ -5,6 +5,7 @@
 //! `bench [REPETITIONS]`; a figure of the issue that is missed is told as MISS, and never fails: a timing is no test.
 
 mod engines;
+mod files;
 mod life;
 mod memory;
 mod output;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         let engines = engines::Engines::start(&sandbox);
         start::measure(&sandbox, &engines, repetitions, &mut table);
         life::measure(&sandbox, &engines, repetitions, &mut table);
+        files::measure(&sandbox, &engines, repetitions < 10, &mut table);
         memory::measure(&sandbox, &engines, &mut table);
         start::parallel(&sandbox, if repetitions < 10 { 20 } else { 200 }, &mut table);
         output::measure(&sandbox, repetitions < 10, &mut table);
