@@ -38,17 +38,22 @@ impl Terminal {
         nix::unistd::write(&self.master, keys).unwrap();
     }
 
+    /// Read what comes, and wait so many milliseconds for it.
+    fn look(&mut self, patience: u16) {
+        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::from(patience)).unwrap() > 0 {
+            let mut bytes = [0; 4096];
+            let length = nix::unistd::read(&self.master, &mut bytes).unwrap();
+            self.seen += &String::from_utf8_lossy(&bytes[..length]);
+        }
+    }
+
     /// Read until something is to be seen.
     fn expect(&mut self, text: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.seen.contains(text) {
             assert!(Instant::now() < deadline, "{text:?} is not in {:?}", self.seen);
-            let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut fds, PollTimeout::from(100u16)).unwrap() > 0 {
-                let mut bytes = [0; 4096];
-                let length = nix::unistd::read(&self.master, &mut bytes).unwrap();
-                self.seen += &String::from_utf8_lossy(&bytes[..length]);
-            }
+            self.look(100);
         }
     }
 
@@ -90,6 +95,69 @@ fn the_detach_keys_leave_the_container_running() {
     terminal.enter(b"\x18");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     engine.running("kept");
+}
+
+#[test]
+fn a_created_terminal_is_started_attached_and_shared_by_several() {
+    let engine = Engine::new("several");
+    assert_eq!(engine.run("create -it --name c hello cat").code, Some(0));
+    let (mut one, mut two) = (Terminal::new(), Terminal::new());
+    let mut first = one.start(&engine, "start -ai c");
+    wait_for("raw mode", || one.is_raw().then_some(()));
+    one.enter(b"one\r");
+    one.expect("one\r\none\r\n");
+    let mut second = two.start(&engine, "attach c");
+    wait_for("raw mode", || two.is_raw().then_some(()));
+    // What one types both see; who has just come may need a moment until it is attached.
+    wait_for("the other one to see it", || {
+        one.enter(b"both\r");
+        two.look(200);
+        two.seen.contains("both\r\nboth\r\n").then_some(())
+    });
+    one.expect("both\r\nboth\r\n");
+    // The one leaves, the other ends it.
+    one.enter(b"\x10\x11");
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    two.enter(b"last\r");
+    two.expect("last\r\nlast\r\n");
+    two.enter(b"\x04");
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+    assert!(!one.is_raw() && !two.is_raw());
+}
+
+#[test]
+fn an_exec_has_a_terminal_of_its_own() {
+    let engine = Engine::new("exec");
+    assert_eq!(engine.run("run -d --name c hello sleep 1000").code, Some(0));
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "exec -it c cat");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    terminal.enter(b"ahoy\r");
+    terminal.expect("ahoy\r\nahoy\r\n");
+    terminal.enter(b"\x04");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!terminal.is_raw());
+    // Left, it goes on; its container does in any case.
+    let mut child = terminal.start(&engine, "exec -it c cat");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    terminal.enter(b"\x10\x11");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    engine.running("c");
+    let refused = engine.run("exec -it c cat");
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (Some(1), "barque: the input device is not a TTY\n")
+    );
+}
+
+#[test]
+fn the_first_byte_of_an_attached_start_is_never_lost() {
+    let engine = Engine::new("first");
+    for n in 0..20 {
+        assert_eq!(engine.run(&format!("create --name c{n} hello echo first")).code, Some(0));
+        let done = engine.run(&format!("start -a c{n}"));
+        assert_eq!((done.code, done.out.as_str()), (Some(0), "first\n"));
+    }
 }
 
 #[test]
