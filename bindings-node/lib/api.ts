@@ -141,14 +141,29 @@ export class Api {
     return this.stream('container.logs', request, options);
   }
 
+  /** Freeze a container's processes. */
+  containerPause(request: t.ContainerRef, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.pause', request, options);
+  }
+
   /** Remove a container. */
   containerRemove(request: t.ContainerRemove, options?: Abortable): Promise<t.Nothing> {
     return this.call('container.remove', request, options);
   }
 
+  /** Give a container another name. */
+  containerRename(request: t.ContainerRename, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.rename', request, options);
+  }
+
   /** Set the size of a container's terminal. */
   containerResize(request: t.ContainerResize, options?: Abortable): Promise<t.Nothing> {
     return this.call('container.resize', request, options);
+  }
+
+  /** Stop a container and start it again. */
+  containerRestart(request: t.ContainerRestart, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.restart', request, options);
   }
 
   /** Create and start a container and follow it to its end. */
@@ -164,6 +179,16 @@ export class Api {
   /** Stop a container. */
   containerStop(request: t.ContainerStop, options?: Abortable): Promise<t.Nothing> {
     return this.call('container.stop', request, options);
+  }
+
+  /** Let a paused container's processes go on. */
+  containerUnpause(request: t.ContainerRef, options?: Abortable): Promise<t.Nothing> {
+    return this.call('container.unpause', request, options);
+  }
+
+  /** Change a container's limits and restart policy. */
+  containerUpdate(request: t.ContainerUpdate, options?: Abortable): Promise<t.ContainerUpdated> {
+    return this.call('container.update', request, options);
   }
 
   /** Wait for a container: a stream of one document, its `exit`. */

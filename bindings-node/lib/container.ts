@@ -6,6 +6,8 @@ import type {
   ContainerExit,
   ContainerInspect,
   ContainerLogs,
+  ContainerUpdate,
+  ContainerUpdated,
   ExecExit,
   FileCopied,
   FilesystemChange,
@@ -109,15 +111,44 @@ export class Container {
     return this.#api.call('container.inspect', { Id: this.id }, options);
   }
 
-  /** Start it. If it runs, it is left so. */
-  async start(options: Abortable = {}): Promise<void> {
-    await unlessSoAlready(this.#api.call('container.start', { Id: this.id }, options));
+  /** Start it. If it runs, it is left so. `tied`: it is killed when this process dies, in whatever way. */
+  async start(options: { tied?: boolean } & Abortable = {}): Promise<void> {
+    const { tied, ...rest } = options;
+    const request = { Id: this.id, Tied: tied ?? false };
+    await unlessSoAlready(this.#api.call('container.start', request, rest));
   }
 
   /** Ask it to end with a signal, and kill it after `t` seconds (its own, else 10). If it doesn't run, it is left so. */
   async stop(options: { t?: number; signal?: string } & Abortable = {}): Promise<void> {
     const request = { Id: this.id, Timeout: options.t ?? null, Signal: options.signal ?? '' };
     await unlessSoAlready(this.#api.call('container.stop', request, options));
+  }
+
+  /** Stop it and start it again; one that does not run is started. */
+  async restart(options: { t?: number; signal?: string } & Abortable = {}): Promise<void> {
+    const request = { Id: this.id, Timeout: options.t ?? null, Signal: options.signal ?? '' };
+    await this.#api.call('container.restart', request, options);
+  }
+
+  /** Freeze its processes. */
+  async pause(options: Abortable = {}): Promise<void> {
+    await this.#api.call('container.pause', { Id: this.id }, options);
+  }
+
+  /** Let its processes go on. */
+  async unpause(options: Abortable = {}): Promise<void> {
+    await this.#api.call('container.unpause', { Id: this.id }, options);
+  }
+
+  /** Give it another name. */
+  async rename(options: { name: string } & Abortable): Promise<void> {
+    await this.#api.call('container.rename', { Id: this.id, Name: options.name }, options);
+  }
+
+  /** Change its limits, at once where it runs, and its restart policy. */
+  update(options: Omit<ContainerUpdate, 'Id'> & Abortable): Promise<ContainerUpdated> {
+    const { abortSignal, ...document } = options;
+    return this.#api.call('container.update', { ...document, Id: this.id }, { abortSignal });
   }
 
   /** Send it a signal, SIGKILL if none is named. */

@@ -87,6 +87,8 @@ export interface ContainerRef {
 export interface ContainerStart {
   /** Name, id or prefix. */
   Id?: string;
+  /** Kill it when the process that called dies, in whatever way; a restart policy does not start it again then. */
+  Tied?: boolean;
 }
 
 /** Create, start and follow to the end: `docker run` as one call. */
@@ -135,6 +137,64 @@ export interface ContainerStop {
   Timeout?: number | null;
   /** Signal to begin with; empty: the container's own. */
   Signal?: string;
+}
+
+/** Stop and start again. */
+export interface ContainerRestart {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Seconds before SIGKILL; without it the container's own, else 10; negative: wait for ever. */
+  Timeout?: number | null;
+  /** Signal to begin with; empty: the container's own. */
+  Signal?: string;
+}
+
+/** Give another name. */
+export interface ContainerRename {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** The new name. */
+  Name?: string;
+}
+
+/** Change limits and restart policy: the body of `POST /containers/{id}/update`. What is not named, or 0, stays. */
+export interface ContainerUpdate {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Most memory, bytes. */
+  Memory?: number | string;
+  /** Memory and swap together, bytes; -1: unlimited swap. */
+  MemorySwap?: number | string;
+  /** Soft memory limit, bytes. */
+  MemoryReservation?: number | string;
+  /** Relative weight of CPU time. */
+  CpuShares?: number;
+  /** Length of a CPU quota period, microseconds. */
+  CpuPeriod?: number;
+  /** CPU time in a period, microseconds. */
+  CpuQuota?: number;
+  /** Real-time period, microseconds. */
+  CpuRealtimePeriod?: number;
+  /** Real-time run time, microseconds. */
+  CpuRealtimeRuntime?: number;
+  /** CPUs it may use: `0-2,7`. */
+  CpusetCpus?: string;
+  /** Memory nodes it may use. */
+  CpusetMems?: string;
+  /** CPU limit in billionths of a CPU. */
+  NanoCpus?: number;
+  /** Most processes; -1: no limit. */
+  PidsLimit?: number | null;
+  /** Relative weight of block I/O, 10 to 1,000. */
+  BlkioWeight?: number;
+  /** When to start it again. */
+  RestartPolicy?: RestartPolicy | null;
+}
+
+/** What `container.update` has done. */
+export interface ContainerUpdated {
+  /** What the caller should know. */
+  Warnings: string[];
 }
 
 /** Kill. */
@@ -1524,11 +1584,16 @@ export interface Operations {
   'container.kill': { request: ContainerKill; answer: Nothing; kind: 'unary' };
   'container.list': { request: ContainerList; answer: ContainerSummary[]; kind: 'unary' };
   'container.logs': { request: ContainerLogs; answer: Nothing; kind: 'stream' };
+  'container.pause': { request: ContainerRef; answer: Nothing; kind: 'unary' };
   'container.remove': { request: ContainerRemove; answer: Nothing; kind: 'unary' };
+  'container.rename': { request: ContainerRename; answer: Nothing; kind: 'unary' };
   'container.resize': { request: ContainerResize; answer: Nothing; kind: 'unary' };
+  'container.restart': { request: ContainerRestart; answer: Nothing; kind: 'unary' };
   'container.run': { request: ContainerRun; answer: ContainerExit; kind: 'stream' };
   'container.start': { request: ContainerStart; answer: Nothing; kind: 'unary' };
   'container.stop': { request: ContainerStop; answer: Nothing; kind: 'unary' };
+  'container.unpause': { request: ContainerRef; answer: Nothing; kind: 'unary' };
+  'container.update': { request: ContainerUpdate; answer: ContainerUpdated; kind: 'unary' };
   'container.wait': { request: ContainerWait; answer: ContainerExit; kind: 'stream' };
   'exec.create': { request: ExecCreate; answer: ExecCreated; kind: 'unary' };
   'exec.inspect': { request: ExecRef; answer: ExecInspect; kind: 'unary' };

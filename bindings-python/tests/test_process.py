@@ -249,3 +249,22 @@ def test_the_documents_of_operations_round_trip_as_json(opened):
     for name, _, _, kind in barque._barque.operations():
         if kind == "unary" and name.startswith("system."):
             assert json.dumps(opened.api.call(name))
+
+
+def test_a_tied_container_dies_with_its_process_even_by_kill_9(python, client):
+    finished = python(
+        """if True:
+        import os, signal, time, barque
+        container = barque.from_env().containers.create("hello", ["sleep", "1000"], name="tied", network_mode="none")
+        container.start(tied=True)
+        if os.fork() == 0:
+            # It has all that its parent has open, and lives on.
+            os.close(1), os.close(2), time.sleep(5), os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    assert finished.returncode == -signal.SIGKILL, finished.stderr
+    container = client.containers.get("tied")
+    assert container.wait(timeout=4)["StatusCode"] == 137
+    container.reload()
+    assert container.attrs["State"]["ExitReason"] == "owner-gone"

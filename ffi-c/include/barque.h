@@ -571,6 +571,43 @@ int barque_container_stop(const barque_engine *engine,
                           const barque_cancel *cancel,
                           barque_error **err);
 
+/** Stop a container and start it again; one that does not run is only started. Parameters as of barque_container_stop. */
+int barque_container_restart(const barque_engine *engine,
+                             const char *id,
+                             int64_t timeout_s,
+                             const char *signal,
+                             const barque_cancel *cancel,
+                             barque_error **err);
+
+/** Freeze all processes of a container. BARQUE_ERR_CONFLICT when it is paused or does not run. */
+int barque_container_pause(const barque_engine *engine,
+                           const char *id,
+                           const barque_cancel *cancel,
+                           barque_error **err);
+
+/** Let the processes of a paused container go on. */
+int barque_container_unpause(const barque_engine *engine,
+                             const char *id,
+                             const barque_cancel *cancel,
+                             barque_error **err);
+
+/** Give a container another name. The old one is free at once. */
+int barque_container_rename(const barque_engine *engine,
+                            const char *id,
+                            const char *name,
+                            const barque_cancel *cancel,
+                            barque_error **err);
+
+/**
+ * Change a container's limits, at once where it runs, and its restart policy. `request` is a ContainerUpdate document: "Id",
+ * "Memory", "NanoCpus", "RestartPolicy" …; `*out` becomes a ContainerUpdated: Warnings.
+ */
+int barque_container_update(const barque_engine *engine,
+                            const char *request,
+                            const barque_cancel *cancel,
+                            char **out,
+                            barque_error **err);
+
 /** Send a signal to a container: "TERM", "SIGTERM", "15"; NULL is SIGKILL. */
 int barque_container_kill(const barque_engine *engine,
                           const char *id,

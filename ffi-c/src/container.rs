@@ -50,7 +50,8 @@ pub extern "C" fn barque_container_start(
 ) -> c_int {
     boundary::run(err, || {
         let call = Call::on(engine, cancel)?;
-        let request = ContainerStart { id: text::required(id, "id")?.to_owned() };
+        let request =
+            ContainerStart { id: text::required(id, "id")?.to_owned(), ..Default::default() };
         call.engine.containers().start(&request)?;
         Ok(BARQUE_OK)
     })
@@ -157,6 +158,94 @@ pub extern "C" fn barque_container_stop(
         };
         call.engine.containers().stop(&request)?;
         Ok(BARQUE_OK)
+    })
+}
+
+/// Stop a container and start it again; one that does not run is only started. Parameters as of barque_container_stop.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_restart(
+    engine: *const barque_engine,
+    id: *const c_char,
+    timeout_s: i64,
+    signal: *const c_char,
+    cancel: *const barque_cancel,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        let request = ContainerRestart {
+            id: text::required(id, "id")?.to_owned(),
+            timeout: (timeout_s != BARQUE_STOP_TIMEOUT_DEFAULT).then_some(timeout_s),
+            signal: text::optional(signal, "signal")?.to_owned(),
+        };
+        call.engine.containers().restart(&request)?;
+        Ok(BARQUE_OK)
+    })
+}
+
+/// Freeze all processes of a container. BARQUE_ERR_CONFLICT when it is paused or does not run.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_pause(
+    engine: *const barque_engine,
+    id: *const c_char,
+    cancel: *const barque_cancel,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        call.engine.containers().pause(text::required(id, "id")?)?;
+        Ok(BARQUE_OK)
+    })
+}
+
+/// Let the processes of a paused container go on.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_unpause(
+    engine: *const barque_engine,
+    id: *const c_char,
+    cancel: *const barque_cancel,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        call.engine.containers().unpause(text::required(id, "id")?)?;
+        Ok(BARQUE_OK)
+    })
+}
+
+/// Give a container another name. The old one is free at once.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_rename(
+    engine: *const barque_engine,
+    id: *const c_char,
+    name: *const c_char,
+    cancel: *const barque_cancel,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        let request = ContainerRename {
+            id: text::required(id, "id")?.to_owned(),
+            name: text::required(name, "name")?.to_owned(),
+        };
+        call.engine.containers().rename(&request)?;
+        Ok(BARQUE_OK)
+    })
+}
+
+/// Change a container's limits, at once where it runs, and its restart policy. `request` is a ContainerUpdate document: "Id",
+/// "Memory", "NanoCpus", "RestartPolicy" …; `*out` becomes a ContainerUpdated: Warnings.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_update(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::document(engine, "container.update", request, cancel, out)
     })
 }
 

@@ -12,6 +12,7 @@ suite!(
     memory_is_limited_and_the_oom_kill_is_told,
     memory_reservation_swap_and_swappiness_are_written,
     processes_are_limited,
+    an_update_holds_at_once,
     cpu_time_is_limited,
     cpu_shares_and_period_are_written,
     cpu_sets_pin_to_processors,
@@ -120,6 +121,46 @@ fn processes_are_limited() {
     assert_eq!(seen["forked"], 100);
     let seen = files(&sandbox, &["--pids-limit", "12"], &["pids/pids.max"]);
     assert_eq!(seen["pids/pids.max"], "12");
+}
+
+fn an_update_holds_at_once() {
+    let sandbox = Sandbox::with_testbox();
+    let options = ["--memory", "24m", "--memory-swap", "24m", "--pids-limit", "50"];
+    let mut words = vec!["run", "--detach", "--name", "c", "--network", "none"];
+    words.extend(options);
+    words.extend(["testbox", "sleep", "forever"]);
+    sandbox.ok(&words);
+    let exec = |words: &[&str]| {
+        let mut all = vec!["exec", "c", "/testbox"];
+        all.extend(words);
+        sandbox.barque(&all)
+    };
+    assert_eq!(exec(&["eat", "40"]).code, 137);
+    sandbox.ok(&["update", "--memory", "64m", "--memory-swap", "64m", "c"]);
+    let ate = exec(&["eat", "40"]);
+    assert_eq!((ate.code, ate.stdout.as_str()), (0, "ate 40\n"), "{}", ate.stderr);
+    // Downwards, in the order that the kernel wants: memory and swap together are never less than memory.
+    sandbox.ok(&["update", "--memory", "24m", "--memory-swap", "24m", "c"]);
+    assert_eq!(exec(&["eat", "40"]).code, 137);
+    let forked = || {
+        let done = exec(&["forks", "100"]);
+        let seen: Value = serde_json::from_str(&done.stdout).expect("JSON");
+        seen["forked"].clone()
+    };
+    // Process 1 and the exec itself are there already.
+    assert_eq!(forked(), 48);
+    sandbox.ok(&["update", "--pids-limit", "12", "c"]);
+    assert_eq!(forked(), 10);
+    sandbox.ok(&["update", "--pids-limit", "-1", "c"]);
+    assert_eq!(forked(), 100);
+    // And for the next run too.
+    sandbox.ok(&["update", "--pids-limit", "20", "c"]);
+    sandbox.ok(&["restart", "--time", "0", "c"]);
+    assert_eq!(forked(), 18);
+    let state = &sandbox.inspect("c")["State"];
+    assert_eq!(state["Status"], "running", "{state}");
+    sandbox.ok(&["rm", "--force", "c"]);
+    invariants::hold(&sandbox, "updates");
 }
 
 fn cpu_time_is_limited() {

@@ -112,12 +112,17 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("container.kill", &["kill"]),
     ("container.list", &["ps"]),
     ("container.logs", &["logs"]),
+    ("container.pause", &["pause"]),
     ("container.remove", &["rm"]),
+    ("container.rename", &["rename"]),
     // Resizing is what an attached terminal does by itself, as with docker.
     ("container.resize", &["attach"]),
+    ("container.restart", &["restart"]),
     ("container.run", &["run"]),
     ("container.start", &["start"]),
     ("container.stop", &["stop"]),
+    ("container.unpause", &["unpause"]),
+    ("container.update", &["update"]),
     ("container.wait", &["wait"]),
     ("exec.create", &["exec"]),
     // What a command shows of an exec is its output and its exit status; what ends it is Ctrl-C.

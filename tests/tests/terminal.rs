@@ -111,7 +111,7 @@ fn a_shell_vi_and_top_work_and_follow_the_size() {
         &sandbox,
         &["run", "-it", "--rm", "--network", "none", "--env", "PS1=at> ", "busybox", "sh"],
     );
-    screen.shows("at> ");
+    screen.shows("at>");
     screen.enter("echo sum=$((40+2))", &["Enter"]);
     screen.shows("sum=42");
     screen.enter("echo size=$(stty size)", &["Enter"]);
@@ -126,7 +126,7 @@ fn a_shell_vi_and_top_work_and_follow_the_size() {
     // What follows an escape at once is part of a key.
     std::thread::sleep(Duration::from_millis(500));
     screen.enter(":wq", &["Enter"]);
-    screen.shows("at> ");
+    screen.shows("at>");
     screen.enter("echo; cat /tmp/letter; echo read", &["Enter"]);
     screen.shows("ahoy\nfrom vi\nread");
     screen.enter("top -d 1", &["Enter"]);
@@ -151,7 +151,7 @@ fn a_shell_of_an_exec_works_beside_it() {
     let run = ["run", "-d", "--name", "c", "--network", "none", "busybox", "sleep", "1000"];
     sandbox.ok(&run);
     let screen = Screen::new(&sandbox, &["exec", "-it", "--env", "PS1=at> ", "c", "sh"]);
-    screen.shows("at> ");
+    screen.shows("at>");
     screen.enter("echo size=$(stty size)", &["Enter"]);
     screen.shows("size=30 90");
     screen.tmux(&["resize-window", "-x", "101", "-y", "37"]);

@@ -14,7 +14,7 @@ from . import types
 from .errors import InvalidArgument, unexpected_keyword
 
 if TYPE_CHECKING:
-    from ._types import ContainerCreate
+    from ._types import ContainerCreate, ContainerUpdate
 
 Command = Union[str, Iterable[str], None]
 """A command line (split as a shell would, nothing expanded) or a list of words."""
@@ -109,6 +109,40 @@ class CreateOptions(TypedDict, total=False):
     volumes: Union[Mapping[str, Union[str, dict[str, str]]], list[str]]
     volumes_from: Union[list[str], str]
     working_dir: str
+
+
+class UpdateOptions(TypedDict, total=False):
+    """The keywords of `Container.update`."""
+
+    blkio_weight: int
+    cpu_period: int
+    cpu_quota: int
+    cpu_rt_period: int
+    cpu_rt_runtime: int
+    cpu_shares: int
+    cpuset_cpus: str
+    cpuset_mems: str
+    mem_limit: Union[int, str]
+    mem_reservation: Union[int, str]
+    memswap_limit: Union[int, str]
+    nano_cpus: int
+    pids_limit: int
+    restart_policy: Mapping[str, Any]
+
+
+def update_document(container: str, options: Mapping[str, Any]) -> ContainerUpdate:
+    """The update document of a call: `update(mem_limit="64m")`. The words are those of `create`."""
+    document: dict[str, Any] = {"Id": container}
+    for keyword, value in options.items():
+        if keyword not in UpdateOptions.__annotations__:
+            known = sorted(UpdateOptions.__annotations__)
+            raise unexpected_keyword("update", keyword, known)
+        if value is not None:
+            place, _ = TABLE[keyword]
+            document[str(place).rpartition(".")[2]] = (
+                dict(value) if keyword == "restart_policy" else value
+            )
+    return document  # type: ignore[return-value]  # the table is what makes it one
 
 
 def create_document(

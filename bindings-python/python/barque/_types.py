@@ -135,6 +135,9 @@ class ContainerStart(TypedDict, total=False):
     Id: str
     """Name, id or prefix."""
 
+    Tied: bool
+    """Kill it when the process that called dies, in whatever way; a restart policy does not start it again then."""
+
 
 class ContainerRun(TypedDict, total=False):
     """Create, start and follow to the end: `docker run` as one call."""
@@ -191,6 +194,85 @@ class ContainerStop(TypedDict, total=False):
 
     Signal: str
     """Signal to begin with; empty: the container's own."""
+
+
+class ContainerRestart(TypedDict, total=False):
+    """Stop and start again."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Timeout: int | None
+    """Seconds before SIGKILL; without it the container's own, else 10; negative: wait for ever."""
+
+    Signal: str
+    """Signal to begin with; empty: the container's own."""
+
+
+class ContainerRename(TypedDict, total=False):
+    """Give another name."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Name: str
+    """The new name."""
+
+
+class ContainerUpdate(TypedDict, total=False):
+    """Change limits and restart policy: the body of `POST /containers/{id}/update`. What is not named, or 0, stays."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Memory: int | str
+    """Most memory, bytes."""
+
+    MemorySwap: int | str
+    """Memory and swap together, bytes; -1: unlimited swap."""
+
+    MemoryReservation: int | str
+    """Soft memory limit, bytes."""
+
+    CpuShares: int
+    """Relative weight of CPU time."""
+
+    CpuPeriod: int
+    """Length of a CPU quota period, microseconds."""
+
+    CpuQuota: int
+    """CPU time in a period, microseconds."""
+
+    CpuRealtimePeriod: int
+    """Real-time period, microseconds."""
+
+    CpuRealtimeRuntime: int
+    """Real-time run time, microseconds."""
+
+    CpusetCpus: str
+    """CPUs it may use: `0-2,7`."""
+
+    CpusetMems: str
+    """Memory nodes it may use."""
+
+    NanoCpus: int
+    """CPU limit in billionths of a CPU."""
+
+    PidsLimit: int | None
+    """Most processes; -1: no limit."""
+
+    BlkioWeight: int
+    """Relative weight of block I/O, 10 to 1,000."""
+
+    RestartPolicy: RestartPolicy | None
+    """When to start it again."""
+
+
+class ContainerUpdated(TypedDict):
+    """What `container.update` has done."""
+
+    Warnings: list[str]
+    """What the caller should know."""
 
 
 class ContainerKill(TypedDict, total=False):
@@ -2096,12 +2178,16 @@ __all__ = [
     "ContainerLogs",
     "ContainerRef",
     "ContainerRemove",
+    "ContainerRename",
     "ContainerResize",
+    "ContainerRestart",
     "ContainerRun",
     "ContainerStart",
     "ContainerState",
     "ContainerStop",
     "ContainerSummary",
+    "ContainerUpdate",
+    "ContainerUpdated",
     "ContainerWait",
     "CopyPlace",
     "DeviceMapping",

@@ -105,13 +105,25 @@ class Api:
         """Read a container's log."""
         return self.stream("container.logs", request)
 
+    def container_pause(self, request: t.ContainerRef) -> None:
+        """Freeze a container's processes."""
+        self.call("container.pause", request)
+
     def container_remove(self, request: t.ContainerRemove) -> None:
         """Remove a container."""
         self.call("container.remove", request)
 
+    def container_rename(self, request: t.ContainerRename) -> None:
+        """Give a container another name."""
+        self.call("container.rename", request)
+
     def container_resize(self, request: t.ContainerResize) -> None:
         """Set the size of a container's terminal."""
         self.call("container.resize", request)
+
+    def container_restart(self, request: t.ContainerRestart) -> None:
+        """Stop a container and start it again."""
+        self.call("container.restart", request)
 
     def container_run(self, request: t.ContainerRun) -> Stream:
         """Create and start a container and follow it to its end."""
@@ -124,6 +136,14 @@ class Api:
     def container_stop(self, request: t.ContainerStop) -> None:
         """Stop a container."""
         self.call("container.stop", request)
+
+    def container_unpause(self, request: t.ContainerRef) -> None:
+        """Let a paused container's processes go on."""
+        self.call("container.unpause", request)
+
+    def container_update(self, request: t.ContainerUpdate) -> t.ContainerUpdated:
+        """Change a container's limits and restart policy."""
+        return cast("t.ContainerUpdated", self.call("container.update", request))
 
     def container_wait(self, request: t.ContainerWait) -> Stream:
         """Wait for a container: a stream of one document, its `exit`."""

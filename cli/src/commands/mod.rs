@@ -18,14 +18,18 @@ mod kill;
 mod list;
 mod load;
 mod logs;
+mod pause;
 mod ps;
 mod pull;
+mod rename;
+mod restart;
 mod rm;
 mod rmi;
 mod run;
 mod start;
 mod stop;
 mod tag;
+mod update;
 mod version;
 mod wait;
 
@@ -53,14 +57,19 @@ pub(crate) const TOP: &[&Verb] = &[
     &kill::VERB,
     &load::VERB,
     &logs::VERB,
+    &pause::PAUSE,
     &ps::VERB,
     &pull::VERB,
+    &rename::VERB,
+    &restart::VERB,
     &rm::VERB,
     &rmi::VERB,
     &run::VERB,
     &start::VERB,
     &stop::VERB,
     &tag::VERB,
+    &pause::UNPAUSE,
+    &update::VERB,
     &version::VERB,
     &wait::VERB,
 ];
@@ -90,10 +99,15 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["kill"], &kill::VERB),
             (&["logs"], &logs::VERB),
             (&["ls", "list", "ps"], &ps::VERB),
+            (&["pause"], &pause::PAUSE),
+            (&["rename"], &rename::VERB),
+            (&["restart"], &restart::VERB),
             (&["rm", "remove"], &rm::VERB),
             (&["run"], &run::VERB),
             (&["start"], &start::VERB),
             (&["stop"], &stop::VERB),
+            (&["unpause"], &pause::UNPAUSE),
+            (&["update"], &update::VERB),
             (&["wait"], &wait::VERB),
         ],
     },

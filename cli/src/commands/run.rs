@@ -63,7 +63,10 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let engine = parsed.engine()?;
     if flags.detach {
         let id = asked.create(&engine, &request)?;
-        return match engine.containers().start(&api::ContainerStart { id: id.clone() }) {
+        return match engine
+            .containers()
+            .start(&api::ContainerStart { id: id.clone(), ..Default::default() })
+        {
             Ok(()) => output::out(format!("{id}\n")).map(|()| 0),
             Err(error) => Err(failed_to_start(&engine, &id, &request, &error)),
         };

@@ -38,7 +38,10 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let engine = parsed.engine()?;
     if !flags.attach && !flags.interactive {
         return each(&parsed.operands, |id| {
-            match engine.containers().start(&api::ContainerStart { id: id.to_owned() }) {
+            match engine
+                .containers()
+                .start(&api::ContainerStart { id: id.to_owned(), ..Default::default() })
+            {
                 // Docker answers the same to a container that runs.
                 Err(error) if error.kind() != ErrorKind::NotModified => Err(error),
                 _ => Ok(id.to_owned()),

@@ -130,6 +130,10 @@ pub struct Launch {
     /// Kill the container when the launch socket's other end is closed: it lives as long as its owner.
     #[serde(default)]
     pub tied: bool,
+    /// The caller's pid, where the container is to end with that process. A child that it has forked may keep the socket open;
+    /// nobody keeps a process alive.
+    #[serde(default)]
+    pub owner: Option<i32>,
     /// Kill the container, with the reason `timeout`, when it still runs after so many milliseconds; 0: no limit. It is the
     /// monitor's to watch, so that it holds when the caller is gone.
     #[serde(default)]
@@ -141,12 +145,31 @@ pub struct Launch {
     /// What the container's events say about it: its name, image and labels.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// When to start it again after its end.
+    #[serde(default)]
+    pub restart: Restart,
     /// The boot this is, as `/proc/sys/kernel/random/boot_id` says: copied into the run state.
     #[serde(default)]
     pub boot_id: String,
     /// Test builds only: failpoints as in `BARQUE_FAILPOINTS`, since a monitor's environment is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failpoints: Option<String>,
+}
+
+/// When a container is started again after its end, unless that was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// Never.
+    #[default]
+    No,
+    /// Always.
+    Always,
+    /// When its exit code is not 0.
+    OnFailure {
+        /// How often; 0: without end.
+        most: u32,
+    },
 }
 
 /// An overlay root file system.
@@ -230,6 +253,33 @@ pub enum Request {
         signal: i32,
         /// How long to wait before SIGKILL, milliseconds; `None`: for ever.
         timeout_ms: Option<u64>,
+    },
+    /// The same, and then start it again, from this document. Answered with [`Event::Done`] when it runs.
+    Restart {
+        /// What is run.
+        launch: Box<Launch>,
+        /// As of [`Request::Stop`].
+        signal: i32,
+        /// As of [`Request::Stop`].
+        timeout_ms: Option<u64>,
+    },
+    /// Its events say something else about it from now on: it has another name.
+    Describe {
+        /// As of [`Launch::attributes`].
+        attributes: BTreeMap<String, String>,
+    },
+    /// Freeze all processes of the container.
+    Pause,
+    /// Let them run again.
+    Unpause,
+    /// Apply limits on top of those that hold, and another restart policy.
+    Update {
+        /// `linux.resources` of an OCI runtime spec, without device rules.
+        resources: serde_json::Value,
+        /// When to start the container again.
+        restart: Restart,
+        /// What is run then; only where there is a policy.
+        launch: Option<Box<Launch>>,
     },
     /// Answered with [`Event::Exited`] when the container has ended.
     Wait,
@@ -345,6 +395,9 @@ pub enum Event {
     Exited {
         /// How.
         state: crate::state::RunState,
+        /// It is to be started again: this is not the last of these.
+        #[serde(default)]
+        again: bool,
     },
     /// The log has grown.
     Logged,

@@ -37,6 +37,19 @@ pub struct RunState {
     pub oom_killed: bool,
     /// What went wrong, for people; empty when nothing did.
     pub error: String,
+    /// Its processes are frozen.
+    #[serde(default)]
+    pub paused: bool,
+    /// How often its restart policy has started it again.
+    #[serde(default)]
+    pub restart_count: u32,
+}
+
+impl RunState {
+    /// A monitor looks after it: its command runs, or is to run again.
+    pub fn goes_on(&self) -> bool {
+        self.status != Status::Exited
+    }
 }
 
 /// Where a run stands.
@@ -45,6 +58,8 @@ pub struct RunState {
 pub enum Status {
     /// Its command runs.
     Running,
+    /// It has ended, and is to be started again in a moment. What is said of its end is that of the last run.
+    Restarting,
     /// It has ended.
     Exited,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::de;
-use super::host_config::HostConfig;
+use super::host_config::{HostConfig, RestartPolicy};
 
 /// An object without fields: Docker's way to write a set in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +123,8 @@ pub struct ContainerRef {
 pub struct ContainerStart {
     /// Name, id or prefix.
     pub id: String,
+    /// Kill it when the process that called dies, in whatever way; a restart policy does not start it again then.
+    pub tied: bool,
 }
 
 /// Create, start and follow to the end: `docker run` as one call.
@@ -179,6 +181,78 @@ pub struct ContainerStop {
     pub timeout: Option<i64>,
     /// Signal to begin with; empty: the container's own.
     pub signal: String,
+}
+
+/// Stop and start again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerRestart {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Seconds before SIGKILL; without it the container's own, else 10; negative: wait for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i64>,
+    /// Signal to begin with; empty: the container's own.
+    pub signal: String,
+}
+
+/// Give another name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerRename {
+    /// Name, id or prefix.
+    pub id: String,
+    /// The new name.
+    pub name: String,
+}
+
+/// Change limits and restart policy: the body of `POST /containers/{id}/update`. What is not named, or 0, stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerUpdate {
+    /// Name, id or prefix.
+    pub id: String,
+    /// Most memory, bytes.
+    #[serde(deserialize_with = "de::size")]
+    pub memory: i64,
+    /// Memory and swap together, bytes; -1: unlimited swap.
+    #[serde(deserialize_with = "de::size")]
+    pub memory_swap: i64,
+    /// Soft memory limit, bytes.
+    #[serde(deserialize_with = "de::size")]
+    pub memory_reservation: i64,
+    /// Relative weight of CPU time.
+    pub cpu_shares: i64,
+    /// Length of a CPU quota period, microseconds.
+    pub cpu_period: i64,
+    /// CPU time in a period, microseconds.
+    pub cpu_quota: i64,
+    /// Real-time period, microseconds.
+    pub cpu_realtime_period: i64,
+    /// Real-time run time, microseconds.
+    pub cpu_realtime_runtime: i64,
+    /// CPUs it may use: `0-2,7`.
+    pub cpuset_cpus: String,
+    /// Memory nodes it may use.
+    pub cpuset_mems: String,
+    /// CPU limit in billionths of a CPU.
+    pub nano_cpus: i64,
+    /// Most processes; -1: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<i64>,
+    /// Relative weight of block I/O, 10 to 1,000.
+    pub blkio_weight: u16,
+    /// When to start it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<RestartPolicy>,
+}
+
+/// What `container.update` has done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerUpdated {
+    /// What the caller should know.
+    pub warnings: Vec<String>,
 }
 
 /// Kill.

@@ -118,11 +118,20 @@ pub const OPERATIONS: &[Operation] = &[
     stream!("container.logs", ContainerLogs => Nothing, "0.1.0", |engine, request| {
         engine.containers().logs(&request)
     }),
+    unary!("container.pause", ContainerRef => Nothing, "0.1.0", |engine, request| {
+        engine.containers().pause(&request.id).map(|()| Nothing {})
+    }),
     unary!("container.remove", ContainerRemove => Nothing, "0.1.0", |engine, request| {
         engine.containers().remove(&request).map(|()| Nothing {})
     }),
+    unary!("container.rename", ContainerRename => Nothing, "0.1.0", |engine, request| {
+        engine.containers().rename(&request).map(|()| Nothing {})
+    }),
     unary!("container.resize", ContainerResize => Nothing, "0.1.0", |engine, request| {
         engine.containers().resize(&request).map(|()| Nothing {})
+    }),
+    unary!("container.restart", ContainerRestart => Nothing, "0.1.0", |engine, request| {
+        engine.containers().restart(&request).map(|()| Nothing {})
     }),
     stream!("container.run", ContainerRun => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().run(&request)
@@ -132,6 +141,12 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     unary!("container.stop", ContainerStop => Nothing, "0.1.0", |engine, request| {
         engine.containers().stop(&request).map(|()| Nothing {})
+    }),
+    unary!("container.unpause", ContainerRef => Nothing, "0.1.0", |engine, request| {
+        engine.containers().unpause(&request.id).map(|()| Nothing {})
+    }),
+    unary!("container.update", ContainerUpdate => ContainerUpdated, "0.1.0", |engine, request| {
+        engine.containers().update(&request)
     }),
     stream!("container.wait", ContainerWait => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().wait(&request)

@@ -85,24 +85,12 @@ pub(super) fn create(
                 settle_if_free(engine, &holder)?;
                 settled = true;
             }
-            Some(holder) => return Err(name_taken(name, &holder)),
+            Some(holder) => return Err(name::taken(name, &holder)),
         }
     }
     failpoint("create-committed")?;
     events::container(engine, &record, "create", &[]);
     Ok((record, plan))
-}
-
-fn name_taken(name: &str, holder: &str) -> Error {
-    Error::new(
-        ErrorKind::AlreadyExists,
-        format!(
-            "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
-             You have to remove (or rename) that container to be able to reuse that name."
-        ),
-    )
-    .with_reason("name_in_use")
-    .about("container", name)
 }
 
 /// `os/architecture[/variant]`, as far as it was asked for.

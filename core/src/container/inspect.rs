@@ -41,7 +41,7 @@ impl Containers<'_> {
             hosts_path: path("hosts"),
             log_path: path(LOG_FILE),
             name: format!("/{}", record.name),
-            restart_count: 0,
+            restart_count: standing.run.as_ref().map_or(0, |run| run.restart_count),
             driver: "overlay2".to_owned(),
             platform: "linux".to_owned(),
             exec_ids: None,
@@ -53,7 +53,7 @@ impl Containers<'_> {
             size_root_fs: None,
             mounts: mounts(&record),
             network_settings: NetworkSettings {
-                sandbox_key: match standing.running() {
+                sandbox_key: match standing.running().filter(|run| run.pid > 0) {
                     Some(run) => format!("/proc/{}/ns/net", run.pid),
                     None => String::new(),
                 },

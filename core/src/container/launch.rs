@@ -38,6 +38,8 @@ pub(super) struct Manner {
     pub(super) attach: bool,
     /// It ends when the connection is closed.
     pub(super) tied: bool,
+    /// It ends when this process does.
+    pub(super) owned: bool,
     /// It is killed when it still runs after so many milliseconds; 0: no limit.
     pub(super) timeout_ms: u64,
 }
@@ -134,9 +136,26 @@ fn begin(
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
     drop((theirs, monitor_lock));
     failpoint("start-monitor-spawned")?;
-    connection.document(&Launch {
+    connection.document(&document(engine, record, plan.launch, manner))?;
+    failpoint("start-launch-sent")?;
+    let connection = follow(engine, record, connection)?;
+    failpoint("start-started")?;
+    // What was spawned has forked the monitor and exited long ago.
+    drop(child);
+    Ok(connection)
+}
+
+/// What a monitor is to run.
+pub(super) fn document(
+    engine: &Engine,
+    record: &Record,
+    planned: Launch,
+    manner: Manner,
+) -> Launch {
+    Launch {
         attach: manner.attach,
         tied: manner.tied,
+        owner: (manner.tied || manner.owned).then(|| std::process::id().cast_signed()),
         timeout_ms: manner.timeout_ms,
         // There is nothing to prepare in the container's namespaces between its creation and its start.
         auto_start: true,
@@ -144,14 +163,8 @@ fn begin(
         attributes: events::container_attributes(record),
         boot_id: engine.boot_id().to_owned(),
         failpoints: failpoints(),
-        ..plan.launch
-    })?;
-    failpoint("start-launch-sent")?;
-    let connection = follow(engine, record, connection)?;
-    failpoint("start-started")?;
-    // What was spawned has forked the monitor and exited long ago.
-    drop(child);
-    Ok(connection)
+        ..planned
+    }
 }
 
 /// Wait until the command runs.

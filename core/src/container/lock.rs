@@ -42,7 +42,7 @@ impl OperationLock {
         }
     }
 
-    /// Take it for work on the container's files, which is no try to start it.
+    /// Take it for work on the container that is no try to start it.
     pub(crate) fn take_quietly(engine: &Engine, id: &str) -> Result<OperationLock> {
         OperationLock::take(engine, id, "")
     }

@@ -152,7 +152,7 @@ impl Logs {
             match connection.try_receive()? {
                 Received::Nothing => break,
                 // What it wrote is in the log before it says so.
-                Received::Event(Event::Exited { .. }) | Received::Closed => {
+                Received::Event(Event::Exited { again: false, .. }) | Received::Closed => {
                     self.monitor = None;
                     self.saw_the_end = true;
                     return Ok(false);

@@ -24,10 +24,13 @@ mod log;
 mod logs;
 mod monitor;
 mod name;
+mod pause;
 mod polled;
 mod record;
 mod remove;
+mod rename;
 mod resize;
+mod restart;
 mod run;
 mod session;
 mod settle;
@@ -35,6 +38,7 @@ mod start;
 mod state;
 mod status;
 mod stop;
+mod update;
 mod wait;
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub(super) fn ask(
         let deadline = if ended { soon() } else { deadline };
         match connection.receive(engine.canceller(), deadline)? {
             Received::Event(Event::Done) => return Ok(Answer::Done),
-            Received::Event(Event::Exited { .. }) => ended = true,
+            Received::Event(Event::Exited { again: false, .. }) => ended = true,
             Received::Event(Event::Refused { failure }) => {
                 return Err(match Standing::of(engine, &record.id)?.is_running() {
                     true => failure::error(&failure, &record.id),

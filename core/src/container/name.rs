@@ -1,6 +1,6 @@
 //! Container names: what is one, and one for who gave none.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Check a name: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`. Docker wants two characters at least, for no reason that we know of. A slash
 /// in front is left off.
@@ -24,6 +24,19 @@ pub(crate) fn check(name: &str) -> Result<&str> {
         name.escape_debug()
     ))
     .about("field", "Name"))
+}
+
+/// What to say when another container, `holder`, has the name.
+pub(crate) fn taken(name: &str, holder: &str) -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        format!(
+            "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
+             You have to remove (or rename) that container to be able to reuse that name."
+        ),
+    )
+    .with_reason("name_in_use")
+    .about("container", name)
 }
 
 /// Docker knows no limit; names end up in host names and file names, which do.

@@ -136,6 +136,36 @@ impl Record {
             .optional()
     }
 
+    /// Give it another name. `None` when that is taken, `false` when there is no such row.
+    pub(crate) fn rename(
+        transaction: &Transaction<'_>,
+        id: &str,
+        name: &str,
+    ) -> Result<Option<bool>> {
+        let renamed = transaction
+            .prepare_cached("UPDATE OR IGNORE containers SET name = ?2 WHERE id = ?1")?
+            .execute([id, name])?;
+        if renamed == 1 {
+            return Ok(Some(true));
+        }
+        let taken = Record::id_of_name(transaction, name)?.is_some();
+        Ok(if taken { None } else { Some(false) })
+    }
+
+    /// Write another document of what was asked for. `false` when there is no such row.
+    pub(crate) fn set_document(
+        transaction: &Transaction<'_>,
+        id: &str,
+        document: &ContainerCreate,
+    ) -> Result<bool> {
+        let text = serde_json::to_string(document)
+            .map_err(|error| Error::internal("write a record").because(error))?;
+        Ok(transaction
+            .prepare_cached("UPDATE containers SET document = ?2 WHERE id = ?1")?
+            .execute([id, text.as_str()])?
+            == 1)
+    }
+
     /// Mark it as going. `false` when there is no such row.
     pub(crate) fn mark_removing(transaction: &Transaction<'_>, id: &str) -> Result<bool> {
         Ok(transaction

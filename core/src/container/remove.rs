@@ -35,7 +35,7 @@ impl Containers<'_> {
         let standing = Standing::of(engine, &record.id)?;
         if standing.is_running() {
             if !request.force {
-                return Err(running(&record));
+                return Err(running(&record, &standing));
             }
             kill(engine, &record)?;
         }
@@ -66,11 +66,12 @@ fn kill(engine: &Engine, record: &Record) -> Result<()> {
     }
 }
 
-fn running(record: &Record) -> Error {
+fn running(record: &Record, standing: &Standing) -> Error {
+    let status = standing.status(false);
     Error::new(
         ErrorKind::Conflict,
         format!(
-            "cannot remove container \"/{}\": container is running: stop the container before removing or force remove",
+            "cannot remove container \"/{}\": container is {status}: stop the container before removing or force remove",
             record.name
         ),
     )

@@ -20,7 +20,12 @@ impl Containers<'_> {
     /// See `docs/errors.md`. A container that cannot be started stays, as docker's does, unless it was to be removed.
     pub fn run(&self, request: &ContainerRun) -> Result<Stream> {
         let engine = self.engine;
-        let manner = Manner { attach: true, tied: request.tied, timeout_ms: request.timeout_ms };
+        let manner = Manner {
+            attach: true,
+            tied: request.tied,
+            timeout_ms: request.timeout_ms,
+            ..Manner::default()
+        };
         let (record, plan) = if request.id.is_empty() {
             let owner = engine.this_process().clone();
             let (record, plan) = create::create(engine, &request.create, Some(owner))?;

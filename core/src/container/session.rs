@@ -59,8 +59,7 @@ impl Session {
             None => ending(&self.engine, &self.record)?,
         };
         settle::after_exit(&self.engine, &self.record)?;
-        serde_json::to_string(&state::exit(&self.record.id, &run))
-            .map_err(|error| Error::internal("write a document").because(error))
+        document(&self.record, &run)
     }
 }
 
@@ -78,9 +77,14 @@ impl Source for Session {
                 Received::Output(Channel::Stderr, data) if self.wanted.stderr => {
                     (Output::Stderr, data)
                 }
-                Received::Event(Event::Exited { state }) => {
+                Received::Event(Event::Exited { state, again: false }) => {
                     self.exit = Some(state);
                     continue;
+                }
+                // The container goes on, but what comes from now on is another run's.
+                Received::Event(Event::Exited { state, again: true }) => {
+                    self.ended = true;
+                    return Ok(Next::Item(Item::Document(document(&self.record, &state)?)));
                 }
                 Received::Event(Event::Refused { failure }) => {
                     return Err(super::failure::error(&failure, &self.record.id));
@@ -125,6 +129,11 @@ impl Source for Session {
     fn writable(&self) -> Option<BorrowedFd<'_>> {
         self.wanted.stdin.then(|| self.connection.writable())
     }
+}
+
+fn document(record: &Record, run: &RunState) -> Result<String> {
+    serde_json::to_string(&state::exit(&record.id, run))
+        .map_err(|error| Error::internal("write a document").because(error))
 }
 
 /// How a container's run ended whose monitor did not say it: what it wrote down, or else that it died.

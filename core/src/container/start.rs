@@ -25,7 +25,8 @@ impl Containers<'_> {
     /// [`ErrorKind::NotModified`] when it runs already. See `docs/errors.md`.
     pub fn start(&self, request: &ContainerStart) -> Result<()> {
         let record = self.find(&request.id)?;
-        start(self.engine, &record.id, None, Manner::default()).map(drop)
+        let manner = Manner { owned: request.tied, ..Manner::default() };
+        start(self.engine, &record.id, None, manner).map(drop)
     }
 }
 

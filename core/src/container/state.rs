@@ -33,7 +33,7 @@ impl Standing {
         // The lock first: a monitor writes the end of a run before it lets go.
         let mut lock = Look::at(engine, id)?;
         let mut run = read(&directory)?;
-        while !lock.monitor && run.as_ref().is_some_and(|run| run.status == Status::Running) {
+        while !lock.monitor && run.as_ref().is_some_and(RunState::goes_on) {
             // Between the two looks a run may have begun; the same file once more is one that nobody writes any more.
             let again = (Look::at(engine, id)?, read(&directory)?);
             if !again.0.monitor && again.1 == run {
@@ -53,14 +53,14 @@ impl Standing {
         record.auto_remove && (self.ended().is_some() || abandoned)
     }
 
-    /// Whether its command runs.
+    /// Whether a monitor looks after it: its command runs, or is to run again in a moment.
     pub(crate) fn is_running(&self) -> bool {
         self.running().is_some()
     }
 
     /// The run that goes on.
     pub(crate) fn running(&self) -> Option<&RunState> {
-        self.run.as_ref().filter(|run| run.status == Status::Running)
+        self.run.as_ref().filter(|run| run.goes_on())
     }
 
     /// The run that has ended, if its command ever ran.
@@ -72,8 +72,12 @@ impl Standing {
 
     /// Docker's word for it.
     pub(crate) fn status(&self, removing: bool) -> &'static str {
-        if self.is_running() {
-            "running"
+        if let Some(run) = self.running() {
+            match run.status {
+                Status::Restarting => "restarting",
+                _ if run.paused => "paused",
+                _ => "running",
+            }
         } else if removing {
             "removing"
         } else if self.ended().is_some() {
@@ -96,15 +100,18 @@ impl Standing {
             };
         };
         let running = self.is_running();
+        let restarting = run.status == Status::Restarting;
         let never_ran = run.reason == Reason::StartFailed;
         ContainerState {
             status,
             running,
+            paused: running && run.paused,
+            restarting,
             pid: if running { run.pid } else { 0 },
             oom_killed: run.oom_killed,
-            exit_code: if running { 0 } else { run.exit_code },
+            exit_code: if running && !restarting { 0 } else { run.exit_code },
             error: run.error.clone(),
-            exit_reason: if running { String::new() } else { reason(run.reason) },
+            exit_reason: if running && !restarting { String::new() } else { reason(run.reason) },
             // A command that could not be executed never ran, as docker sees it.
             started_at: clock::rfc3339(if never_ran { 0 } else { run.started_at }),
             finished_at: clock::rfc3339(if never_ran { 0 } else { run.finished_at }),
@@ -134,6 +141,10 @@ pub(crate) fn reason(reason: Reason) -> String {
 
 /// What is known of a run whose monitor died: that it has ended.
 pub(crate) fn abandoned(run: RunState, boot_id: &str) -> RunState {
+    if run.status == Status::Restarting {
+        // How its last run ended is known; there was to be another, and there is none.
+        return RunState { status: Status::Exited, ..run };
+    }
     let error = if run.boot_id == boot_id {
         "the exit code is not known: the monitor died"
     } else {
@@ -146,6 +157,7 @@ pub(crate) fn abandoned(run: RunState, boot_id: &str) -> RunState {
         exit_code: EXIT_UNKNOWN,
         reason: Reason::MonitorDied,
         error: error.to_owned(),
+        paused: false,
         ..run
     }
 }
@@ -164,6 +176,8 @@ pub(crate) fn unknown() -> RunState {
         reason: Reason::MonitorDied,
         oom_killed: false,
         error: "the exit code is not known: the monitor died".to_owned(),
+        paused: false,
+        restart_count: 0,
     }
 }
 

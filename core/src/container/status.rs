@@ -1,5 +1,7 @@
 //! A container's status in words: `Up 5 minutes`, `Exited (0) 2 hours ago`. The words and the rounding are docker's.
 
+use barque_monitor::state::Status;
+
 use super::state::Standing;
 use crate::human;
 
@@ -8,7 +10,12 @@ const SECOND: i64 = 1_000_000_000;
 /// The line that `ps` shows.
 pub(super) fn line(standing: &Standing, removing: bool, now: i64) -> String {
     if let Some(run) = standing.running() {
-        return format!("Up {}", human::duration((now - run.started_at) / SECOND));
+        if run.status == Status::Restarting {
+            let ago = human::duration((now - run.finished_at) / SECOND);
+            return format!("Restarting ({}) {ago} ago", run.exit_code);
+        }
+        let paused = if run.paused { " (Paused)" } else { "" };
+        return format!("Up {}{paused}", human::duration((now - run.started_at) / SECOND));
     }
     if removing {
         return "Removal In Progress".to_owned();

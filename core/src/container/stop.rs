@@ -17,7 +17,7 @@ use crate::stream::Deadline;
 const DEFAULT_TIMEOUT: i64 = 10;
 
 /// What the monitor may take longer than the time it was given.
-const MARGIN: Duration = Duration::from_secs(10);
+pub(super) const MARGIN: Duration = Duration::from_secs(10);
 
 impl Containers<'_> {
     /// Stop a container, and return when it has ended.
@@ -26,14 +26,8 @@ impl Containers<'_> {
     /// [`ErrorKind::NotModified`] when it does not run. See `docs/errors.md`.
     pub fn stop(&self, request: &ContainerStop) -> Result<()> {
         let record = self.find(&request.id)?;
-        let signal = match (request.signal.as_str(), record.config.stop_signal.as_str()) {
-            ("", "") => libc::SIGTERM,
-            ("", configured) => shorthand::signal(configured)?,
-            (asked, _) => shorthand::signal(asked)?,
-        };
-        let seconds = request.timeout.or(record.config.stop_timeout).unwrap_or(DEFAULT_TIMEOUT);
-        // Negative: as long as it takes.
-        let timeout = u64::try_from(seconds).ok().map(Duration::from_secs);
+        let signal = stop_signal(&record, &request.signal)?;
+        let timeout = patience(&record, request.timeout);
         let engine = self.engine;
         if !stop(self, &record, signal, timeout)? {
             return Err(Error::new(
@@ -45,6 +39,21 @@ impl Containers<'_> {
         }
         settle::after_exit(engine, &record)
     }
+}
+
+/// The signal to begin with: what was asked for, else the container's own.
+pub(super) fn stop_signal(record: &Record, asked: &str) -> Result<i32> {
+    match (asked, record.config.stop_signal.as_str()) {
+        ("", "") => Ok(libc::SIGTERM),
+        ("", configured) => shorthand::signal(configured),
+        (asked, _) => shorthand::signal(asked),
+    }
+}
+
+/// How long the container has before SIGKILL; `None`: as long as it takes, which a negative number of seconds means.
+pub(super) fn patience(record: &Record, asked: Option<i64>) -> Option<Duration> {
+    let seconds = asked.or(record.config.stop_timeout).unwrap_or(DEFAULT_TIMEOUT);
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
 /// Stop the container; `false` when it does not run.

@@ -83,7 +83,7 @@ impl Bench {
     }
 
     fn start(&self, id: &str) -> Result<()> {
-        self.engine.containers().start(&ContainerStart { id: id.into() })
+        self.engine.containers().start(&ContainerStart { id: id.into(), ..Default::default() })
     }
 
     fn wait(&self, id: &str) -> ContainerExit {

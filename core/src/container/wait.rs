@@ -160,7 +160,15 @@ impl Wait {
                     self.step = Step::Running(connection);
                     Ok(false)
                 }
-                Received::Event(Event::Exited { state }) => {
+                Received::Event(Event::Exited { state, again: true }) => {
+                    if self.condition == Condition::NextExit {
+                        self.ended = Some(state);
+                    } else {
+                        self.step = Step::Running(connection);
+                    }
+                    Ok(true)
+                }
+                Received::Event(Event::Exited { state, again: false }) => {
                     // It is told when the monitor is gone too, and nothing of the run is left.
                     self.ended = Some(state);
                     self.step = Step::Running(connection);
@@ -262,7 +270,7 @@ impl Source for Wait {
 /// What is told of a container that was never run is that there was no error, as docker does.
 fn document(record: &Record, run: Option<&RunState>) -> Result<Next> {
     let exit = match run {
-        Some(run) if run.status == Status::Exited => state::exit(&record.id, run),
+        Some(run) if run.status != Status::Running => state::exit(&record.id, run),
         _ => ContainerExit { id: record.id.clone(), ..Default::default() },
     };
     let text = serde_json::to_string(&exit)

@@ -186,6 +186,20 @@ fn truth_about_c(sandbox: &Sandbox) {
     }
 }
 
+/// Either the old name or the new one, and never none.
+fn has_one_name(sandbox: &Sandbox) {
+    let ids = sandbox.ok(&["ps", "--all", "--quiet"]);
+    let names = ["c", "d"].map(|name| sandbox.barque(&["inspect", name]).code == 0);
+    assert_eq!(names.iter().filter(|there| **there).count(), ids.lines().count());
+}
+
+/// The record says the old limit or the new one.
+fn has_a_limit_or_none(sandbox: &Sandbox) {
+    truth_about_c(sandbox);
+    let limit = &sandbox.inspect("c")["HostConfig"]["Memory"];
+    assert!(*limit == 0 || *limit == 64 << 20, "{limit}");
+}
+
 /// The container runs or is told as ended, and if it runs, its first process is alone in it.
 fn nothing_of_an_exec(sandbox: &Sandbox) {
     truth_about_c(sandbox);
@@ -311,6 +325,44 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         prepare: running,
         arguments: |_| words(&["stop", "--time", "0", "c"]),
         settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
+        name: "pause",
+        prepare: running,
+        arguments: |_| words(&["pause", "c"]),
+        settled: truth_about_c,
+        done_already: &["is already paused", "is not running"],
+    },
+    Operation {
+        name: "unpause",
+        prepare: |s| {
+            running(s);
+            s.ok(&["pause", "c"]);
+        },
+        arguments: |_| words(&["unpause", "c"]),
+        settled: truth_about_c,
+        done_already: &["is not paused", "is not running"],
+    },
+    Operation {
+        name: "restart",
+        prepare: running,
+        arguments: |_| words(&["restart", "--time", "0", "c"]),
+        settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
+        name: "rename",
+        prepare: running,
+        arguments: |_| words(&["rename", "c", "d"]),
+        settled: has_one_name,
+        done_already: &["No such container: c"],
+    },
+    Operation {
+        name: "update",
+        prepare: running,
+        arguments: |_| words(&["update", "--memory", "64m", "c"]),
+        settled: has_a_limit_or_none,
         done_already: &[],
     },
     // Who execs and is killed takes what it started along; one whose monitor dies ends with the container.

@@ -24,6 +24,7 @@ LONG = frozenset(
         "archive.put",
         "container.commit",
         "container.diff",
+        "container.restart",
         "container.stop",
         "file.copy",
         "file.write",

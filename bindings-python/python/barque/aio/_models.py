@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
-from .._kwargs import Command, CreateOptions, create_document
+from .._kwargs import Command, CreateOptions, UpdateOptions, create_document, update_document
 from .._streams import Uncopyable
 from ..errors import BarqueError, NotFound, NotModified
 from ..models.images import Image
@@ -55,16 +55,38 @@ class AsyncContainer(ContainerSnapshot):
         """Get the document again."""
         self.attrs = await self.client.api.call("container.inspect", {"Id": self.id})
 
-    async def start(self) -> None:
-        """Start it. If it runs, it is left so."""
+    async def start(self, *, tied: bool = False) -> None:
+        """Start it. If it runs, it is left so. `tied`: it is killed when this process dies, in whatever way."""
         with suppress(NotModified):
-            await self.client.api.call("container.start", {"Id": self.id})
+            await self.client.api.call("container.start", {"Id": self.id, "Tied": tied})
 
     async def stop(self, timeout: Optional[int] = None, signal: Optional[str] = None) -> None:
         """Ask it to end, and kill it after `timeout` seconds (its own, else 10). If it doesn't run, it is left so."""
         request = {"Id": self.id, "Timeout": timeout, "Signal": signal or ""}
         with suppress(NotModified):
             await self.client.api.call("container.stop", request)
+
+    async def restart(self, timeout: Optional[int] = None, signal: Optional[str] = None) -> None:
+        """Stop it and start it again; one that does not run is started."""
+        request = {"Id": self.id, "Timeout": timeout, "Signal": signal or ""}
+        await self.client.api.call("container.restart", request)
+
+    async def pause(self) -> None:
+        """Freeze its processes."""
+        await self.client.api.call("container.pause", {"Id": self.id})
+
+    async def unpause(self) -> None:
+        """Let its processes go on."""
+        await self.client.api.call("container.unpause", {"Id": self.id})
+
+    async def rename(self, name: str) -> None:
+        """Give it another name."""
+        await self.client.api.call("container.rename", {"Id": self.id, "Name": name})
+
+    async def update(self, **options: Unpack[UpdateOptions]) -> t.ContainerUpdated:
+        """Change its limits, at once where it runs, and its restart policy: docker-py's keywords."""
+        document = update_document(self.id, options)
+        return cast("t.ContainerUpdated", await self.client.api.call("container.update", document))
 
     async def kill(self, signal: Union[str, int, None] = None) -> None:
         """Send it a signal, SIGKILL if none is named."""
@@ -151,8 +173,8 @@ class AsyncContainer(ContainerSnapshot):
                 await asyncio.wait([sending])
         code = exit_code(stream.exit, timeout)
         if demux:
-            of = lambda output: b"".join(d for s, d in chunks if s == output) or None  # noqa: E731
-            return ExecResult(code, (of("stdout"), of("stderr")))
+            apart = [b"".join(data for name, data in chunks if name == out) for out in ("stdout", "stderr")]
+            return ExecResult(code, tuple(data or None for data in apart))
         return ExecResult(code, b"".join(data for _, data in chunks))
 
     async def exec_stream(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
-from .._kwargs import Command, CreateOptions, create_document
+from .._kwargs import Command, CreateOptions, UpdateOptions, create_document, update_document
 from .._run import OUTPUT_LIMIT, Captures, Input, run_to_end
 from .._streams import CancellableStream, Stream, Uncopyable, data_of, demuxed
 from ..errors import BarqueError, ContainerError, NotFound, NotModified, NotSupported, Timeout
@@ -56,10 +56,10 @@ class Container(ContainerSnapshot):
         """Get the document again."""
         self.attrs = cast("dict[str, Any]", self.client.api.container_inspect({"Id": self.id}))
 
-    def start(self) -> None:
-        """Start it. If it runs, it is left so."""
+    def start(self, *, tied: bool = False) -> None:
+        """Start it. If it runs, it is left so. `tied`: it is killed when this process dies, in whatever way."""
         with suppress(NotModified):
-            self.client.api.container_start({"Id": self.id})
+            self.client.api.container_start({"Id": self.id, "Tied": tied})
 
     def stop(self, timeout: Optional[int] = None, signal: Optional[str] = None) -> None:
         """Ask it to end, and kill it after `timeout` seconds (its own, else 10). If it doesn't run, it is left so."""
@@ -68,6 +68,29 @@ class Container(ContainerSnapshot):
             request["Timeout"] = timeout
         with suppress(NotModified):
             self.client.api.container_stop(request)
+
+    def restart(self, timeout: Optional[int] = None, signal: Optional[str] = None) -> None:
+        """Stop it and start it again; one that does not run is started."""
+        request: t.ContainerRestart = {"Id": self.id, "Signal": signal or ""}
+        if timeout is not None:
+            request["Timeout"] = timeout
+        self.client.api.container_restart(request)
+
+    def pause(self) -> None:
+        """Freeze its processes."""
+        self.client.api.container_pause({"Id": self.id})
+
+    def unpause(self) -> None:
+        """Let its processes go on."""
+        self.client.api.container_unpause({"Id": self.id})
+
+    def rename(self, name: str) -> None:
+        """Give it another name."""
+        self.client.api.container_rename({"Id": self.id, "Name": name})
+
+    def update(self, **options: Unpack[UpdateOptions]) -> t.ContainerUpdated:
+        """Change its limits, at once where it runs, and its restart policy: docker-py's keywords."""
+        return self.client.api.container_update(update_document(self.id, options))
 
     def kill(self, signal: Union[str, int, None] = None) -> None:
         """Send it a signal, SIGKILL if none is named."""

@@ -102,6 +102,8 @@ pub(super) struct Client {
     pub(super) interests: Interests,
     /// The number of the further process that it has started and is attached to.
     pub(super) exec: Option<u32>,
+    /// It is sent away when it has read what it is owed.
+    pub(super) last_words: bool,
     /// It sends nothing more.
     pub(super) silent: bool,
     /// Nobody is at its other side; what was sent before is still to be read. The poller has it while `watched` is not empty.
@@ -122,6 +124,7 @@ impl Client {
             stalled_since: None,
             interests: Interests::default(),
             exec: None,
+            last_words: false,
             silent: false,
             hung_up: false,
             watched: EventFlags::empty(),

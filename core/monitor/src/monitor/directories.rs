@@ -38,6 +38,19 @@ impl Directories {
         }
     }
 
+    /// A volatile overlay may be mounted once: what says that it was goes (overlayfs.rst, "Volatile mount"). Only a crash of
+    /// the machine would make that wrong, and the container does not outlive one.
+    pub(super) fn forget_volatile_mount(&self) {
+        for (name, flags) in [
+            ("work/work/incompat/volatile/dirty", AtFlags::empty()),
+            ("work/work/incompat/volatile", AtFlags::REMOVEDIR),
+            ("work/work/incompat", AtFlags::REMOVEDIR),
+        ] {
+            // There is none where the overlay is not volatile.
+            let _ = unlinkat(self.container, name, flags);
+        }
+    }
+
     /// Remove the run directory. Nobody can connect from then on.
     pub(super) fn remove_run(&self) {
         // One that somebody has removed with all in it is as good.

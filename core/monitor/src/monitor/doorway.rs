@@ -2,8 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::protocol::{self, Channel, Event, HEADER, Launch, Request};
 
@@ -66,6 +68,15 @@ impl Doorway {
             }
         }
         true
+    }
+
+    /// The caller, whose pid this is, as a descriptor; nothing when it is gone. It waits for us, so that its pid is its own as
+    /// long as its end of the socket is open.
+    pub(super) fn owner(&self, pid: i32) -> Option<OwnedFd> {
+        let owner = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        let mut socket = [PollFd::new(&self.0, PollFlags::RDHUP)];
+        let gone = poll(&mut socket, Some(&Timespec::default())).ok()? > 0;
+        (!gone).then_some(owner)
     }
 
     /// Tell the caller. `false` when it is gone.

@@ -29,6 +29,8 @@ impl Ending {
 pub(super) struct Asked {
     /// The last signal that `kill` was to send.
     pub(super) kill: Option<i32>,
+    /// It was one that is meant to end the container, so that no restart policy starts it again.
+    pub(super) ends_policy: bool,
     pub(super) stop: Stop,
     /// The process that it was tied to is gone.
     pub(super) owner_gone: bool,

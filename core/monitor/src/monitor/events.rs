@@ -27,6 +27,16 @@ impl Events {
         }
     }
 
+    /// The container's id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// From now on its events say this about it.
+    pub(super) fn describe(&mut self, attributes: BTreeMap<String, String>) {
+        self.attributes = attributes;
+    }
+
     /// Something has happened to the container.
     pub(super) fn tell(&self, action: &str, more: &[(&str, &str)]) {
         let mut attributes = self.attributes.clone();

@@ -14,14 +14,14 @@ use super::ending::Ending;
 use super::execs::{Exec, Output, Stage};
 use super::log::Stream;
 use super::poller::{ExecSource, Source};
-use super::process;
 use super::request::{is_signal, no_such_signal, set_size};
 use super::stdin::Stdin;
 use super::streams::clone;
 use super::supervisor::{SETTLE, Supervisor};
+use super::{process, record};
 use crate::failpoint::failpoint;
 use crate::oci::{self, ConsoleSize};
-use crate::protocol::{self, Event, Failure, FailureClass};
+use crate::protocol::{self, Event, Failure};
 use crate::runtime::{self, ExecOptions, ExecStdio, Step, Wanted};
 use crate::seccomp::Seccomp;
 
@@ -34,6 +34,7 @@ pub(super) struct Start {
 
 impl Supervisor {
     pub(super) fn exec_create(&mut self, exec: Box<protocol::Exec>) -> Result<Event, Failure> {
+        self.refuse_if_paused()?;
         if self.execs.find(&exec.id).is_some() {
             return Err(Failure::conflict(format!("the exec {} exists already", exec.id)));
         }
@@ -54,6 +55,7 @@ impl Supervisor {
         start: &Start,
     ) -> Result<(), Failure> {
         let busy = self.clients.get(place, turn).is_none_or(|client| client.exec.is_some());
+        self.refuse_if_paused()?;
         let exec = self.execs.find(id).ok_or_else(|| unknown(id))?;
         let Stage::Created(wish) = &exec.stage else {
             let what = if exec.is_busy() { "is already running" } else { "has already run" };
@@ -137,6 +139,18 @@ impl Supervisor {
                 cgroup.remove();
                 result.map(drop)
             }
+        }
+    }
+
+    fn refuse_if_paused(&self) -> Result<(), Failure> {
+        match self.state.paused {
+            true => {
+                let id = self.events.id();
+                let message =
+                    format!("Container {id} is paused, unpause the container before exec");
+                Err(Failure::conflict(message))
+            }
+            false => Ok(()),
         }
     }
 
@@ -277,12 +291,7 @@ impl Supervisor {
         if let Stage::Starting(starting) = &exec.stage {
             self.poller.forget(starting.status());
         }
-        // As docker has it in the inspect document.
-        let exit_code = match failure.class {
-            FailureClass::CommandNotFound => 127,
-            FailureClass::CommandNotExecutable => 126,
-            _ => 128,
-        };
+        let exit_code = record::exit_code(failure);
         let client = exec.client;
         exec.stage = Stage::Over { exit_code };
         if let Some(cgroup) = exec.cgroup.take() {

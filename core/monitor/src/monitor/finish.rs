@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Supervisor {
-    /// Process 1 has ended.
-    pub(super) fn finish(&mut self, ending: Ending) {
+    /// Process 1 has ended. Whether it is to be started again; otherwise all is done.
+    pub(super) fn finish(&mut self, ending: Ending) -> bool {
         let _ = failpoint("exit-seen");
         self.stop_watching();
         if self.terms.shares_pids {
@@ -42,6 +42,22 @@ impl Supervisor {
             });
         }
         self.settle_state(ending);
+        if self.prepare_restart(ending) {
+            self.finish_run();
+            return true;
+        }
+        self.finish_for_good(true);
+        false
+    }
+
+    /// It has ended before, and will not be started again.
+    pub(super) fn finish_waiting(&mut self) {
+        self.stop_watching();
+        self.ending = Some(Ending::Code(self.state.exit_code));
+        self.finish_for_good(false);
+    }
+
+    fn finish_for_good(&mut self, has_just_ended: bool) {
         if let Err(errno) =
             record::write(self.directories.container, &self.state, !self.terms.auto_remove)
             && self.state.error.is_empty()
@@ -51,12 +67,14 @@ impl Supervisor {
             self.state.error = format!("write the state: {why}");
         }
         emergency::disarm();
-        self.events.die(&self.state);
+        if has_just_ended {
+            self.events.die(&self.state);
+        }
         if !matches!(self.asked.stop, Stop::NotAsked) {
             self.events.tell("stop", &[]);
         }
         let _ = failpoint("exit-written");
-        let event = Event::Exited { state: self.state.clone() };
+        let event = Event::Exited { state: self.state.clone(), again: false };
         self.clients.tell_exit(&event, self.output.chunk());
         let _ = failpoint("told");
         self.clear_away();
@@ -69,6 +87,11 @@ impl Supervisor {
         self.poller.forget(&self.container.pidfd);
         self.poller.forget(&self.listener);
         self.poller.forget(&self.signals);
+        if let Some(owner) = &self.owner {
+            self.poller.forget(owner);
+        }
+        self.listen_again = None;
+        self.settle_at = None;
         if let Some(watch) = self.memory.watch() {
             self.poller.forget(watch);
         }
@@ -92,6 +115,7 @@ impl Supervisor {
     fn settle_state(&mut self, ending: Ending) {
         self.state.status = Status::Exited;
         self.state.pid = 0;
+        self.state.paused = false;
         self.state.finished_at = timestamp::now();
         self.state.exit_code = ending.code();
         self.state.oom_killed = self.memory.has_killed();
@@ -101,13 +125,17 @@ impl Supervisor {
         }
     }
 
-    fn clear_away(&mut self) {
+    pub(super) fn remove_cgroup(&self) {
         // What cannot be removed now, whoever opens the engine next finds and removes.
         if self.cgroup.remove(Duration::ZERO).is_err() {
             let _ = self.cgroup.kill();
             let _ = self.cgroup.remove(PATIENCE);
         }
         let _ = failpoint("cgroup-removed");
+    }
+
+    fn clear_away(&mut self) {
+        self.remove_cgroup();
         if self.terms.auto_remove {
             self.directories.remove_container();
             let _ = failpoint("dir-removed");

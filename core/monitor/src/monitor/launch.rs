@@ -24,6 +24,7 @@ use super::log::Log;
 use super::poller::Poller;
 use super::process::{self, Given};
 use super::record;
+use super::restart::Restarts;
 use super::streams::{clone, streams};
 use super::supervisor::{SETTLE, Supervisor, Terms};
 use crate::cgroup::Cgroup;
@@ -148,7 +149,17 @@ fn make(made: &mut Made<'_>, launch: &Launch, spec: &Spec) -> Result<(), Failure
     if !has_pids_of_its_own(spec) {
         process::adopt_orphans();
     }
-    let setup = runtime::begin(&Options {
+    let setup = begin(launch, spec, cgroup)?;
+    // While the container's process sets itself up.
+    let listener = Listener::bind(made.directories.run)
+        .map_err(|errno| Failure::system("make the control socket", errno.raw_os_error()))?;
+    made.listener = Some(listener);
+    made.container = Some(setup.finish()?);
+    passed("created")
+}
+
+fn begin(launch: &Launch, spec: &Spec, cgroup: &Cgroup) -> Result<runtime::Setup, Failure> {
+    runtime::begin(&Options {
         spec,
         rootfs: launch.rootfs.as_ref(),
         user: &launch.user,
@@ -157,13 +168,43 @@ fn make(made: &mut Made<'_>, launch: &Launch, spec: &Spec) -> Result<(), Failure
         stdin: launch.stdin != protocol::Stdin::Null,
         cgroups: &cgroup.in_hierarchies(),
         auto_start: launch.auto_start,
-    })?;
-    // While the container's process sets itself up.
-    let listener = Listener::bind(made.directories.run)
-        .map_err(|errno| Failure::system("make the control socket", errno.raw_os_error()))?;
-    made.listener = Some(listener);
-    made.container = Some(setup.finish()?);
-    passed("created")
+    })
+}
+
+/// Run a container once more whose last run has left nothing but its directory.
+pub(super) fn again(
+    launch: &Launch,
+    directories: &Directories,
+    events: &Events,
+) -> Result<(Container, Cgroup, RunState), Failure> {
+    let spec = read(launch)?;
+    directories.forget_volatile_mount();
+    let resources = spec.linux.resources.clone().unwrap_or_default();
+    let cgroup = Cgroup::create(&spec.linux.cgroups_path, &resources)?;
+    let run = || -> Result<_, Failure> {
+        let mut container = begin(launch, &spec, &cgroup)?.finish()?;
+        passed("restart-created")?;
+        container.start()?;
+        let failed = |what: &str, errno: Errno| Failure::system(what, errno.raw_os_error());
+        let state = record::running(launch, container.pid);
+        emergency::arm(Emergency {
+            pidfd: clone(&container.pidfd).map_err(|e| failed("watch the container", e))?,
+            cgroup: spec.linux.cgroups_path.clone(),
+            directories: directories.clone(),
+            state: state.clone(),
+            events: events.clone(),
+        });
+        Ok((container, state))
+    };
+    match run() {
+        Ok((container, state)) => Ok((container, cgroup, state)),
+        Err(failure) => {
+            emergency::disarm();
+            let _ = cgroup.kill();
+            let _ = cgroup.remove(PATIENCE);
+            Err(failure)
+        }
+    }
 }
 
 fn start(made: &mut Made<'_>, launch: &Launch, doorway: &Doorway) -> Result<(), Failure> {
@@ -306,9 +347,18 @@ fn supervise(
         memory: Memory::new(None),
         asked: Asked::default(),
         ending: None,
+        restarts: Restarts::new(launch),
+        over: false,
         state,
         events,
+        owner: None,
     };
+    if let Some(pid) = launch.owner {
+        match doorway.owner(pid) {
+            Some(owner) => supervisor.owner = Some(owner),
+            None => supervisor.owner_ended(),
+        }
+    }
     let interests = Interests {
         stdin: launch.attach && launch.stdin != protocol::Stdin::Null,
         stdout: launch.attach,

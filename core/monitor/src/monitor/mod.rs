@@ -24,6 +24,7 @@ mod process;
 mod record;
 mod removal;
 mod request;
+mod restart;
 mod stdin;
 mod streams;
 mod supervisor;
@@ -35,11 +36,19 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let Ok(given) = process::detach() else { return ExitCode::FAILURE };
     let mut supervisor = launch::launch(given);
-    match supervisor.run() {
-        Ok(ending) => supervisor.finish(ending),
-        Err(errno) => {
-            let why = crate::protocol::describe(errno.raw_os_error());
-            emergency::end(&format!("the monitor failed: {why}"));
+    loop {
+        match supervisor.run() {
+            Ok(Some(ending)) if supervisor.finish(ending) => {}
+            Ok(Some(_)) => break,
+            Ok(None) => {
+                supervisor.finish_waiting();
+                break;
+            }
+            Err(errno) => {
+                let why = crate::protocol::describe(errno.raw_os_error());
+                emergency::end(&format!("the monitor failed: {why}"));
+                break;
+            }
         }
     }
     process::leave()

@@ -25,6 +25,8 @@ pub(super) enum Source {
     Stdin,
     /// A signal to the monitor.
     Signal,
+    /// The process that the container is tied to has ended.
+    Owner,
     /// The container has run out of memory.
     Memory,
     /// A client can be read from or written to. The second number tells apart those that had the place one after another.
@@ -62,6 +64,7 @@ impl Source {
             Source::Exec(ExecSource::Output(Stream::Stdout), number) => (10, 0, number),
             Source::Exec(ExecSource::Output(Stream::Stderr), number) => (11, 0, number),
             Source::Exec(ExecSource::Stdin, number) => (12, 0, number),
+            Source::Owner => (13, 0, 0),
         };
         kind | u64::from(place & 0xff_ffff) << 8 | u64::from(turn) << 32
     }
@@ -81,6 +84,7 @@ impl Source {
             10 => Source::Exec(ExecSource::Output(Stream::Stdout), high),
             11 => Source::Exec(ExecSource::Output(Stream::Stderr), high),
             12 => Source::Exec(ExecSource::Stdin, high),
+            13 => Source::Owner,
             _ => Source::Client((code >> 8 & 0xff_ffff) as u32, high),
         }
     }

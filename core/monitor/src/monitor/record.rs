@@ -36,6 +36,8 @@ pub(super) fn running(launch: &Launch, pid: i32) -> RunState {
         reason: Reason::None,
         oom_killed: false,
         error: String::new(),
+        paused: false,
+        restart_count: 0,
     }
 }
 
@@ -53,15 +55,19 @@ pub(super) fn failed(launch: &Launch, failure: &Failure) -> RunState {
         pid: 0,
         started_at: now,
         finished_at: now,
-        // Docker's exit codes of a container that could not be started.
-        exit_code: match failure.class {
-            FailureClass::CommandNotFound => 127,
-            FailureClass::CommandNotExecutable => 126,
-            _ => 128,
-        },
+        exit_code: exit_code(failure),
         reason: Reason::StartFailed,
         error: failure.message.clone(),
         ..running(launch, 0)
+    }
+}
+
+/// Docker's exit codes of a container, or a further process, that could not be started.
+pub(super) fn exit_code(failure: &Failure) -> i32 {
+    match failure.class {
+        FailureClass::CommandNotFound => 127,
+        FailureClass::CommandNotExecutable => 126,
+        _ => 128,
     }
 }
 
@@ -141,6 +147,8 @@ mod tests {
             reason: Reason::MonitorDied,
             oom_killed: false,
             error: error.to_owned(),
+            paused: false,
+            restart_count: u32::MAX,
         }
     }
 

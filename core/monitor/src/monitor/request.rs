@@ -1,15 +1,21 @@
 //! What clients ask for.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::termios::{Winsize, tcsetwinsize};
+use serde::Deserialize;
 
 use super::client::Interests;
 use super::exec::Start;
 use super::supervisor::Supervisor;
-use crate::protocol::{Event, Failure, Request};
+use crate::failpoint::failpoint;
+use crate::oci::Resources;
+use crate::protocol::{Event, Failure, Launch, Request, Restart};
+
+/// How long the container's processes may take to hold still.
+const FREEZING: Duration = Duration::from_secs(5);
 
 impl Supervisor {
     /// Carry out a request and answer it.
@@ -43,10 +49,44 @@ impl Supervisor {
     ) -> Result<Option<Event>, Failure> {
         let ended = self.ending.is_some();
         let not_running = || Failure::invalid("the container is not running");
+        if self.restarts.are_due() && needs_a_run(&request) {
+            let message = "the container is restarting, wait until the container is running";
+            return Err(Failure::conflict(message));
+        }
         match request {
             Request::Start => Err(Failure::invalid("the container is started already")),
             Request::Kill { .. } | Request::Resize { .. } if ended => Err(not_running()),
             Request::Kill { signal } => self.kill(signal).map(|()| Some(Event::Done)),
+            Request::Pause | Request::Unpause | Request::Update { .. } if ended => {
+                Err(not_running())
+            }
+            Request::Pause => self.pause().map(|()| Some(Event::Done)),
+            Request::Unpause => self.unpause().map(|()| Some(Event::Done)),
+            Request::Update { resources, restart, launch } => {
+                self.update(&resources, restart, launch).map(|()| Some(Event::Done))
+            }
+            Request::Describe { attributes } => {
+                if let Some(launch) = &mut self.restarts.launch {
+                    launch.attributes.clone_from(&attributes);
+                }
+                self.events.describe(attributes);
+                Ok(Some(Event::Done))
+            }
+            Request::Restart { launch, signal, timeout_ms } => {
+                if !is_signal(signal) {
+                    return Err(no_such_signal(signal));
+                }
+                // The end of this run is past the point where it could be followed by another.
+                if ended {
+                    return Ok(self.exited());
+                }
+                self.restarts.asked = Some((launch, (place, turn)));
+                match self.restarts.are_due() {
+                    true => self.restarts.due = Some(Instant::now()),
+                    false => self.stop(signal, timeout_ms.map(Duration::from_millis)),
+                }
+                Ok(None)
+            }
             Request::Resize { rows, columns } => {
                 self.resize(rows, columns).map(|()| Some(Event::Done))
             }
@@ -99,7 +139,7 @@ impl Supervisor {
 
     /// The answer to whoever wants to know the end, when that is known already.
     fn exited(&self) -> Option<Event> {
-        self.ending.map(|_| Event::Exited { state: self.state.clone() })
+        self.ending.map(|_| Event::Exited { state: self.state.clone(), again: false })
     }
 
     fn add_interests(&mut self, place: u32, turn: u32, more: Interests) {
@@ -118,15 +158,69 @@ impl Supervisor {
         if !is_signal(signal) {
             return Err(no_such_signal(signal));
         }
+        let ends = signal == libc::SIGKILL || signal == libc::SIGTERM;
+        if self.restarts.are_due() {
+            if !ends {
+                return Err(Failure::conflict("the container is restarting"));
+            }
+            self.give_up(None);
+            return Ok(());
+        }
         self.asked.kill = Some(signal);
+        self.asked.ends_policy |= ends;
         self.events.kill(signal);
         match self.send_signal(signal) {
             // It is dead and we are about to see it.
-            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Ok(()) | Err(Errno::SRCH) => {
+                if signal == libc::SIGKILL {
+                    self.thaw();
+                }
+                Ok(())
+            }
             Err(errno) => {
                 Err(Failure::system(format!("send signal {signal}"), errno.raw_os_error()))
             }
         }
+    }
+
+    fn pause(&mut self) -> Result<(), Failure> {
+        if self.state.paused {
+            return Err(Failure::conflict("the container is already paused"));
+        }
+        self.cgroup.freeze(FREEZING)?;
+        self.state.paused = true;
+        self.write_state();
+        let _ = failpoint("paused");
+        self.events.tell("pause", &[]);
+        Ok(())
+    }
+
+    fn unpause(&mut self) -> Result<(), Failure> {
+        if !self.state.paused {
+            return Err(Failure::conflict("the container is not paused"));
+        }
+        self.cgroup.thaw()?;
+        self.state.paused = false;
+        self.write_state();
+        self.events.tell("unpause", &[]);
+        Ok(())
+    }
+
+    /// Limits first: a policy that holds is of no use to whoever is told that his limits do not.
+    fn update(
+        &mut self,
+        resources: &serde_json::Value,
+        restart: Restart,
+        launch: Option<Box<Launch>>,
+    ) -> Result<(), Failure> {
+        let resources = Resources::deserialize(resources)
+            .map_err(|error| Failure::invalid(format!("limits: {error}")))?;
+        if !self.restarts.are_due() {
+            self.cgroup.apply(&resources)?;
+        }
+        self.restarts.policy = restart;
+        self.restarts.launch = launch;
+        Ok(())
     }
 
     fn resize(&self, rows: u16, columns: u16) -> Result<(), Failure> {
@@ -135,6 +229,22 @@ impl Supervisor {
         };
         set_size(terminal, [rows, columns])
     }
+}
+
+/// It is about processes of the container.
+fn needs_a_run(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Pause
+            | Request::Unpause
+            | Request::Attach { .. }
+            | Request::Resize { .. }
+            | Request::ExecCreate { .. }
+            | Request::ExecStart { .. }
+            | Request::ExecKill { .. }
+            | Request::ExecResize { .. }
+            | Request::ExecDetach
+    )
 }
 
 /// Set a terminal's size.

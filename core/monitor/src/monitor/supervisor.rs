@@ -19,6 +19,7 @@ use super::output::{Output, Sinks};
 use super::poller::{Poller, Ready, Source};
 use super::process;
 use super::record;
+use super::restart::Restarts;
 use super::stdin::Stdin;
 use crate::cgroup::Cgroup;
 use crate::protocol::{Event, Failure};
@@ -69,16 +70,27 @@ pub(super) struct Supervisor {
     pub(super) memory: Memory,
     pub(super) asked: Asked,
     pub(super) ending: Option<Ending>,
+    pub(super) restarts: Restarts,
+    /// It has ended, and is not started again although that was meant.
+    pub(super) over: bool,
     pub(super) state: RunState,
     pub(super) events: Events,
+    /// The process that it is tied to.
+    pub(super) owner: Option<OwnedFd>,
 }
 
 impl Supervisor {
-    /// Look after the container until its process 1 has ended.
-    pub(super) fn run(&mut self) -> Result<Ending, Errno> {
-        self.poller.watch(&self.container.pidfd, Source::Process, EventFlags::IN)?;
+    /// Look after the container until its process 1 has ended; or wait for its next run, until that has ended, or there
+    /// is to be none after all.
+    pub(super) fn run(&mut self) -> Result<Option<Ending>, Errno> {
+        if !self.restarts.are_due() {
+            self.poller.watch(&self.container.pidfd, Source::Process, EventFlags::IN)?;
+        }
         self.poller.watch(&self.listener, Source::Listener, EventFlags::IN)?;
         self.poller.watch(&self.signals, Source::Signal, EventFlags::IN)?;
+        if let Some(owner) = &self.owner {
+            self.poller.watch(owner, Source::Owner, EventFlags::IN)?;
+        }
         loop {
             self.output.watch(&self.poller, &self.clients)?;
             self.execs.watch(&self.poller, &mut self.clients);
@@ -92,10 +104,16 @@ impl Supervisor {
                 self.handle(ready)?;
                 // Answers from now on wait for the settled state.
                 if let Some(ending) = self.ending {
-                    return Ok(ending);
+                    return Ok(Some(ending));
+                }
+                if self.over {
+                    return Ok(None);
                 }
             }
             self.look_at_clock()?;
+            if self.over {
+                return Ok(None);
+            }
         }
     }
 
@@ -137,6 +155,7 @@ impl Supervisor {
             Source::Stdin => self.stdin.go_on(&self.poller),
             Source::Signal => self.take_signals(),
             Source::Memory => self.memory.noticed(),
+            Source::Owner => self.owner_ended(),
             Source::Client(place, turn) => self.serve(place, turn, ready),
             Source::Exec(source, number) => self.exec_ready(source, number),
         }
@@ -151,8 +170,8 @@ impl Supervisor {
         };
         let limit = self.terms.limit.filter(|_| !self.asked.timed_out);
         let (clients, memory) = (self.clients.deadline(), self.memory.deadline());
-        let execs = self.execs.deadline();
-        [stop, limit, clients, memory, execs, self.listen_again, self.settle_at]
+        let (execs, restart) = (self.execs.deadline(), self.restarts.due);
+        [stop, limit, clients, memory, execs, restart, self.listen_again, self.settle_at]
             .into_iter()
             .flatten()
             .min()
@@ -179,6 +198,9 @@ impl Supervisor {
             self.state.oom_killed = true;
             self.write_state();
             self.events.tell("oom", &[]);
+        }
+        if due(self.restarts.due) {
+            self.restart();
         }
         if due(self.settle_at) {
             self.settle_down();
@@ -257,6 +279,9 @@ impl Supervisor {
         if ready.writable && !self.clients.flush(place, turn, self.output.chunk()) {
             self.clients.stop_sending(place, turn);
         }
+        if self.clients.get(place, turn).is_some_and(|c| c.last_words && !c.has_unsent()) {
+            return self.leave(place, turn);
+        }
         if ready.hung_up {
             // What it has sent before counts all the same; answers do not.
             self.clients.stop_sending(place, turn);
@@ -319,6 +344,15 @@ impl Supervisor {
         }
     }
 
+    /// The process that it is tied to has ended.
+    pub(super) fn owner_ended(&mut self) {
+        if let Some(owner) = self.owner.take() {
+            self.poller.forget(&owner);
+        }
+        self.asked.owner_gone = true;
+        self.kill_all();
+    }
+
     /// A client sends nothing more: the owner's end of the launch socket is closed, or half of another connection.
     fn ended_sending(&mut self, place: u32, turn: u32) {
         self.end_if_owned(place, turn);
@@ -351,6 +385,9 @@ impl Supervisor {
 
     /// Ask the container to end, and see to it that it does.
     pub(super) fn stop(&mut self, signal: i32, timeout: Option<Duration>) {
+        if self.restarts.are_due() {
+            return self.give_up(None);
+        }
         let until = timeout.and_then(|t| Instant::now().checked_add(t));
         self.asked.stop = match self.asked.stop {
             Stop::NotAsked => Stop::Waiting(until),
@@ -361,6 +398,7 @@ impl Supervisor {
         self.events.kill(signal);
         // One that is dying already needs no signal.
         let _ = self.send_signal(signal);
+        self.thaw();
     }
 
     pub(super) fn send_signal(&self, signal: i32) -> Result<(), Errno> {
@@ -368,12 +406,24 @@ impl Supervisor {
     }
 
     /// SIGKILL to everything in the container.
-    pub(super) fn kill_all(&self) {
+    pub(super) fn kill_all(&mut self) {
+        if self.restarts.are_due() {
+            return self.give_up(None);
+        }
         self.events.kill(libc::SIGKILL);
         // Both may find nothing left to kill. Process 1 is killed by itself too: where there is no cgroup.kill the other way
         // takes longer.
         let _ = self.send_signal(libc::SIGKILL);
         let _ = self.cgroup.kill();
+        self.thaw();
+    }
+
+    /// Frozen processes neither end nor handle a signal.
+    pub(super) fn thaw(&mut self) {
+        if self.state.paused && self.cgroup.thaw().is_ok() {
+            self.state.paused = false;
+            self.write_state();
+        }
     }
 
     /// The first time that the log cannot be written, say so where inspecting shows it.
@@ -386,7 +436,7 @@ impl Supervisor {
         }
     }
 
-    fn write_state(&self) {
+    pub(super) fn write_state(&self) {
         // It is written again at the end, and that one is what counts.
         let _ = record::write(self.directories.container, &self.state, false);
     }

@@ -90,10 +90,12 @@ impl Bench {
             attach: false,
             auto_start: true,
             tied: false,
+            owner: None,
             auto_remove: false,
             attributes: BTreeMap::from([("name".to_owned(), "it".to_owned())]),
             boot_id: "boot".to_owned(),
             timeout_ms: 0,
+            restart: Default::default(),
             failpoints: None,
         }
     }

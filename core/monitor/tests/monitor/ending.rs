@@ -1,6 +1,8 @@
 //! Ends: by itself, by a signal, by a stop, for lack of memory, with its owner; and what is true on disk when.
 
-use barque_monitor::protocol::{self, Channel, Event, FailureClass, Launch, Request, Stdin};
+use barque_monitor::protocol::{
+    self, Channel, Event, FailureClass, Launch, Request, Restart, Stdin,
+};
 use barque_monitor::state::{Reason, Status};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -23,6 +25,105 @@ fn an_exit_code_is_reported_and_on_disk_before_it_is_told() {
     running.wire.closed();
     // Whoever waits for that finds nothing left.
     assert!(!bench.is_locked());
+    bench.assert_gone();
+}
+
+#[test]
+fn a_container_dies_with_its_owner_however_that_dies_and_is_not_restarted() {
+    let bench = Bench::new();
+    let mut owner = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+    let launch = Launch {
+        owner: Some(owner.id().cast_signed()),
+        restart: Restart::Always,
+        ..bench.launch(&["/bin/sleep", "1000"])
+    };
+    let mut running = bench.start(&launch);
+    let pid = running.started();
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(is_alive(pid));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let state = running.wire.exited();
+    assert_eq!((state.status, state.exit_code), (Status::Exited, 137));
+    assert_eq!((state.reason, state.restart_count), (Reason::OwnerGone, 0));
+    running.wire.closed();
+    assert!(!is_alive(pid));
+    bench.assert_gone();
+}
+
+#[test]
+fn an_owner_that_is_dead_already_ends_it_at_once() {
+    let bench = Bench::new();
+    let mut owner = std::process::Command::new("/bin/true").spawn().unwrap();
+    let pid = owner.id().cast_signed();
+    owner.wait().unwrap();
+    let launch = Launch { owner: Some(pid), ..bench.launch(&["/bin/sleep", "1000"]) };
+    let mut running = bench.start(&launch);
+    running.started();
+    assert_eq!(running.wire.exited().reason, Reason::OwnerGone);
+    running.wire.closed();
+    bench.assert_gone();
+}
+
+#[test]
+fn a_policy_runs_it_again_and_the_state_says_what_it_waits_for() {
+    let bench = Bench::new();
+    let launch = Launch { restart: Restart::OnFailure { most: 2 }, ..bench.script("exit 9") };
+    let mut running = bench.start(&launch);
+    running.started();
+    let mut told = Vec::new();
+    loop {
+        let Event::Exited { state, again } = running.wire.event() else { panic!() };
+        assert_eq!(state.exit_code, 9);
+        told.push((again, state.status));
+        if !again {
+            break;
+        }
+    }
+    let waits = (true, Status::Restarting);
+    assert_eq!(told, [waits, waits, (false, Status::Exited)]);
+    running.wire.closed();
+    assert_eq!(bench.state().restart_count, 2);
+    bench.assert_gone();
+}
+
+#[test]
+fn a_stop_ends_the_wait_for_the_next_run() {
+    let bench = Bench::new();
+    let launch = Launch { restart: Restart::Always, ..bench.script("exit 9") };
+    let mut running = bench.start(&launch);
+    running.started();
+    // The third pause is long enough to be met.
+    wait_until("it waits", || {
+        let state = bench.state();
+        state.status == Status::Restarting && state.restart_count >= 2
+    });
+    let stop = Request::Stop { signal: SIGTERM, timeout_ms: Some(0) };
+    let Event::Exited { state, again } = running.connect().ask(stop) else { panic!() };
+    assert_eq!((state.status, state.exit_code, again), (Status::Exited, 9, false));
+    bench.wait_until_gone();
+}
+
+#[test]
+fn a_paused_container_holds_still_and_dies_all_the_same() {
+    let bench = Bench::new();
+    let mut running = bench.start(&bench.script("while :; do echo x >>/tmp/beat; done"));
+    running.started();
+    let beat = bench.path.join("rootfs/tmp/beat");
+    let length = || std::fs::metadata(&beat).map_or(0, |found| found.len());
+    wait_until("it beats", || length() > 0);
+    assert!(matches!(running.connect().ask(Request::Pause), Event::Done));
+    assert!(bench.state().paused);
+    let before = length();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(length(), before);
+    assert!(matches!(running.connect().ask(Request::Unpause), Event::Done));
+    wait_until("it beats again", || length() > before);
+    assert!(matches!(running.connect().ask(Request::Pause), Event::Done));
+    assert!(matches!(running.connect().ask(Request::Kill { signal: SIGKILL }), Event::Done));
+    let state = running.wire.exited();
+    assert_eq!((state.exit_code, state.paused), (137, false));
+    running.wire.closed();
     bench.assert_gone();
 }
 
@@ -155,7 +256,7 @@ fn stop_asks_first() {
     running.started();
     wait_until("it is ready", || bench.log().ends_with(b"ready\n"));
     let stop = Request::Stop { signal: SIGTERM, timeout_ms: Some(60_000) };
-    let Event::Exited { state } = running.connect().ask(stop) else { panic!() };
+    let Event::Exited { state, .. } = running.connect().ask(stop) else { panic!() };
     assert_eq!((state.exit_code, state.reason), (5, Reason::Stopped));
 }
 

@@ -40,7 +40,7 @@ mod steps {
             let mut told = None;
             loop {
                 match running.wire.receive() {
-                    Frame::Event(Event::Exited { state }) => told = Some(state.exit_code),
+                    Frame::Event(Event::Exited { state, .. }) => told = Some(state.exit_code),
                     Frame::End => break,
                     _ => {}
                 }

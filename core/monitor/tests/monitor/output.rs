@@ -138,7 +138,7 @@ fn who_follows_is_told_of_each_growth_and_never_holds_up() {
                 notices += 1;
                 seen = bench.log().len();
             }
-            Frame::Event(Event::Exited { state }) => break state,
+            Frame::Event(Event::Exited { state, .. }) => break state,
             other => panic!("{other:?}"),
         }
     };

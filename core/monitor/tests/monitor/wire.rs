@@ -75,7 +75,7 @@ impl Wire {
             match self.receive() {
                 Frame::Stdout(bytes) => stdout.extend(bytes),
                 Frame::Stderr(bytes) => stderr.extend(bytes),
-                Frame::Event(Event::Exited { state }) => return (stdout, stderr, state),
+                Frame::Event(Event::Exited { state, .. }) => return (stdout, stderr, state),
                 Frame::Event(_) => {}
                 Frame::End => panic!("closed without an end"),
             }

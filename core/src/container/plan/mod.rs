@@ -29,9 +29,9 @@ pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 
 use barque_monitor::oci;
-use barque_monitor::protocol::{self, Launch, Overlay, Stdin};
+use barque_monitor::protocol::{self, Launch, Overlay, Restart, Stdin};
 
-use crate::api::{ContainerConfig, ContainerCreate};
+use crate::api::{ContainerConfig, ContainerCreate, HostConfig, RestartPolicy};
 use crate::error::{Error, Result};
 use crate::shorthand;
 use capabilities::Capabilities;
@@ -66,7 +66,7 @@ pub(crate) struct PlanInput<'a> {
 pub(crate) struct Plan {
     /// The configuration the container has: the request's and the image's, merged. `Config` of an inspect document.
     pub(crate) config: ContainerConfig,
-    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `timeout_ms`, `attributes`,
+    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `owner`, `timeout_ms`, `attributes`,
     /// `boot_id` and `failpoints` are the caller's to set.
     pub(crate) launch: Launch,
     /// Files to write into the container's directory before it starts: name and content.
@@ -113,6 +113,8 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         attach: false,
         auto_start: false,
         tied: false,
+        owner: None,
+        restart: restart(host_config)?,
         auto_remove: host_config.auto_remove,
         timeout_ms: 0,
         attributes: Default::default(),
@@ -121,6 +123,40 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     };
     let files = files::contents(host_config, namespaces, &config.hostname, host)?;
     Ok(Plan { config, launch, files, warnings })
+}
+
+/// The restart policy, in docker's words where it is none.
+fn restart(host_config: &HostConfig) -> Result<Restart> {
+    let RestartPolicy { name, maximum_retry_count } = &host_config.restart_policy;
+    let policy = match name.as_str() {
+        "" | "no" => Restart::No,
+        // Without a daemon nobody is there to tell them apart: after a stop neither starts by itself.
+        "always" | "unless-stopped" => Restart::Always,
+        "on-failure" => match u32::try_from(*maximum_retry_count) {
+            Ok(most) => Restart::OnFailure { most },
+            Err(_) => {
+                return Err(Error::invalid("maximum retry count cannot be negative")
+                    .about("field", "HostConfig.RestartPolicy.MaximumRetryCount"));
+            }
+        },
+        other => {
+            return Err(Error::invalid(format!(
+                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+            ))
+            .about("field", "HostConfig.RestartPolicy.Name"));
+        }
+    };
+    if *maximum_retry_count != 0 && name != "on-failure" {
+        return Err(Error::invalid(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+        )
+        .about("field", "HostConfig.RestartPolicy.MaximumRetryCount"));
+    }
+    if policy != Restart::No && host_config.auto_remove {
+        return Err(Error::invalid("can't create 'AutoRemove' container with restart policy")
+            .about("field", "HostConfig.AutoRemove"));
+    }
+    Ok(policy)
 }
 
 /// The host name: what is asked for, the host's where that is shared, else the beginning of the id.

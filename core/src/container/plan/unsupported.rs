@@ -25,9 +25,6 @@ const NOT_YET: &[Row] = &[
     }),
     ("HostConfig.PublishAllPorts", |c| c.host_config.publish_all_ports),
     ("HostConfig.Links", |c| !c.host_config.links.is_empty()),
-    ("HostConfig.RestartPolicy", |c| {
-        !matches!(c.host_config.restart_policy.name.as_str(), "" | "no")
-    }),
     ("HostConfig.Cgroup", |c| !c.host_config.cgroup.is_empty()),
     ("HostConfig.CgroupParent", |c| !c.host_config.cgroup_parent.is_empty()),
     ("HostConfig.StorageOpt", |c| !c.host_config.storage_opt.is_empty()),

@@ -24,7 +24,8 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
                 create(&mut Fields(create_fields), &mut words)?;
             }
         }
-        "container.start" | "container.inspect" | "container.wait" => {
+        "container.start" | "container.inspect" | "container.wait" | "container.pause"
+        | "container.unpause" => {
             let verb = &operation["container.".len()..];
             words.push(verb.into());
             if verb == "inspect" {
@@ -41,6 +42,34 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.push("stop".into());
             fields.flag("Timeout", "--time", &mut words);
             fields.flag("Signal", "--signal", &mut words);
+            words.push(fields.text("Id"));
+        }
+        "container.restart" => {
+            words.push("restart".into());
+            fields.flag("Timeout", "--time", &mut words);
+            fields.flag("Signal", "--signal", &mut words);
+            words.push(fields.text("Id"));
+        }
+        "container.rename" => {
+            words.push("rename".into());
+            words.push(fields.text("Id"));
+            words.push(fields.text("Name"));
+        }
+        "container.update" => {
+            words.push("update".into());
+            for (name, flag) in [
+                ("Memory", "--memory"),
+                ("MemorySwap", "--memory-swap"),
+                ("MemoryReservation", "--memory-reservation"),
+                ("CpuShares", "--cpu-shares"),
+                ("CpuPeriod", "--cpu-period"),
+                ("CpuQuota", "--cpu-quota"),
+                ("CpusetCpus", "--cpuset-cpus"),
+                ("PidsLimit", "--pids-limit"),
+            ] {
+                fields.flag(name, flag, &mut words);
+            }
+            fields.restart_policy(&mut words);
             words.push(fields.text("Id"));
         }
         "container.remove" => {
@@ -267,6 +296,7 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
     ] {
         host.list(name, flag, words);
     }
+    host.restart_policy(words);
     host.map("Sysctls", "--sysctl", '=', words);
     host.map("Tmpfs", "--tmpfs", ':', words);
     if let Some(nano) = host.0.remove("NanoCpus").and_then(|v| v.as_f64()) {
@@ -330,6 +360,16 @@ impl Fields {
         }
     }
 
+    fn restart_policy(&mut self, words: &mut Vec<String>) {
+        if let Some(policy) = self.0.remove("RestartPolicy") {
+            let name = text(&policy["Name"]);
+            words.push(match policy["MaximumRetryCount"].as_i64() {
+                Some(most) => format!("--restart={name}:{most}"),
+                None => format!("--restart={name}"),
+            });
+        }
+    }
+
     fn filters(&mut self, words: &mut Vec<String>) {
         if let Some(Value::Object(filters)) = self.0.remove("Filters") {
             for (name, values) in filters {
@@ -382,11 +422,12 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
             documents.pop().ok_or_else(|| "inspect printed an empty list".to_owned())
         }
         // Verbs that print what they were done to.
-        "container.start" | "container.stop" | "container.kill" | "container.remove" => {
+        "container.start" | "container.stop" | "container.kill" | "container.remove"
+        | "container.pause" | "container.unpause" | "container.restart" | "container.update" => {
             let asked: Value = serde_json::from_str(request).map_err(|e| e.to_string())?;
             if asked["Id"] == line { Ok(json!({})) } else { Err(format!("printed {line:?}")) }
         }
-        "image.tag" => {
+        "image.tag" | "container.rename" => {
             if line.is_empty() {
                 Ok(json!({}))
             } else {

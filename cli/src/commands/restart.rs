@@ -1,0 +1,41 @@
+//! `barque restart`.
+
+use barque::api;
+use clap::Args;
+
+use super::each;
+use crate::args::{Operands, Parsed, Verb};
+use crate::failure::Result;
+
+pub(crate) const VERB: Verb = Verb {
+    name: "restart",
+    about: "Restart one or more containers",
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    operands: Operands::AtLeast(1),
+    trailing: false,
+    flags: Flags::augment_args,
+    run,
+};
+
+#[derive(Args)]
+struct Flags {
+    /// Signal to send to the container
+    #[arg(short, long, value_name = "string", default_value = "")]
+    signal: String,
+    /// Seconds to wait before killing the container
+    #[arg(short, long, alias = "time", value_name = "int")]
+    timeout: Option<i64>,
+}
+
+fn run(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let engine = parsed.engine()?;
+    each(&parsed.operands, |id| {
+        let request = api::ContainerRestart {
+            id: id.to_owned(),
+            timeout: flags.timeout,
+            signal: flags.signal.clone(),
+        };
+        engine.containers().restart(&request).map(|()| id.to_owned())
+    })
+}
