@@ -146,6 +146,11 @@ export class Api {
     return this.call('container.pause', request, options);
   }
 
+  /** Remove the containers that do not run. */
+  containerPrune(request: t.ContainerPrune = {}, options?: Abortable): Promise<t.ContainersPruned> {
+    return this.call('container.prune', request, options);
+  }
+
   /** Remove a container. */
   containerRemove(request: t.ContainerRemove, options?: Abortable): Promise<t.Nothing> {
     return this.call('container.remove', request, options);
@@ -276,6 +281,11 @@ export class Api {
     return this.call('image.load', request, options);
   }
 
+  /** Remove the images that nothing needs. */
+  imagePrune(request: t.ImagePrune = {}, options?: Abortable): Promise<t.ImagesPruned> {
+    return this.call('image.prune', request, options);
+  }
+
   /** Fetch an image from its registry. */
   imagePull(request: t.ImagePull, options?: Abortable): Promise<ProgressStream<t.ImagePulled>> {
     return this.progress('image.pull', request, options);
@@ -301,9 +311,39 @@ export class Api {
     return this.call('system.info', request, options);
   }
 
+  /** Remove what nothing needs. */
+  systemPrune(request: t.SystemPrune = {}, options?: Abortable): Promise<t.SystemPruned> {
+    return this.call('system.prune', request, options);
+  }
+
   /** Versions. */
   systemVersion(request: t.Nothing = {}, options?: Abortable): Promise<t.SystemVersion> {
     return this.call('system.version', request, options);
+  }
+
+  /** Create a volume, or find that there is one of that name. */
+  volumeCreate(request: t.VolumeCreate = {}, options?: Abortable): Promise<t.Volume> {
+    return this.call('volume.create', request, options);
+  }
+
+  /** A volume. */
+  volumeInspect(request: t.VolumeRef, options?: Abortable): Promise<t.Volume> {
+    return this.call('volume.inspect', request, options);
+  }
+
+  /** List volumes. */
+  volumeList(request: t.VolumeList = {}, options?: Abortable): Promise<t.VolumesListed> {
+    return this.call('volume.list', request, options);
+  }
+
+  /** Remove the volumes that no container has. */
+  volumePrune(request: t.VolumePrune = {}, options?: Abortable): Promise<t.VolumesPruned> {
+    return this.call('volume.prune', request, options);
+  }
+
+  /** Remove a volume. */
+  volumeRemove(request: t.VolumeRemove, options?: Abortable): Promise<t.Nothing> {
+    return this.call('volume.remove', request, options);
   }
 
   /** Let go of the engine. Containers go on. */

@@ -4,15 +4,21 @@ import type {
   AuthConfig,
   ContainerCreate,
   ContainerList,
+  ContainersPruned,
   ContainerSummary,
   DiskUsage,
   ImageList,
   ImageLoaded,
   ImagePull,
+  ImagesPruned,
   ImageSummary,
   Progress,
   SystemInfo,
+  SystemPruned,
   SystemVersion,
+  VolumeCreate,
+  VolumesListed,
+  VolumesPruned,
 } from './types.generated';
 import { Container } from './container';
 import { type Abortable, Api } from './api';
@@ -22,6 +28,7 @@ import { Image, reference } from './image';
 import { type ImageSource, withInput } from './input';
 import { runRequest, type RunOptions, type RunResult, runToEnd } from './run';
 import type { OutputStream } from './streams';
+import { Volume } from './volume';
 
 /** Where the engine is. */
 export interface BarqueOptions {
@@ -195,6 +202,55 @@ export class Barque {
   /** The image of that name, digest or id. Asks nothing: it need not be there. */
   getImage(name: string): Image {
     return new Image(this.api, name);
+  }
+
+  /** Create a volume, or find that there is one of that name. */
+  async createVolume(options: VolumeCreate & Abortable = {}): Promise<Volume> {
+    const { abortSignal, ...document } = options;
+    const created = await this.api.call('volume.create', document, { abortSignal });
+    return new Volume(this.api, created.Name);
+  }
+
+  /** The volume of that name. Asks nothing: it need not be there. */
+  getVolume(name: string): Volume {
+    return new Volume(this.api, name);
+  }
+
+  /** The volumes, by name. */
+  listVolumes(options: { filters?: Filters } & Abortable = {}): Promise<VolumesListed> {
+    return this.api.call('volume.list', { Filters: filters(options.filters) }, options);
+  }
+
+  /** Remove the volumes that no container has and nobody gave a name; the filter `all`: the others too. */
+  pruneVolumes(options: { filters?: Filters; dryRun?: boolean } & Abortable = {}): Promise<VolumesPruned> {
+    const request = { Filters: filters(options.filters), DryRun: options.dryRun ?? false };
+    return this.api.call('volume.prune', request, options);
+  }
+
+  /** Remove the containers that do not run. */
+  pruneContainers(options: { filters?: Filters; dryRun?: boolean } & Abortable = {}): Promise<ContainersPruned> {
+    const request = { Filters: filters(options.filters), DryRun: options.dryRun ?? false };
+    return this.api.call('container.prune', request, options);
+  }
+
+  /** Remove the images without a tag that no container stands on; the filter `dangling: 'false'`: those with one too. */
+  pruneImages(options: { filters?: Filters; dryRun?: boolean } & Abortable = {}): Promise<ImagesPruned> {
+    const request = { Filters: filters(options.filters), DryRun: options.dryRun ?? false };
+    return this.api.call('image.prune', request, options);
+  }
+
+  /** Remove what nothing needs: containers that do not run, and images: those without a tag, or `all`. With `volumes` those too
+   * that nobody gave a name and no container has. */
+  prune(
+    options: { all?: boolean; volumes?: boolean; filters?: Filters; dryRun?: boolean } & Abortable = {},
+  ): Promise<SystemPruned> {
+    const request = {
+      All: options.all ?? false,
+      Volumes: options.volumes ?? false,
+      Filters: filters(options.filters),
+      DryRun: options.dryRun ?? false,
+    };
+    return this.api.call('system.prune', request, options);
   }
 
   /** The engine and this host. */

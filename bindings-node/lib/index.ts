@@ -30,6 +30,8 @@ export { ProgressStream } from './progress';
 export type { RunInput, RunOptions, RunResult } from './run';
 export { type Chunk, demuxStream, type Output, OutputStream, type Wanted } from './streams';
 export * from './types.generated';
+export { Volume } from './volume';
+export type { Volume as VolumeDocument } from './types.generated';
 
 /** barque's version. */
 export const version: string = native.version();

@@ -2,6 +2,7 @@
 
 mod disk_usage;
 mod info;
+mod prune;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::image::Images;
 use crate::layout::Layout;
 use crate::store::{Owner, Store};
 use crate::stream::{Canceller, Stream};
+use crate::volume::Volumes;
 use crate::{monitor_image, reconcile, sys};
 
 /// Where an engine keeps what it knows.
@@ -110,6 +112,11 @@ impl Engine {
     /// Images.
     pub fn images(&self) -> Images<'_> {
         Images::new(self)
+    }
+
+    /// Volumes.
+    pub fn volumes(&self) -> Volumes<'_> {
+        Volumes::new(self)
     }
 
     /// Carry out an operation by name: a request document in, the answer's document out ([`api::operations`](crate::api::operations)).

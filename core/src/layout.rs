@@ -96,6 +96,16 @@ impl Layout {
         self.containers().join(id)
     }
 
+    /// All volumes.
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
+    /// A volume's directory (the name was checked when the volume was made).
+    pub(crate) fn volume(&self, name: &str) -> PathBuf {
+        self.volumes().join(name)
+    }
+
     /// Programs the library carries and writes out: the monitor.
     pub(crate) fn programs(&self) -> PathBuf {
         self.root.join("libexec")

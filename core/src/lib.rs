@@ -33,12 +33,14 @@ pub mod container;
 pub mod human;
 pub mod image;
 pub mod shorthand;
+pub mod volume;
 
 mod collect;
 mod engine;
 mod error;
 mod events;
 mod failpoint;
+mod filters;
 mod layout;
 mod monitor_image;
 mod progress;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::image::publish;
 use crate::store::{Durability, Intent, Owner, lease};
-use crate::sys;
+use crate::{sys, volume};
 
 /// A row that may be unfinished.
 struct Row {
@@ -74,6 +74,8 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     for id in &suspects {
         settled &= container::settle_if_free(engine, id).is_ok();
     }
+    // After the containers, which may take theirs with them.
+    settled &= volume::clear_orphans(engine, first_in_this_boot).is_ok();
     if first_in_this_boot && settled {
         // One that cannot be written only means that the next one looks again.
         let _ = sys::file::replace(&layout.boot(), engine.boot_id().as_bytes(), 0o600);

@@ -25,8 +25,10 @@ pub use device::{blkio_bps, blkio_iops, blkio_weight, cpus, device};
 pub use duration::duration;
 pub use env::{env, env_file};
 pub use gpus::gpus;
-pub(crate) use mount::check_target as check_mount_target;
-pub use mount::{Bind, bind, mount, tmpfs};
+pub use mount::{Bind, bind, mount, tmpfs, volume_name};
+pub(crate) use mount::{
+    check_target as check_mount_target, is_propagation, target as mount_target,
+};
 pub use net::{dns, dns_option, dns_search, extra_host, hostname};
 pub use pair::{label, log_option, restart_policy, sysctl};
 pub use port::{Port, port};

@@ -165,6 +165,9 @@
 /** For barque_image_remove: keep images without a name that it was built on. */
 #define BARQUE_IMAGE_REMOVE_NO_PRUNE 2
 
+/** For barque_volume_remove: that there is none is fine. */
+#define BARQUE_VOLUME_REMOVE_FORCE 1
+
 /**
  * Cancels the calls and streams it was given to. Any thread may use it at any time.
  *
@@ -615,6 +618,16 @@ int barque_container_kill(const barque_engine *engine,
                           const barque_cancel *cancel,
                           barque_error **err);
 
+/**
+ * Remove the containers that do not run: `request` is a ContainerPrune document, NULL for all of them; `*out` becomes a
+ * ContainersPruned. "DryRun" only says what would go.
+ */
+int barque_container_prune(const barque_engine *engine,
+                           const char *request,
+                           const barque_cancel *cancel,
+                           char **out,
+                           barque_error **err);
+
 /** Remove a container. `flags` is 0 or a sum of BARQUE_REMOVE_FORCE and BARQUE_REMOVE_VOLUMES. */
 int barque_container_remove(const barque_engine *engine,
                             const char *id,
@@ -900,6 +913,16 @@ int barque_image_remove(const barque_engine *engine,
                         char **out,
                         barque_error **err);
 
+/**
+ * Remove the images that nothing needs: `request` is an ImagePrune document, NULL for those without a tag; `*out` becomes an
+ * ImagesPruned.
+ */
+int barque_image_prune(const barque_engine *engine,
+                       const char *request,
+                       const barque_cancel *cancel,
+                       char **out,
+                       barque_error **err);
+
 /** The engine and this host: `*out` becomes a SystemInfo document. */
 int barque_system_info(const barque_engine *engine,
                        const barque_cancel *cancel,
@@ -917,6 +940,57 @@ int barque_system_df(const barque_engine *engine,
                      const barque_cancel *cancel,
                      char **out,
                      barque_error **err);
+
+/**
+ * Remove what nothing needs: `request` is a SystemPrune document, NULL for the containers that do not run and the images without a
+ * tag; `*out` becomes a SystemPruned.
+ */
+int barque_system_prune(const barque_engine *engine,
+                        const char *request,
+                        const barque_cancel *cancel,
+                        char **out,
+                        barque_error **err);
+
+/**
+ * Create a volume, or find that there is one of that name: `request` is a VolumeCreate document, NULL for a new volume without
+ * a name; `*out` becomes a Volume.
+ */
+int barque_volume_create(const barque_engine *engine,
+                         const char *request,
+                         const barque_cancel *cancel,
+                         char **out,
+                         barque_error **err);
+
+/** List volumes: `request` is a VolumeList document, NULL for all; `*out` becomes a VolumesListed. */
+int barque_volume_list(const barque_engine *engine,
+                       const char *request,
+                       const barque_cancel *cancel,
+                       char **out,
+                       barque_error **err);
+
+/** A volume: `*out` becomes a Volume document, whose "Mountpoint" is the directory with its files. */
+int barque_volume_inspect(const barque_engine *engine,
+                          const char *name,
+                          const barque_cancel *cancel,
+                          char **out,
+                          barque_error **err);
+
+/** Remove a volume and all that is in it. BARQUE_ERR_CONFLICT while a container has it. `flags`: BARQUE_VOLUME_REMOVE_*. */
+int barque_volume_remove(const barque_engine *engine,
+                         const char *name,
+                         uint32_t flags,
+                         const barque_cancel *cancel,
+                         barque_error **err);
+
+/**
+ * Remove the volumes that no container has: `request` is a VolumePrune document, NULL for those that nobody gave a name; `*out`
+ * becomes a VolumesPruned. "DryRun" only says what would go.
+ */
+int barque_volume_prune(const barque_engine *engine,
+                        const char *request,
+                        const barque_cancel *cancel,
+                        char **out,
+                        barque_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -272,6 +272,19 @@ pub extern "C" fn barque_container_kill(
     })
 }
 
+/// Remove the containers that do not run: `request` is a ContainerPrune document, NULL for all of them; `*out` becomes a
+/// ContainersPruned. "DryRun" only says what would go.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_prune(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "container.prune", request, cancel, out))
+}
+
 /// Remove a container. `flags` is 0 or a sum of BARQUE_REMOVE_FORCE and BARQUE_REMOVE_VOLUMES.
 #[unsafe(no_mangle)]
 pub extern "C" fn barque_container_remove(

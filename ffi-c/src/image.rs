@@ -185,3 +185,16 @@ pub extern "C" fn barque_image_remove(
         call::answer(Out::optional(out), &removed)
     })
 }
+
+/// Remove the images that nothing needs: `request` is an ImagePrune document, NULL for those without a tag; `*out` becomes an
+/// ImagesPruned.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_image_prune(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "image.prune", request, cancel, out))
+}

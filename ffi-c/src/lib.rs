@@ -22,6 +22,7 @@ pub mod stream;
 pub mod system;
 pub mod text;
 pub mod version;
+pub mod volume;
 
 mod boundary;
 mod call;

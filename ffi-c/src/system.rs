@@ -40,3 +40,16 @@ pub extern "C" fn barque_system_df(
 ) -> c_int {
     boundary::run(err, || call::document(engine, "system.df", std::ptr::null(), cancel, out))
 }
+
+/// Remove what nothing needs: `request` is a SystemPrune document, NULL for the containers that do not run and the images without a
+/// tag; `*out` becomes a SystemPruned.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_system_prune(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "system.prune", request, cancel, out))
+}

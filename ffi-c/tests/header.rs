@@ -7,7 +7,7 @@ mod toolchain;
 use toolchain::{Language, Program, manifest_dir};
 
 /// The files in the order a reader wants them.
-const SOURCES: [&str; 13] = [
+const SOURCES: &[&str] = &[
     "version",
     "error",
     "text",
@@ -21,6 +21,7 @@ const SOURCES: [&str; 13] = [
     "file",
     "image",
     "system",
+    "volume",
 ];
 
 fn generated() -> String {

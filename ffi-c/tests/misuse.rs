@@ -14,7 +14,8 @@ fn may_be_null(function: &Function, parameter: &Parameter) -> bool {
         (&*function.name, &*parameter.name),
         (_, "cancel" | "err" | "condition" | "signal" | "root" | "run_directory")
             | ("barque_call" | "barque_open_stream" | "barque_container_list", "request")
-            | ("barque_image_list", "request")
+            | ("barque_image_list" | "barque_container_prune", "request")
+            | ("barque_volume_create" | "barque_volume_list" | "barque_volume_prune", "request")
             | ("barque_container_wait" | "barque_image_remove", "out" | "exit_code")
             | ("barque_string_free", _)
     )

@@ -33,6 +33,7 @@ pub fn violations(sandbox: &Sandbox) -> Vec<String> {
     record::check_database(sandbox, &mut wrong);
     record::check_blobs(sandbox, &mut wrong);
     record::check_layers(sandbox, &mut wrong);
+    record::check_volumes(sandbox, &mut wrong);
     record::check_temporary(sandbox, &mut wrong);
     let monitors = kernel::monitors(sandbox);
     kernel::check_states(sandbox, &containers, &monitors, &mut wrong);

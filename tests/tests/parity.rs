@@ -65,7 +65,7 @@ fn every_operation_has_its_python_method() {
         let Some(rest) = line.strip_prefix("    def ") else { continue };
         let name = rest.split('(').next().unwrap_or_default();
         let operation = name.replacen('_', ".", 1);
-        let nouns = ["archive_", "container_", "exec_", "file_", "image_", "system_"];
+        let nouns = ["archive_", "container_", "exec_", "file_", "image_", "system_", "volume_"];
         if nouns.iter().any(|noun| name.starts_with(noun)) {
             assert!(
                 OPERATIONS.iter().any(|o| o.name == operation),
@@ -113,6 +113,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("container.list", &["ps"]),
     ("container.logs", &["logs"]),
     ("container.pause", &["pause"]),
+    ("container.prune", &["container", "prune"]),
     ("container.remove", &["rm"]),
     ("container.rename", &["rename"]),
     // Resizing is what an attached terminal does by itself, as with docker.
@@ -142,12 +143,19 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("image.inspect", &["inspect"]),
     ("image.list", &["images"]),
     ("image.load", &["load"]),
+    ("image.prune", &["image", "prune"]),
     ("image.pull", &["pull"]),
     ("image.remove", &["rmi"]),
     ("image.tag", &["tag"]),
     ("system.df", &["system", "df"]),
     ("system.info", &["info"]),
+    ("system.prune", &["system", "prune"]),
     ("system.version", &["version"]),
+    ("volume.create", &["volume", "create"]),
+    ("volume.inspect", &["volume", "inspect"]),
+    ("volume.list", &["volume", "ls"]),
+    ("volume.prune", &["volume", "prune"]),
+    ("volume.remove", &["volume", "rm"]),
 ];
 
 fn every_operation_has_its_command() {
@@ -169,7 +177,7 @@ fn every_operation_has_its_command() {
             ("system", _) => continue,
             ("exec", _) => ["container", "exec"],
             ("archive" | "file", _) => ["container", "cp"],
-            ("container" | "image", "list") => [noun, "ls"],
+            ("container" | "image" | "volume", "list") => [noun, "ls"],
             (_, "remove") => [noun, "rm"],
             (_, "resize") => continue,
             _ => [noun, verb],

@@ -308,6 +308,26 @@ class ContainerRemove(TypedDict, total=False):
     """Remove its anonymous volumes too."""
 
 
+class ContainerPrune(TypedDict, total=False):
+    """Remove those that do not run."""
+
+    Filters: dict[str, list[str]]
+    """`{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`."""
+
+    DryRun: bool
+    """Only say what would go."""
+
+
+class ContainersPruned(TypedDict):
+    """What was removed."""
+
+    ContainersDeleted: list[str]
+    """Ids."""
+
+    SpaceReclaimed: int
+    """Bytes of what they had written."""
+
+
 class ContainerLogs(TypedDict, total=False):
     """Read the log."""
 
@@ -426,7 +446,7 @@ class ContainerSummary(TypedDict):
     NetworkSettings: SummaryNetworks
     """Its networks."""
 
-    Mounts: list[Any]
+    Mounts: list[MountPoint]
     """Its mounts."""
 
 
@@ -513,7 +533,7 @@ class ContainerInspect(TypedDict):
     SizeRootFs: NotRequired[int]
     """Bytes of all layers."""
 
-    Mounts: list[Any]
+    Mounts: list[MountPoint]
     """Its mounts."""
 
     Config: ContainerConfig
@@ -521,6 +541,34 @@ class ContainerInspect(TypedDict):
 
     NetworkSettings: NetworkSettings
     """Its networks."""
+
+
+class MountPoint(TypedDict):
+    """Something mounted into a container."""
+
+    Type: str
+    """`bind`, `volume`, `tmpfs`."""
+
+    Name: NotRequired[str]
+    """The volume."""
+
+    Source: str
+    """The path on the host; of a volume, where its files are."""
+
+    Destination: str
+    """Path inside."""
+
+    Driver: NotRequired[str]
+    """The volume's driver."""
+
+    Mode: str
+    """Mode as of the short form: `ro`, `z`."""
+
+    RW: bool
+    """It can be written."""
+
+    Propagation: str
+    """Propagation of a bind mount."""
 
 
 class ContainerState(TypedDict):
@@ -1580,13 +1628,13 @@ class Mount(TypedDict, total=False):
     Consistency: str
     """Docker Desktop's; ignored."""
 
-    BindOptions: Any
+    BindOptions: BindOptions | None
     """Options of a bind mount."""
 
-    VolumeOptions: Any
+    VolumeOptions: VolumeOptions | None
     """Options of a volume."""
 
-    TmpfsOptions: Any
+    TmpfsOptions: TmpfsOptions | None
     """Options of a tmpfs."""
 
 
@@ -1608,14 +1656,130 @@ class MountInspect(TypedDict):
     Consistency: str
     """Docker Desktop's; ignored."""
 
-    BindOptions: NotRequired[Any]
+    BindOptions: NotRequired[BindOptionsInspect]
     """Options of a bind mount."""
 
-    VolumeOptions: NotRequired[Any]
+    VolumeOptions: NotRequired[VolumeOptionsInspect]
     """Options of a volume."""
 
-    TmpfsOptions: NotRequired[Any]
+    TmpfsOptions: NotRequired[TmpfsOptionsInspect]
     """Options of a tmpfs."""
+
+
+class BindOptions(TypedDict, total=False):
+    """Options of a bind mount."""
+
+    Propagation: str
+    """`private`, `rprivate` (also when empty), `slave`, `rslave`, `shared` or `rshared`."""
+
+    NonRecursive: bool
+    """Without what is mounted below the source."""
+
+    CreateMountpoint: bool
+    """Make the source, a directory, when it is missing."""
+
+    ReadOnlyNonRecursive: bool
+    """`ReadOnly` holds for the mount itself and not for those below."""
+
+    ReadOnlyForceRecursive: bool
+    """`ReadOnly` holds for those below too, or else it is an error."""
+
+
+class BindOptionsInspect(TypedDict):
+    """Options of a bind mount."""
+
+    Propagation: NotRequired[str]
+    """`private`, `rprivate` (also when empty), `slave`, `rslave`, `shared` or `rshared`."""
+
+    NonRecursive: NotRequired[bool]
+    """Without what is mounted below the source."""
+
+    CreateMountpoint: NotRequired[bool]
+    """Make the source, a directory, when it is missing."""
+
+    ReadOnlyNonRecursive: NotRequired[bool]
+    """`ReadOnly` holds for the mount itself and not for those below."""
+
+    ReadOnlyForceRecursive: NotRequired[bool]
+    """`ReadOnly` holds for those below too, or else it is an error."""
+
+
+class VolumeOptions(TypedDict, total=False):
+    """Options of a volume in a container."""
+
+    NoCopy: bool
+    """Don't fill it with what the image has in its place."""
+
+    Labels: dict[str, str]
+    """Labels of the volume, if it is made."""
+
+    DriverConfig: DriverConfig | None
+    """Driver of the volume, if it is made."""
+
+    Subpath: str
+    """Path inside the volume to mount instead of the whole."""
+
+
+class VolumeOptionsInspect(TypedDict):
+    """Options of a volume in a container."""
+
+    NoCopy: NotRequired[bool]
+    """Don't fill it with what the image has in its place."""
+
+    Labels: NotRequired[dict[str, str]]
+    """Labels of the volume, if it is made."""
+
+    DriverConfig: NotRequired[DriverConfigInspect]
+    """Driver of the volume, if it is made."""
+
+    Subpath: NotRequired[str]
+    """Path inside the volume to mount instead of the whole."""
+
+
+class DriverConfig(TypedDict, total=False):
+    """The driver of a volume that a mount makes."""
+
+    Name: str
+    """`local` (also when empty)."""
+
+    Options: dict[str, str]
+    """Its options."""
+
+
+class DriverConfigInspect(TypedDict):
+    """The driver of a volume that a mount makes."""
+
+    Name: NotRequired[str]
+    """`local` (also when empty)."""
+
+    Options: NotRequired[dict[str, str]]
+    """Its options."""
+
+
+class TmpfsOptions(TypedDict, total=False):
+    """Options of a tmpfs."""
+
+    SizeBytes: int | str
+    """Most bytes; 0: half of the memory."""
+
+    Mode: int
+    """Permissions of its root; 0: those of the directory in its place, or 1777."""
+
+    Options: list[list[str]]
+    """More options, `["exec"]` or `["uid", "1000"]` each."""
+
+
+class TmpfsOptionsInspect(TypedDict):
+    """Options of a tmpfs."""
+
+    SizeBytes: NotRequired[int]
+    """Most bytes; 0: half of the memory."""
+
+    Mode: NotRequired[int]
+    """Permissions of its root; 0: those of the directory in its place, or 1777."""
+
+    Options: NotRequired[list[list[str]]]
+    """More options, `["exec"]` or `["uid", "1000"]` each."""
 
 
 class WeightDevice(TypedDict, total=False):
@@ -1923,6 +2087,27 @@ class ImageRemoved(TypedDict):
     """An image or layer that is gone."""
 
 
+class ImagePrune(TypedDict, total=False):
+    """Remove the images that nothing needs."""
+
+    Filters: dict[str, list[str]]
+    """`{"dangling": ["false"], "until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`; without `dangling` only those that
+    have no tag."""
+
+    DryRun: bool
+    """Only say what would go."""
+
+
+class ImagesPruned(TypedDict):
+    """What was removed."""
+
+    ImagesDeleted: list[ImageRemoved]
+    """Names, images and layers."""
+
+    SpaceReclaimed: int
+    """Bytes of their layers and blobs that no other image has."""
+
+
 class HistoryRow(TypedDict):
     """A row of an image's history, newest first, as `GET /images/{name}/history` gives it."""
 
@@ -2158,14 +2343,159 @@ class DiskUsage(TypedDict):
     Containers: list[ContainerSummary]
     """Containers, with sizes."""
 
+    Volumes: list[Volume]
+    """Volumes, with sizes and counts of containers."""
+
     BlobsSize: int
     """Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document."""
+
+
+class SystemPrune(TypedDict, total=False):
+    """Remove what nothing needs: containers that do not run, and images. Not in Docker's API: its command asks for each."""
+
+    All: bool
+    """All images that no container stands on, not only those without a tag."""
+
+    Volumes: bool
+    """The volumes too that nobody gave a name and no container has."""
+
+    Filters: dict[str, list[str]]
+    """`{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`, of everything."""
+
+    DryRun: bool
+    """Only say what would go."""
+
+
+class SystemPruned(TypedDict):
+    """What was removed."""
+
+    ContainersDeleted: list[str]
+    """Ids."""
+
+    VolumesDeleted: list[str]
+    """Names."""
+
+    ImagesDeleted: list[ImageRemoved]
+    """Names, images and layers."""
+
+    SpaceReclaimed: int
+    """Bytes of all."""
+
+
+class VolumeCreate(TypedDict, total=False):
+    """What to create: the body of `POST /volumes/create`."""
+
+    Name: str
+    """The volume's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; empty: one is made up."""
+
+    Driver: str
+    """`local` (also when empty)."""
+
+    DriverOpts: dict[str, str]
+    """Options of the driver: `type` (`tmpfs`, or `none` for a directory of the host's), `device`, `o`."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+
+class VolumeRef(TypedDict, total=False):
+    """A volume and what to do with it: the request of the verbs that need nothing else."""
+
+    Name: str
+    """Its name."""
+
+
+class Volume(TypedDict):
+    """A volume, as `GET /volumes/{name}` gives it."""
+
+    CreatedAt: str
+    """When it was created, RFC 3339."""
+
+    Driver: str
+    """`local`."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+    Mountpoint: str
+    """The directory that holds its files."""
+
+    Name: str
+    """Its name."""
+
+    Options: dict[str, str]
+    """Options of the driver."""
+
+    Scope: str
+    """`local`: it is on this machine."""
+
+    UsageData: NotRequired[VolumeUsage]
+    """What it takes; only where that was asked for (`system.df`)."""
+
+
+class VolumeUsage(TypedDict):
+    """What a volume takes."""
+
+    Size: int
+    """Bytes of its files; -1 where they are not on this engine's disk."""
+
+    RefCount: int
+    """How many containers have it."""
+
+
+class VolumeList(TypedDict, total=False):
+    """List."""
+
+    Filters: dict[str, list[str]]
+    """`{"dangling": ["true"], "label": ["a=b"], "name": ["data"], "driver": ["local"]}`."""
+
+
+class VolumesListed(TypedDict):
+    """The volumes of a list."""
+
+    Volumes: list[Volume]
+    """By name."""
+
+    Warnings: list[str]
+    """What the caller should know."""
+
+
+class VolumeRemove(TypedDict, total=False):
+    """Remove."""
+
+    Name: str
+    """Its name."""
+
+    Force: bool
+    """That there is none is fine."""
+
+
+class VolumePrune(TypedDict, total=False):
+    """Remove those that no container has."""
+
+    Filters: dict[str, list[str]]
+    """`{"all": ["true"], "label": ["a=b"], "label!": ["keep"]}`; without `all` only those that nobody gave a name."""
+
+    DryRun: bool
+    """Only say what would go."""
+
+
+class VolumesPruned(TypedDict):
+    """What was removed."""
+
+    VolumesDeleted: list[str]
+    """Names."""
+
+    SpaceReclaimed: int
+    """Bytes of their files."""
 
 
 __all__ = [
     "ArchiveGet",
     "ArchivePut",
     "AuthConfig",
+    "BindOptions",
+    "BindOptionsInspect",
     "ContainerAttach",
     "ContainerCommit",
     "ContainerConfig",
@@ -2176,6 +2506,7 @@ __all__ = [
     "ContainerKill",
     "ContainerList",
     "ContainerLogs",
+    "ContainerPrune",
     "ContainerRef",
     "ContainerRemove",
     "ContainerRename",
@@ -2189,10 +2520,13 @@ __all__ = [
     "ContainerUpdate",
     "ContainerUpdated",
     "ContainerWait",
+    "ContainersPruned",
     "CopyPlace",
     "DeviceMapping",
     "DeviceMappingInspect",
     "DiskUsage",
+    "DriverConfig",
+    "DriverConfigInspect",
     "Empty",
     "EventActor",
     "EventMessage",
@@ -2225,17 +2559,20 @@ __all__ = [
     "ImageMetadata",
     "ImagePull",
     "ImagePulled",
+    "ImagePrune",
     "ImageRef",
     "ImageRemove",
     "ImageRemoved",
     "ImageSummary",
     "ImageTag",
+    "ImagesPruned",
     "Input",
     "LoadedImage",
     "LogConfig",
     "LogConfigInspect",
     "Mount",
     "MountInspect",
+    "MountPoint",
     "NetworkSettings",
     "Nothing",
     "PathStat",
@@ -2250,11 +2587,26 @@ __all__ = [
     "SummaryNetworks",
     "SystemEvents",
     "SystemInfo",
+    "SystemPrune",
+    "SystemPruned",
     "SystemVersion",
     "ThrottleDevice",
     "ThrottleDeviceInspect",
+    "TmpfsOptions",
+    "TmpfsOptionsInspect",
     "Ulimit",
     "UlimitInspect",
+    "Volume",
+    "VolumeCreate",
+    "VolumeList",
+    "VolumeOptions",
+    "VolumeOptionsInspect",
+    "VolumePrune",
+    "VolumeRef",
+    "VolumeRemove",
+    "VolumeUsage",
+    "VolumesListed",
+    "VolumesPruned",
     "WaitError",
     "WeightDevice",
     "WeightDeviceInspect",

@@ -109,6 +109,12 @@ class Api:
         """Freeze a container's processes."""
         self.call("container.pause", request)
 
+    def container_prune(
+        self, request: Optional[t.ContainerPrune] = None
+    ) -> t.ContainersPruned:
+        """Remove the containers that do not run."""
+        return cast("t.ContainersPruned", self.call("container.prune", request))
+
     def container_remove(self, request: t.ContainerRemove) -> None:
         """Remove a container."""
         self.call("container.remove", request)
@@ -213,6 +219,10 @@ class Api:
         """Load images from an archive or layout."""
         return cast("t.ImageLoaded", self.call("image.load", request))
 
+    def image_prune(self, request: Optional[t.ImagePrune] = None) -> t.ImagesPruned:
+        """Remove the images that nothing needs."""
+        return cast("t.ImagesPruned", self.call("image.prune", request))
+
     def image_pull(self, request: t.ImagePull) -> Progress[t.ImagePulled]:
         """Fetch an image from its registry."""
         return self.progress("image.pull", request)
@@ -233,6 +243,30 @@ class Api:
         """The engine and this host."""
         return cast("t.SystemInfo", self.call("system.info"))
 
+    def system_prune(self, request: Optional[t.SystemPrune] = None) -> t.SystemPruned:
+        """Remove what nothing needs."""
+        return cast("t.SystemPruned", self.call("system.prune", request))
+
     def system_version(self) -> t.SystemVersion:
         """Versions."""
         return cast("t.SystemVersion", self.call("system.version"))
+
+    def volume_create(self, request: Optional[t.VolumeCreate] = None) -> t.Volume:
+        """Create a volume, or find that there is one of that name."""
+        return cast("t.Volume", self.call("volume.create", request))
+
+    def volume_inspect(self, request: t.VolumeRef) -> t.Volume:
+        """A volume."""
+        return cast("t.Volume", self.call("volume.inspect", request))
+
+    def volume_list(self, request: Optional[t.VolumeList] = None) -> t.VolumesListed:
+        """List volumes."""
+        return cast("t.VolumesListed", self.call("volume.list", request))
+
+    def volume_prune(self, request: Optional[t.VolumePrune] = None) -> t.VolumesPruned:
+        """Remove the volumes that no container has."""
+        return cast("t.VolumesPruned", self.call("volume.prune", request))
+
+    def volume_remove(self, request: t.VolumeRemove) -> None:
+        """Remove a volume."""
+        self.call("volume.remove", request)

@@ -15,6 +15,8 @@ from ._streams import Stream, Uncopyable
 from .api import Api
 from .models.containers import ContainerCollection
 from .models.images import Image, ImageCollection
+from .models.resource import filters_document
+from .models.volumes import VolumeCollection
 
 if sys.version_info >= (3, 12):
     from typing import Self, Unpack
@@ -46,6 +48,11 @@ class Client(Uncopyable):
     def images(self) -> ImageCollection:
         """Images."""
         return ImageCollection(self)
+
+    @property
+    def volumes(self) -> VolumeCollection:
+        """Volumes."""
+        return VolumeCollection(self)
 
     def run(
         self,
@@ -102,6 +109,19 @@ class Client(Uncopyable):
         """What the engine keeps on disk."""
         return self.api.system_df()
 
+    def prune(
+        self,
+        all: bool = False,
+        volumes: bool = False,
+        filters: Optional[dict[str, Any]] = None,
+        dry_run: bool = False,
+    ) -> t.SystemPruned:
+        """Remove what nothing needs: containers that do not run, and images: those without a tag, or `all`.
+
+        With `volumes` those too that nobody gave a name and no container has.
+        """
+        return self.api.system_prune(prune_document(all, volumes, filters, dry_run))
+
     def ping(self) -> bool:
         """Whether the engine's record can be read."""
         self.api.system_version()
@@ -125,6 +145,18 @@ class Client(Uncopyable):
 
 DockerClient = Client
 """docker-py's name for it."""
+
+
+def prune_document(
+    all: bool, volumes: bool, filters: Optional[dict[str, Any]], dry_run: bool
+) -> t.SystemPrune:
+    """The request to remove what nothing needs."""
+    return {
+        "All": all,
+        "Volumes": volumes,
+        "Filters": filters_document(filters),
+        "DryRun": dry_run,
+    }
 
 
 def run_document(

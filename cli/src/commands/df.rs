@@ -1,10 +1,10 @@
 //! `barque system df`.
 
-use barque::api::{ContainerSummary, DiskUsage, ImageSummary};
+use barque::api::{ContainerSummary, DiskUsage, ImageSummary, Volume};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{images, list, ps};
+use super::{images, list, ps, volume};
 use crate::args::{Operands, Parsed, Verb};
 use crate::failure::Result;
 use crate::{human, output};
@@ -42,7 +42,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     if flags.verbose && flags.format.is_none() {
         return details(&usage).map(|()| 0);
     }
-    let rows = [images_row(&usage), containers_row(&usage), blobs_row(&usage)];
+    let rows = [images_row(&usage), containers_row(&usage), volumes_row(&usage), blobs_row(&usage)];
     let shown = ["Type", "TotalCount", "Active", "Size", "Reclaimable"];
     list::print(&rows, flags.format.as_deref(), &shown, COLUMNS)?;
     Ok(0)
@@ -77,6 +77,15 @@ fn containers_row(usage: &DiskUsage) -> Value {
     row("Containers", usage.containers.len(), active.len(), active_size + idle_size, idle_size)
 }
 
+fn volumes_row(usage: &DiskUsage) -> Value {
+    let used = |volume: &&Volume| volume.usage_data.as_ref().is_some_and(|u| u.ref_count > 0);
+    let size = |volume: &Volume| volume.usage_data.as_ref().map_or(0, |usage| usage.size.max(0));
+    let (active, idle): (Vec<_>, Vec<_>) = usage.volumes.iter().partition(used);
+    let idle_size: i64 = idle.into_iter().map(size).sum();
+    let all: i64 = usage.volumes.iter().map(size).sum();
+    row("Local Volumes", usage.volumes.len(), active.len(), all, idle_size)
+}
+
 /// Compressed layers as they were loaded, kept to be pushed and saved unchanged. Docker has no such row.
 fn blobs_row(usage: &DiskUsage) -> Value {
     row("Blobs", 0, 0, usage.blobs_size, 0)
@@ -102,5 +111,8 @@ fn details(usage: &DiskUsage) -> Result<()> {
     let columns =
         ["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"];
     list::print(&rows, None, &columns, ps::COLUMNS)?;
+    let rows: Vec<Value> = usage.volumes.iter().map(volume::shown).collect();
+    output::out("\nLocal Volumes space usage:\n\n")?;
+    list::print(&rows, None, &["Name", "Links", "Size"], volume::COLUMNS)?;
     output::out(format!("\nBlobs space usage: {}\n", human::size(usage.blobs_size, 4)))
 }

@@ -1,4 +1,4 @@
-//! `barque inspect`, for containers and images.
+//! `barque inspect`, for containers, images and volumes.
 
 use barque::{Engine, Error, ErrorKind};
 use clap::Args;
@@ -45,6 +45,17 @@ pub(crate) const IMAGE: Verb = Verb {
     ..VERB
 };
 
+pub(crate) const VOLUME: Verb = Verb {
+    about: "Display detailed information on one or more volumes",
+    usage: "[OPTIONS] VOLUME [VOLUME...]",
+    flags: Flags::augment_args,
+    run: |parsed| {
+        let flags: Flags = parsed.flags()?;
+        run(parsed, flags.format.as_deref(), Some("volume"))
+    },
+    ..VERB
+};
+
 #[derive(Args)]
 struct AnyFlags {
     #[arg(short, long, value_name = "string", help = list::DOCUMENT_FORMAT_HELP)]
@@ -61,9 +72,11 @@ struct Flags {
 }
 
 fn run(parsed: &mut Parsed, format: Option<&str>, kind: Option<&str>) -> Result<u8> {
-    if !matches!(kind, None | Some("" | "container" | "image")) {
+    if !matches!(kind, None | Some("" | "container" | "image" | "volume")) {
         let kind = kind.unwrap_or_default();
-        return Err(Failure::new(format!("unknown type: {kind:?}: use container or image")));
+        return Err(Failure::new(format!(
+            "unknown type: {kind:?}: use container, image or volume"
+        )));
     }
     let engine = parsed.engine()?;
     let (mut found, mut failures, mut code) = (Vec::new(), Vec::new(), 0);
@@ -87,22 +100,24 @@ fn run(parsed: &mut Parsed, format: Option<&str>, kind: Option<&str>) -> Result<
     Ok(code)
 }
 
-/// A container of that name, or else an image.
+/// A container of that name, or else an image, or else a volume.
 fn look_up(engine: &Engine, name: &str, kind: Option<&str>) -> barque::Result<Value> {
     let container = || engine.containers().inspect(name).and_then(|document| value(&document));
     let image = || engine.images().inspect(name).and_then(|document| value(&document));
+    let volume = || engine.volumes().inspect(name).and_then(|document| value(&document));
     match kind {
         Some("container") => container(),
         Some("image") => image(),
-        _ => match container() {
-            Err(error) if error.kind() == ErrorKind::NotFound => match image() {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    Err(Error::not_found("object", name))
-                }
-                result => result,
-            },
-            result => result,
-        },
+        Some("volume") => volume(),
+        _ => {
+            let missing = |result: &barque::Result<Value>| matches!(result, Err(error) if error.kind() == ErrorKind::NotFound);
+            let looks: [&dyn Fn() -> barque::Result<Value>; 3] = [&container, &image, &volume];
+            looks
+                .iter()
+                .map(|look| look())
+                .find(|result| !missing(result))
+                .unwrap_or_else(|| Err(Error::not_found("object", name)))
+        }
     }
 }
 

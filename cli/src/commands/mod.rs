@@ -19,6 +19,7 @@ mod list;
 mod load;
 mod logs;
 mod pause;
+mod prune;
 mod ps;
 mod pull;
 mod rename;
@@ -31,6 +32,7 @@ mod stop;
 mod tag;
 mod update;
 mod version;
+mod volume;
 mod wait;
 
 use std::ffi::OsString;
@@ -102,6 +104,7 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["pause"], &pause::PAUSE),
             (&["rename"], &rename::VERB),
             (&["restart"], &restart::VERB),
+            (&["prune"], &prune::CONTAINERS),
             (&["rm", "remove"], &rm::VERB),
             (&["run"], &run::VERB),
             (&["start"], &start::VERB),
@@ -120,6 +123,7 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["inspect"], &inspect::IMAGE),
             (&["load"], &load::VERB),
             (&["ls", "list"], &images::VERB),
+            (&["prune"], &prune::IMAGES),
             (&["pull"], &pull::VERB),
             (&["rm", "remove"], &rmi::VERB),
             (&["tag"], &tag::VERB),
@@ -128,7 +132,18 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "system",
         about: "Manage barque",
-        verbs: &[(&["df"], &df::VERB), (&["info"], &info::VERB)],
+        verbs: &[(&["df"], &df::VERB), (&["info"], &info::VERB), (&["prune"], &prune::SYSTEM)],
+    },
+    Group {
+        name: "volume",
+        about: "Manage volumes",
+        verbs: &[
+            (&["create"], &volume::CREATE),
+            (&["inspect"], &inspect::VOLUME),
+            (&["ls", "list"], &volume::LIST),
+            (&["prune"], &prune::VOLUMES),
+            (&["rm", "remove"], &volume::REMOVE),
+        ],
     },
 ];
 

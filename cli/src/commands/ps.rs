@@ -1,6 +1,6 @@
 //! `barque ps`.
 
-use barque::api::{self, ContainerSummary};
+use barque::api::{self, ContainerSummary, MountPoint};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ pub(super) fn shown(container: &ContainerSummary, shorten: bool) -> Value {
     };
     let names: Vec<&str> =
         container.names.iter().map(|name| name.strip_prefix('/').unwrap_or(name)).collect();
-    let volumes = container.mounts.iter().filter(|mount| mount["Type"] == "volume").count();
+    let volumes = container.mounts.iter().filter(|mount| mount.kind == "volume").count();
     json!({
         "ID": if shorten { human::short_id(&container.id) } else { &container.id },
         "Image": image(container, shorten),
@@ -150,10 +150,9 @@ fn ports(ports: &[Value]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn mounts(mounts: &[Value], shorten: bool) -> String {
+fn mounts(mounts: &[MountPoint], shorten: bool) -> String {
     let shown = mounts.iter().map(|mount| {
-        let name = mount["Name"].as_str().filter(|name| !name.is_empty());
-        let name = name.or(mount["Source"].as_str()).unwrap_or_default();
+        let name = if mount.name.is_empty() { &mount.source } else { &mount.name };
         if shorten { human::ellipsis(name, 15) } else { name.to_owned() }
     });
     shown.collect::<Vec<_>>().join(",")

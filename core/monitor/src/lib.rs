@@ -1,8 +1,8 @@
 //! What the library and the monitor share, and the monitor itself.
 //!
 //! `barque-monitor` is one static program with a few roles, chosen by its first argument: the *monitor* that stands beside
-//! a container ([`monitor`]), the OCI runtime inside it ([`runtime`]), the jails that unpack image layers ([`unpack`]) and work
-//! on a container's files ([`files`]), and the little programs of the built-in image ([`applet`]). It is a program and not a part of the library because only a
+//! a container ([`monitor`]), the OCI runtime inside it ([`runtime`]), the jails that unpack image layers ([`unpack`]), fill new
+//! volumes ([`fill`]) and work on a container's files ([`files`]), and the little programs of the built-in image ([`applet`]). It is a program and not a part of the library because only a
 //! single-threaded process may clone, change namespaces and go on: a host program with threads must not
 //! (ARCHITECTURE.md, "Processes").
 //!
@@ -12,6 +12,7 @@ pub mod applet;
 pub mod cgroup;
 pub mod failpoint;
 pub mod files;
+pub mod fill;
 pub mod journal;
 pub mod monitor;
 pub mod oci;

@@ -6,13 +6,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use barque_monitor::{applet, files, monitor, unpack};
+use barque_monitor::{applet, files, fill, monitor, unpack};
 
 /// A role and its entry, which gets the arguments after the role's name.
 type Role = (&'static str, fn(&[OsString]) -> ExitCode);
 
-const ROLES: [Role; 3] =
-    [("files", files::main), ("monitor", |_| monitor::main()), ("unpack", unpack::main)];
+const ROLES: [Role; 4] = [
+    ("files", files::main),
+    ("fill", fill::main),
+    ("monitor", |_| monitor::main()),
+    ("unpack", unpack::main),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

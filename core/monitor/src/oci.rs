@@ -146,6 +146,14 @@ pub struct Root {
     pub readonly: bool,
 }
 
+/// Option of a bind mount that mounts only a directory or file inside its source, found there without leaving it:
+/// `X-mount.subdir=path`, as mount(8) has it. The specification has no word for it.
+pub const SUBDIRECTORY: &str = "X-mount.subdir";
+
+/// Option of a bind mount whose source is a path of another mount namespace, given by the way to it:
+/// `X-barque.namespace=/proc/1/ns/mnt`. What is mounted there is seen in both.
+pub const MOUNT_NAMESPACE: &str = "X-barque.namespace";
+
 /// A mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

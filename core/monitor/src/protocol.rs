@@ -727,3 +727,43 @@ pub struct Change {
     /// Docker's number: 0 changed, 1 added, 2 deleted.
     pub kind: u8,
 }
+
+/// What the role `fill` is to do, as its one argument: a volume without files gets what an image has in its place.
+///
+/// Descriptor 3 is the volume's directory, on whose open file description the library holds its lock, and 4 where the
+/// [`FillResult`] document is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fill {
+    /// The image's layers, top first.
+    pub lower: Vec<String>,
+    /// The volume's place in it, absolute. Empty: only finish what was begun before.
+    pub destination: String,
+    /// The files must survive a power cut before the volume has them.
+    pub durable: bool,
+}
+
+/// What the role `fill` reports at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum FillResult {
+    /// The volume has what it is to have.
+    Filled {
+        /// Files and directories that were copied.
+        entries: u64,
+    },
+    /// It has what it had.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Names in a volume's directory.
+pub mod volume {
+    /// The directory with its files.
+    pub const DATA: &str = "_data";
+    /// Files that are being copied: nothing yet.
+    pub const FILLING: &str = "_filling";
+    /// Files that are all there and are being moved into [`DATA`].
+    pub const FILLED: &str = "_filled";
+}

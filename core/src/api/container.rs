@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::de;
 use super::host_config::{HostConfig, RestartPolicy};
+use super::is_default;
 
 /// An object without fields: Docker's way to write a set in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,10 +94,6 @@ pub struct ContainerCreate {
     /// Networks to join.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networking_config: Option<Value>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// The answer to a create.
@@ -287,6 +284,26 @@ pub struct ContainerRemove {
     pub volumes: bool,
 }
 
+/// Remove those that do not run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerPrune {
+    /// `{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainersPruned {
+    /// Ids.
+    pub containers_deleted: Vec<String>,
+    /// Bytes of what they had written.
+    pub space_reclaimed: i64,
+}
+
 /// Read the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
@@ -406,7 +423,7 @@ pub struct ContainerSummary {
     /// Its networks.
     pub network_settings: SummaryNetworks,
     /// Its mounts.
-    pub mounts: Vec<Value>,
+    pub mounts: Vec<MountPoint>,
 }
 
 /// The part of the host configuration that a list shows.
@@ -477,11 +494,37 @@ pub struct ContainerInspect {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_root_fs: Option<i64>,
     /// Its mounts.
-    pub mounts: Vec<Value>,
+    pub mounts: Vec<MountPoint>,
     /// The configuration it runs with: the image's and the caller's, merged.
     pub config: ContainerConfig,
     /// Its networks.
     pub network_settings: NetworkSettings,
+}
+
+/// Something mounted into a container.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct MountPoint {
+    /// `bind`, `volume`, `tmpfs`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// The volume.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The path on the host; of a volume, where its files are.
+    pub source: String,
+    /// Path inside.
+    pub destination: String,
+    /// The volume's driver.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub driver: String,
+    /// Mode as of the short form: `ro`, `z`.
+    pub mode: String,
+    /// It can be written.
+    #[serde(rename = "RW")]
+    pub rw: bool,
+    /// Propagation of a bind mount.
+    pub propagation: String,
 }
 
 /// How a container is.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -19,10 +20,84 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
         Error::invalid(format!("the request is not JSON: {error}")).with_reason("bad_json")
     })?;
     drop_nulls(&mut value);
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Strict(value)).map_err(|error| {
         let path = error.path().to_string();
         explain(&path, &error.into_inner().to_string())
     })
+}
+
+/// A value of which no array is an object. To serde `[]` is an object too, one with all its fields left out.
+struct Strict(Value);
+
+impl<'de> Deserializer<'de> for Strict {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        match self.0 {
+            Value::Array(items) => {
+                let mut items = SeqDeserializer::new(items.into_iter().map(Strict));
+                let value = visitor.visit_seq(&mut items)?;
+                items.end().map(|()| value)
+            }
+            Value::Object(map) => {
+                let fields = map.into_iter().map(|(name, value)| (name, Strict(value)));
+                let mut fields = MapDeserializer::new(fields);
+                let value = visitor.visit_map(&mut fields)?;
+                fields.end().map(|()| value)
+            }
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        match self.0 {
+            Value::Object(_) => self.deserialize_any(visitor),
+            Value::Array(_) => Err(serde_json::Error::custom("expected an object, not a list")),
+            _ => Err(serde_json::Error::custom("expected an object")),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        match self.0 {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, serde_json::Error> for Strict {
+    type Deserializer = Strict;
+
+    fn into_deserializer(self) -> Strict {
+        self
+    }
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -171,6 +246,21 @@ mod tests {
         assert_eq!(create.cmd, Some(vec!["true".to_owned()]));
         assert_eq!(create.env, ["A=1", "B=x"]);
         assert_eq!(create.host_config.memory, 64 << 20);
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        for (document, field) in [
+            (r#"{"Image":"a","HostConfig":[]}"#, "HostConfig"),
+            (r#"{"Image":"a","HostConfig":{"LogConfig":[]}}"#, "HostConfig.LogConfig"),
+            (r#"{"Image":"a","HostConfig":{"Ulimits":[[]]}}"#, "HostConfig.Ulimits[0]"),
+            (r#"{"Image":"a","HostConfig":"x"}"#, "HostConfig"),
+            ("[]", "the request"),
+        ] {
+            let error = parse::<ContainerCreate>(document).unwrap_err();
+            let message = format!("{field}: expected an object");
+            assert!(error.message().starts_with(&message), "{document}: {}", error.message());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::de;
+use super::{de, is_default};
 
 /// What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -218,13 +218,79 @@ pub struct Mount {
     pub consistency: String,
     /// Options of a bind mount.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bind_options: Option<Value>,
+    pub bind_options: Option<BindOptions>,
     /// Options of a volume.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub volume_options: Option<Value>,
+    pub volume_options: Option<VolumeOptions>,
     /// Options of a tmpfs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tmpfs_options: Option<Value>,
+    pub tmpfs_options: Option<TmpfsOptions>,
+}
+
+/// Options of a bind mount.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct BindOptions {
+    /// `private`, `rprivate` (also when empty), `slave`, `rslave`, `shared` or `rshared`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub propagation: String,
+    /// Without what is mounted below the source.
+    #[serde(skip_serializing_if = "is_default")]
+    pub non_recursive: bool,
+    /// Make the source, a directory, when it is missing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub create_mountpoint: bool,
+    /// `ReadOnly` holds for the mount itself and not for those below.
+    #[serde(skip_serializing_if = "is_default")]
+    pub read_only_non_recursive: bool,
+    /// `ReadOnly` holds for those below too, or else it is an error.
+    #[serde(skip_serializing_if = "is_default")]
+    pub read_only_force_recursive: bool,
+}
+
+/// Options of a volume in a container.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct VolumeOptions {
+    /// Don't fill it with what the image has in its place.
+    #[serde(skip_serializing_if = "is_default")]
+    pub no_copy: bool,
+    /// Labels of the volume, if it is made.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Driver of the volume, if it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver_config: Option<DriverConfig>,
+    /// Path inside the volume to mount instead of the whole.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subpath: String,
+}
+
+/// The driver of a volume that a mount makes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct DriverConfig {
+    /// `local` (also when empty).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// Options of a tmpfs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct TmpfsOptions {
+    /// Most bytes; 0: half of the memory.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "de::size")]
+    pub size_bytes: i64,
+    /// Permissions of its root; 0: those of the directory in its place, or 1777.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mode: u32,
+    /// More options, `["exec"]` or `["uid", "1000"]` each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<Vec<String>>,
 }
 
 /// Block I/O weight of a device.

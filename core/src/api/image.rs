@@ -204,6 +204,27 @@ pub struct ImageRemoved {
     pub deleted: String,
 }
 
+/// Remove the images that nothing needs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImagePrune {
+    /// `{"dangling": ["false"], "until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`; without `dangling` only those that
+    /// have no tag.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImagesPruned {
+    /// Names, images and layers.
+    pub images_deleted: Vec<ImageRemoved>,
+    /// Bytes of their layers and blobs that no other image has.
+    pub space_reclaimed: i64,
+}
+
 /// A row of an image's history, newest first, as `GET /images/{name}/history` gives it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -15,6 +15,7 @@ pub mod operations;
 mod registry;
 mod supports;
 mod system;
+mod volume;
 
 pub use container::*;
 pub use de::parse;
@@ -26,3 +27,9 @@ pub use image::*;
 pub use registry::*;
 pub use supports::supports;
 pub use system::*;
+pub use volume::*;
+
+/// For fields that are left out of a document while they say nothing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -121,6 +121,9 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("container.pause", ContainerRef => Nothing, "0.1.0", |engine, request| {
         engine.containers().pause(&request.id).map(|()| Nothing {})
     }),
+    unary!("container.prune", ContainerPrune => ContainersPruned, "0.1.0", |engine, request| {
+        engine.containers().prune(&request)
+    }),
     unary!("container.remove", ContainerRemove => Nothing, "0.1.0", |engine, request| {
         engine.containers().remove(&request).map(|()| Nothing {})
     }),
@@ -199,6 +202,9 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("image.load", ImageLoad => ImageLoaded, "0.1.0", |engine, request| {
         engine.images().load(&request)
     }),
+    unary!("image.prune", ImagePrune => ImagesPruned, "0.1.0", |engine, request| {
+        engine.images().prune(&request)
+    }),
     stream!("image.pull", ImagePull => ImagePulled, "0.1.0", |engine, request| {
         engine.images().pull(&request)
     }),
@@ -210,7 +216,25 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     unary!("system.df", Nothing => DiskUsage, "0.1.0", |engine, _| engine.disk_usage()),
     unary!("system.info", Nothing => SystemInfo, "0.1.0", |engine, _| engine.info()),
+    unary!("system.prune", SystemPrune => SystemPruned, "0.1.0", |engine, request| {
+        engine.prune(&request)
+    }),
     unary!("system.version", Nothing => SystemVersion, "0.1.0", |engine, _| engine.version()),
+    unary!("volume.create", VolumeCreate => Volume, "0.1.0", |engine, request| {
+        engine.volumes().create(&request)
+    }),
+    unary!("volume.inspect", VolumeRef => Volume, "0.1.0", |engine, request| {
+        engine.volumes().inspect(&request.name)
+    }),
+    unary!("volume.list", VolumeList => VolumesListed, "0.1.0", |engine, request| {
+        engine.volumes().list(&request)
+    }),
+    unary!("volume.prune", VolumePrune => VolumesPruned, "0.1.0", |engine, request| {
+        engine.volumes().prune(&request)
+    }),
+    unary!("volume.remove", VolumeRemove => Nothing, "0.1.0", |engine, request| {
+        engine.volumes().remove(&request).map(|()| Nothing {})
+    }),
 ];
 
 #[cfg(test)]

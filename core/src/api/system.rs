@@ -1,9 +1,12 @@
 //! Documents about the engine as a whole.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerSummary;
-use super::image::ImageSummary;
+use super::image::{ImageRemoved, ImageSummary};
+use super::volume::Volume;
 
 /// A request without fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +110,36 @@ pub struct DiskUsage {
     pub images: Vec<ImageSummary>,
     /// Containers, with sizes.
     pub containers: Vec<ContainerSummary>,
+    /// Volumes, with sizes and counts of containers.
+    pub volumes: Vec<Volume>,
     /// Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document.
     pub blobs_size: i64,
+}
+
+/// Remove what nothing needs: containers that do not run, and images. Not in Docker's API: its command asks for each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct SystemPrune {
+    /// All images that no container stands on, not only those without a tag.
+    pub all: bool,
+    /// The volumes too that nobody gave a name and no container has.
+    pub volumes: bool,
+    /// `{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`, of everything.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SystemPruned {
+    /// Ids.
+    pub containers_deleted: Vec<String>,
+    /// Names.
+    pub volumes_deleted: Vec<String>,
+    /// Names, images and layers.
+    pub images_deleted: Vec<ImageRemoved>,
+    /// Bytes of all.
+    pub space_reclaimed: i64,
 }

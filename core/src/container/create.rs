@@ -1,10 +1,13 @@
-//! `create`: one row of the database, and nothing else.
+//! `create`: a row of the database, and those of its volumes.
+
+use rusqlite::Transaction;
 
 use super::Containers;
+use super::mount_point::Mounts;
 use super::plan::Plan;
 use super::record::Record;
 use super::settle::settle_if_free;
-use super::{launch, name};
+use super::{joined, launch, name};
 use crate::Engine;
 use crate::api::{ContainerCreate, ContainerCreated};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +16,7 @@ use crate::failpoint::failpoint;
 use crate::image::Policy;
 use crate::store::{Durability, Owner};
 use crate::sys;
+use crate::volume::{self, Wanted};
 
 impl Containers<'_> {
     /// Create a container. It is checked as if it were to be started; nothing but its record is made.
@@ -38,6 +42,7 @@ pub(super) fn create(
     if request.image.is_empty() {
         return Err(Error::invalid("no image was given").about("field", "Image"));
     }
+    joined::check(engine, &request.host_config)?;
     let policy = Policy::parse(&request.pull, Policy::Never)?;
     engine.images().ensure(&request.image, &request.platform, policy)?;
     let image = engine.images().resolve(&request.image)?;
@@ -47,7 +52,11 @@ pub(super) fn create(
         .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
     let (random_id, rest) = random.split_at(32);
     let id: String = random_id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let plan = launch::plan(engine, &id, request, &image)?;
+    let Mounts { points: mounts, volumes } =
+        Mounts::of(request, &image.config.config.to_document(), |other| {
+            engine.containers().find(other).map(|other| other.mounts)
+        })?;
+    let plan = launch::plan(engine, &id, request, &mounts, &image)?;
     let mut record = Record {
         id,
         name: String::new(),
@@ -55,16 +64,23 @@ pub(super) fn create(
         created: sys::clock::now(),
         document: request.clone(),
         config: plan.config.clone(),
+        mounts,
         auto_remove: request.host_config.auto_remove,
         removing: false,
+        with_volumes: request.host_config.auto_remove,
         owner,
     };
     // A container that goes with its run does not outlive a reboot: its record need not either.
-    let durability = if record.auto_remove { Durability::Crash } else { Durability::Full };
+    // A volume that it makes does, unless that goes with it.
+    let leaves_volumes = volumes.iter().any(|volume| !volume.anonymous);
+    let durability = match record.auto_remove && !leaves_volumes {
+        true => Durability::Crash,
+        false => Durability::Full,
+    };
     failpoint("create-checked")?;
     let mut attempts = 0..100;
     let mut settled = false;
-    loop {
+    let made = loop {
         record.name = match given {
             Some(name) => name.to_owned(),
             None => match attempts.next() {
@@ -72,8 +88,16 @@ pub(super) fn create(
                 None => record.id[..12].to_owned(),
             },
         };
-        if engine.store().write(durability, |t| record.insert(t))?.is_some() {
-            break;
+        match engine
+            .store()
+            .write(durability, |transaction| insert(transaction, &record, &volumes))?
+        {
+            Inserted::Yes(made) => break made,
+            Inserted::VolumeGoes(name) => {
+                volume::finish(engine, &name)?;
+                continue;
+            }
+            Inserted::NameTaken => {}
         }
         let Some(name) = given else { continue };
         let holder = engine.store().read(|connection| Record::id_of_name(connection, name))?;
@@ -87,10 +111,34 @@ pub(super) fn create(
             }
             Some(holder) => return Err(name::taken(name, &holder)),
         }
-    }
+    };
     failpoint("create-committed")?;
+    volume::created(engine, &made);
     events::container(engine, &record, "create", &[]);
+    // Whoever looks finds them there; a start would make them too.
+    volume::ensure(engine, &record.mounts, record.auto_remove)?;
     Ok((record, plan))
+}
+
+/// What became of writing a container's row.
+enum Inserted {
+    /// And these volumes with it.
+    Yes(Vec<String>),
+    NameTaken,
+    /// The removal of a volume that it wants has begun and is to be finished first.
+    VolumeGoes(String),
+}
+
+/// Write the container's row and those of its volumes, or nothing.
+fn insert(transaction: &Transaction<'_>, record: &Record, volumes: &[Wanted]) -> Result<Inserted> {
+    if let Some(going) = volume::going(transaction, &record.mounts)? {
+        return Ok(Inserted::VolumeGoes(going));
+    }
+    if record.insert(transaction)?.is_none() {
+        return Ok(Inserted::NameTaken);
+    }
+    let made = volume::claim(transaction, &record.id, volumes, &record.mounts)?;
+    Ok(Inserted::Yes(made))
 }
 
 /// `os/architecture[/variant]`, as far as it was asked for.

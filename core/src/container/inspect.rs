@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use barque_monitor::protocol::LOG_FILE;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Containers;
 use super::list::{network_mode, words};
 use super::record::Record;
 use super::state::Standing;
-use crate::api::{ContainerInspect, GraphDriver, NetworkSettings};
+use crate::Engine;
+use crate::api::{ContainerInspect, GraphDriver, MountPoint, NetworkSettings};
 use crate::error::{Error, Result};
 use crate::sys::clock;
+use crate::volume;
 
 impl Containers<'_> {
     /// Everything about a container.
@@ -51,7 +53,7 @@ impl Containers<'_> {
             },
             size_rw: None,
             size_root_fs: None,
-            mounts: mounts(&record),
+            mounts: mounts(self.engine, &record),
             network_settings: NetworkSettings {
                 sandbox_key: match standing.running().filter(|run| run.pid > 0) {
                     Some(run) => format!("/proc/{}/ns/net", run.pid),
@@ -81,34 +83,10 @@ impl Containers<'_> {
     }
 }
 
-/// The mounts a container was asked to have, as Docker's `MountPoint`.
-pub(super) fn mounts(record: &Record) -> Vec<Value> {
-    let host = &record.document.host_config;
-    let mut mounts = Vec::new();
-    for bind in &host.binds {
-        let mut parts = bind.splitn(3, ':');
-        let (Some(source), Some(target)) = (parts.next(), parts.next()) else { continue };
-        let mode = parts.next().unwrap_or_default();
-        mounts.push(mount("bind", source, target, mode, !mode.split(',').any(|o| o == "ro")));
-    }
-    for long in &host.mounts {
-        mounts.push(mount(&long.kind, &long.source, &long.target, "", !long.read_only));
-    }
-    for (target, options) in &host.tmpfs {
-        mounts.push(mount("tmpfs", "", target, options, true));
-    }
-    mounts
-}
-
-fn mount(kind: &str, source: &str, destination: &str, mode: &str, writable: bool) -> Value {
-    json!({
-        "Type": kind,
-        "Source": source,
-        "Destination": destination,
-        "Mode": mode,
-        "RW": writable,
-        "Propagation": if kind == "bind" { "rprivate" } else { "" },
-    })
+/// What a container has mounted beside what every container has.
+pub(super) fn mounts(engine: &Engine, record: &Record) -> Vec<MountPoint> {
+    let path = |name: &str| volume::data(engine, name);
+    record.mounts.iter().map(|point| point.document(path)).collect()
 }
 
 fn path(path: &Path) -> String {

@@ -9,11 +9,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use barque_monitor::oci;
 use barque_monitor::protocol::{Event, LOG_FILE, Launch, Overlay, UpperWork, fd};
 use rustix::fs::Mode;
 
 use super::connection::{Connection, Received};
 use super::lock::OperationLock;
+use super::mount_point::MountPoint;
 use super::plan::{self, Plan, PlanInput};
 use super::record::Record;
 use super::settle;
@@ -26,7 +28,7 @@ use crate::events;
 use crate::failpoint::failpoint;
 use crate::image::ImageHandle;
 use crate::stream::Deadline;
-use crate::sys;
+use crate::{sys, volume};
 
 /// How long a monitor that has failed or was given up may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,6 +51,7 @@ pub(super) fn plan(
     engine: &Engine,
     id: &str,
     create: &ContainerCreate,
+    mounts: &[MountPoint],
     image: &ImageHandle,
 ) -> Result<Plan> {
     let directory = engine.layout().container(id);
@@ -58,6 +61,9 @@ pub(super) fn plan(
         })
     };
     let directory = text(&directory)?;
+    let backing = |volume: &str| engine.volumes().backing(volume);
+    let mounts =
+        mounts.iter().map(|point| point.mount(backing)).collect::<Result<Vec<oci::Mount>>>()?;
     plan::plan(&PlanInput {
         id,
         create,
@@ -72,6 +78,7 @@ pub(super) fn plan(
                 volatile: create.host_config.auto_remove,
             }),
         }),
+        mounts: &mounts,
         directory: &directory,
         cgroup: &engine.layout().cgroup(id),
     })
@@ -105,17 +112,23 @@ pub(super) fn launch(
 fn begin(
     engine: &Engine,
     record: &Record,
-    plan: Plan,
+    mut plan: Plan,
     lock: &OperationLock,
     manner: Manner,
 ) -> Result<Connection> {
     failpoint("start-locked")?;
+    let joined = super::joined::resolve(engine, &mut plan.launch.spec)?;
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
     init_layer::ensure(layout)?;
     make_writable_layer(engine, record, &directory)?;
     write_files(&directory, &plan)?;
     failpoint("start-directory-made")?;
+    for point in &record.mounts {
+        point.ensure_source()?;
+    }
+    volume::ensure(engine, &record.mounts, record.auto_remove)?;
+    volume::fill(engine, record, plan.launch.rootfs.as_ref())?;
     make_under(&run, layout.run())?;
     let program = engine.monitor_program()?;
     let (mut connection, theirs) = Connection::launch()?;
@@ -139,6 +152,7 @@ fn begin(
     connection.document(&document(engine, record, plan.launch, manner))?;
     failpoint("start-launch-sent")?;
     let connection = follow(engine, record, connection)?;
+    drop(joined);
     failpoint("start-started")?;
     // What was spawned has forked the monitor and exited long ago.
     drop(child);

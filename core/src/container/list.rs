@@ -68,7 +68,7 @@ impl Containers<'_> {
             network_settings: SummaryNetworks {
                 networks: [(network, serde_json::json!({}))].into(),
             },
-            mounts: super::inspect::mounts(&record),
+            mounts: super::inspect::mounts(self.engine, &record),
             labels: record.config.labels,
             id: record.id,
         })

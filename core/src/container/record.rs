@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
+use super::mount_point::MountPoint;
 use crate::api::{ContainerConfig, ContainerCreate};
 use crate::error::{Error, Result};
 use crate::store::Owner;
@@ -24,16 +25,20 @@ pub(crate) struct Record {
     pub(crate) document: ContainerCreate,
     /// The image's configuration merged with it.
     pub(crate) config: ContainerConfig,
+    /// What it has mounted beside what every container has.
+    pub(crate) mounts: Vec<MountPoint>,
     /// It goes when it ends.
     pub(crate) auto_remove: bool,
     /// Its removal has begun, and there is no way back.
     pub(crate) removing: bool,
+    /// Its anonymous volumes go with it.
+    pub(crate) with_volumes: bool,
     /// The `run` that made it and has not seen it start.
     pub(crate) owner: Option<Owner>,
 }
 
 const COLUMNS: &str = "id, name, image_id, created, document, config, auto_remove, removing, \
-                       owner_pid, owner_start_time, owner_boot_id";
+                       owner_pid, owner_start_time, owner_boot_id, mounts, with_volumes";
 
 impl Record {
     /// Write the row. `None` when the name is taken.
@@ -43,9 +48,10 @@ impl Record {
         };
         let inserted = transaction
             .prepare_cached(
-                "INSERT INTO containers (id, name, image_id, created, document, config, auto_remove, owner_pid,
-                     owner_start_time, owner_boot_id)
-                 VALUES (:id, :name, :image, :created, :document, :config, :auto_remove, :pid, :start_time, :boot)
+                "INSERT INTO containers (id, name, image_id, created, document, config, mounts, auto_remove, with_volumes,
+                     owner_pid, owner_start_time, owner_boot_id)
+                 VALUES (:id, :name, :image, :created, :document, :config, :mounts, :auto_remove, :with_volumes, :pid,
+                     :start_time, :boot)
                  ON CONFLICT (name) DO NOTHING",
             )?
             .execute(named_params! {
@@ -55,7 +61,9 @@ impl Record {
                 ":created": self.created,
                 ":document": text(serde_json::to_string(&self.document))?,
                 ":config": text(serde_json::to_string(&self.config))?,
+                ":mounts": text(serde_json::to_string(&self.mounts))?,
                 ":auto_remove": self.auto_remove,
+                ":with_volumes": self.with_volumes,
                 ":pid": self.owner.as_ref().map(|owner| owner.pid),
                 ":start_time": self.owner.as_ref().map(|owner| owner.start_time as i64),
                 ":boot": self.owner.as_ref().map(|owner| owner.boot_id.as_str()),
@@ -166,11 +174,15 @@ impl Record {
             == 1)
     }
 
-    /// Mark it as going. `false` when there is no such row.
-    pub(crate) fn mark_removing(transaction: &Transaction<'_>, id: &str) -> Result<bool> {
+    /// Mark it as going, with or without its anonymous volumes. `false` when there is no such row.
+    pub(crate) fn mark_removing(
+        transaction: &Transaction<'_>,
+        id: &str,
+        with_volumes: bool,
+    ) -> Result<bool> {
         Ok(transaction
-            .prepare_cached("UPDATE containers SET removing = 1 WHERE id = ?1")?
-            .execute([id])?
+            .prepare_cached("UPDATE containers SET removing = 1, with_volumes = ?2 WHERE id = ?1")?
+            .execute(params![id, with_volumes])?
             == 1)
     }
 
@@ -207,7 +219,9 @@ impl Record {
             document: document(row, 4)?,
             config: document(row, 5)?,
             auto_remove: row.get(6)?,
+            mounts: document(row, 11)?,
             removing: row.get(7)?,
+            with_volumes: row.get(12)?,
             owner,
         })
     }

@@ -46,7 +46,8 @@ impl Containers<'_> {
                 return Err(Error::new(ErrorKind::Busy, message).about("container", &request.id));
             }
         }
-        settle::erase(engine, &record, lock, true)
+        let with_volumes = record.with_volumes || request.volumes;
+        settle::erase(engine, &Record { with_volumes, ..record }, lock, true)
     }
 }
 

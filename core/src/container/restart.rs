@@ -68,6 +68,6 @@ fn restart(
 /// What a monitor is to run once more.
 pub(super) fn again(engine: &Engine, record: &Record) -> Result<Launch> {
     let image = engine.images().of_container(&record.image_id)?;
-    let plan = launch::plan(engine, &record.id, &record.document, &image)?;
+    let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
     Ok(launch::document(engine, record, plan.launch, Manner::default()))
 }

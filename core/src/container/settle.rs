@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::events;
 use crate::failpoint::failpoint;
 use crate::store::Durability;
-use crate::sys;
+use crate::{sys, volume};
 
 /// How long the dying processes of a cgroup are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,8 +38,10 @@ pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
     let standing = Standing::of(engine, id)?;
     let never_started = standing.run.is_none();
     let owner_died = record.owner.as_ref().is_some_and(|owner| !owner.is_alive());
-    if record.removing || (never_started && owner_died) || (record.auto_remove && tried) {
-        return erase(engine, &record, lock, true);
+    let abandoned = never_started && owner_died;
+    if record.removing || abandoned || (record.auto_remove && tried) {
+        let with_volumes = record.with_volumes || abandoned;
+        return erase(engine, &Record { with_volumes, ..record }, lock, true);
     }
     settle(engine, &record, &standing)?;
     if owner_died {
@@ -92,7 +94,9 @@ pub(super) fn erase(
     };
     if !record.removing && !record.auto_remove {
         // Past this there is no way back: a power cut must not bring back a container without its files.
-        engine.store().write(durability, |t| Record::mark_removing(t, &record.id))?;
+        engine
+            .store()
+            .free(durability, |t| Record::mark_removing(t, &record.id, record.with_volumes))?;
     }
     failpoint("remove-marked")?;
     if kernel {
@@ -101,9 +105,14 @@ pub(super) fn erase(
     }
     remove_directory(engine, &record.id)?;
     failpoint("remove-directory-removed")?;
-    engine.store().write(Durability::Crash, |t| Record::delete(t, &record.id))?;
+    let volumes = engine.store().free(Durability::Crash, |transaction| {
+        let volumes = volume::release(transaction, &record.id, record.with_volumes)?;
+        Record::delete(transaction, &record.id)?;
+        Ok(volumes)
+    })?;
     failpoint("remove-row-deleted")?;
     events::container(engine, record, "destroy", &[]);
+    volumes.iter().try_for_each(|name| volume::finish(engine, name))?;
     lock.remove(engine)?;
     // The image may have been kept only for this one.
     engine.images().release(&record.image_id)

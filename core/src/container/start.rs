@@ -100,7 +100,7 @@ fn start_locked(
         Some(plan) => plan,
         None => {
             let image = engine.images().of_container(&record.image_id)?;
-            launch::plan(engine, &record.id, &record.document, &image)?
+            launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?
         }
     };
     launch::launch(engine, record, plan, lock, manner)

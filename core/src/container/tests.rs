@@ -3,6 +3,7 @@
 mod events;
 mod files;
 mod life;
+mod mounts;
 mod repair;
 
 use std::path::{Path, PathBuf};
@@ -55,7 +56,7 @@ impl Bench {
         std::fs::copy("/bin/busybox", bin.join("busybox")).unwrap();
         for name in [
             "sh", "true", "false", "sleep", "cat", "echo", "kill", "ls", "touch", "dd", "seq",
-            "env", "id", "stty", "head",
+            "env", "id", "stty", "head", "stat", "mount", "mkdir", "rm", "umount", "ln",
         ] {
             std::os::unix::fs::symlink("busybox", bin.join(name)).unwrap();
         }

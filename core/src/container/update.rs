@@ -38,7 +38,7 @@ impl Containers<'_> {
         }
         // It is checked as if the container were to be started so.
         let image = engine.images().of_container(&record.image_id)?;
-        let plan = launch::plan(engine, id, &document, &image)?;
+        let plan = launch::plan(engine, id, &document, &record.mounts, &image)?;
         let warnings = plan.warnings.clone();
         failpoint("update-checked")?;
         if let Some(mut connection) = monitor::connect(engine, &record)? {

@@ -16,6 +16,7 @@ impl Engine {
             layers_size,
             images: self.images().usage()?,
             containers: self.containers().list(&request)?,
+            volumes: self.volumes().usage()?,
             blobs_size,
         })
     }

@@ -32,7 +32,6 @@ pub(crate) fn image(engine: &Engine, action: &str, id: &str, name: &str) {
 }
 
 /// Something has happened to a volume: `create`, `destroy`, `mount`.
-#[expect(dead_code, reason = "volumes come with issue 3")]
 pub(crate) fn volume(engine: &Engine, action: &str, name: &str, more: &[(&str, &str)]) {
     let driver = [("driver", "local")];
     tell(engine, "volume", action, name, owned(&driver).chain(owned(more)).collect());
@@ -42,6 +41,12 @@ pub(crate) fn volume(engine: &Engine, action: &str, name: &str, more: &[(&str, &
 #[expect(dead_code, reason = "networks come with issue 5")]
 pub(crate) fn network(engine: &Engine, action: &str, id: &str, name: &str, more: &[(&str, &str)]) {
     tell(engine, "network", action, id, owned(&[("name", name)]).chain(owned(more)).collect());
+}
+
+/// There was a clean-up of things of a kind: `container`, `image`, `volume`.
+pub(crate) fn pruned(engine: &Engine, kind: &str, bytes: i64) {
+    let attributes = [("reclaimed".to_owned(), bytes.to_string())].into();
+    tell(engine, kind, "prune", "", attributes);
 }
 
 /// What all events of a container say about it.

@@ -26,6 +26,7 @@ mod load;
 mod manifest;
 mod names;
 mod pack;
+mod prune;
 pub(crate) mod publish;
 mod pull;
 mod reference;

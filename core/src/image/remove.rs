@@ -22,6 +22,7 @@ use crate::store::{Durability, Intent};
 use crate::sys::directory;
 
 /// A container that stands on the image, and whether it runs.
+#[derive(Clone)]
 struct Use {
     short: String,
     running: bool,
@@ -29,9 +30,9 @@ struct Use {
 
 /// What a removal comes to.
 #[derive(Default)]
-struct Outcome {
-    rows: Vec<ImageRemoved>,
-    freed: Freed,
+pub(super) struct Outcome {
+    pub(super) rows: Vec<ImageRemoved>,
+    pub(super) freed: Freed,
 }
 
 impl Images<'_> {
@@ -46,8 +47,8 @@ impl Images<'_> {
         // is looked for again below.
         let known = self.uses(&image)?;
         let lock = ContentLock::take(self.engine)?;
-        let outcome = self.engine.store().write(Durability::Full, |transaction| {
-            let uses = with_newcomers(transaction, &image, known)?;
+        let outcome = self.engine.store().free(Durability::Full, |transaction| {
+            let uses = with_newcomers(transaction, &image, &known)?;
             let running = uses.iter().find(|used| used.running);
             let stopped = uses.iter().find(|used| !used.running);
             let names = names::of(transaction, image.as_str())?;
@@ -107,7 +108,7 @@ impl Images<'_> {
             return Ok(());
         }
         let lock = ContentLock::take(self.engine)?;
-        let freed = self.engine.store().write(Durability::Full, |transaction| {
+        let freed = self.engine.store().free(Durability::Full, |transaction| {
             let mut freed = Freed::default();
             if sharing::users(transaction, Some(&image))?.is_empty() {
                 freed = sharing::forget(transaction, &image)?;
@@ -118,7 +119,7 @@ impl Images<'_> {
         self.discard(&freed, &lock)
     }
 
-    fn tell(&self, image: &Digest, rows: &[ImageRemoved]) {
+    pub(super) fn tell(&self, image: &Digest, rows: &[ImageRemoved]) {
         let id = image.as_str();
         for row in rows {
             if !row.untagged.is_empty() {
@@ -143,7 +144,7 @@ impl Images<'_> {
 
     /// Remove the files of what the record has let go. A crash in between leaves files that nothing names: the intent tells the
     /// next reconciliation to look for them.
-    fn discard(&self, freed: &Freed, _held: &ContentLock) -> Result<()> {
+    pub(super) fn discard(&self, freed: &Freed, _held: &ContentLock) -> Result<()> {
         if freed.blobs.is_empty() {
             return Ok(());
         }
@@ -167,7 +168,7 @@ impl Images<'_> {
             }
         }
         failpoint("image-remove-discarded")?;
-        self.engine.store().write(Durability::Crash, |transaction| match freed.intent {
+        self.engine.store().free(Durability::Crash, |transaction| match freed.intent {
             Some(intent) => Intent::finish(transaction, intent),
             None => Ok(()),
         })
@@ -178,9 +179,9 @@ impl Images<'_> {
 fn with_newcomers(
     transaction: &Transaction<'_>,
     image: &Digest,
-    known: Vec<Use>,
+    known: &[Use],
 ) -> Result<Vec<Use>> {
-    let mut uses = known;
+    let mut uses = known.to_vec();
     for user in sharing::users(transaction, Some(image))? {
         let short = user.id[..12].to_owned();
         if !uses.iter().any(|used| used.short == short) {
@@ -223,7 +224,11 @@ fn going(names: &Names, reference: &str) -> Vec<String> {
         .collect()
 }
 
-fn untag(transaction: &Transaction<'_>, stored: &[String], outcome: &mut Outcome) -> Result<()> {
+pub(super) fn untag(
+    transaction: &Transaction<'_>,
+    stored: &[String],
+    outcome: &mut Outcome,
+) -> Result<()> {
     for reference in stored {
         transaction.execute("DELETE FROM tags WHERE reference = ?1", [reference])?;
         outcome
@@ -234,7 +239,11 @@ fn untag(transaction: &Transaction<'_>, stored: &[String], outcome: &mut Outcome
 }
 
 /// Take the image out of the record, or hide it while a container stands on it.
-fn take_out(transaction: &Transaction<'_>, image: &Digest, outcome: &mut Outcome) -> Result<()> {
+pub(super) fn take_out(
+    transaction: &Transaction<'_>,
+    image: &Digest,
+    outcome: &mut Outcome,
+) -> Result<()> {
     let deleted = |id: &str| ImageRemoved { deleted: id.to_owned(), ..ImageRemoved::default() };
     if sharing::users(transaction, Some(image))?.is_empty() {
         outcome.freed = sharing::forget(transaction, image)?;

@@ -1,6 +1,6 @@
 //! Who uses what: which containers stand on an image, and which layers and blobs nobody refers to any more.
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::digest::Digest;
 use super::publish;
@@ -37,11 +37,20 @@ pub(super) struct Freed {
     pub(super) layers: Vec<String>,
     /// Digests of blobs.
     pub(super) blobs: Vec<String>,
+    /// Bytes of both.
+    pub(super) size: i64,
     /// The intent to remove the files.
     pub(super) intent: Option<i64>,
 }
 
 impl Freed {
+    /// What another image let go, too.
+    pub(super) fn add(&mut self, more: Freed) {
+        self.layers.extend(more.layers);
+        self.blobs.extend(more.blobs);
+        self.size = self.size.saturating_add(more.size);
+    }
+
     /// Write the intent to remove the files, if there are any, with what takes them out of the record.
     pub(super) fn intend(&mut self, transaction: &Transaction<'_>, engine: &Engine) -> Result<()> {
         if !self.blobs.is_empty() {
@@ -72,30 +81,31 @@ pub(super) fn forget(transaction: &Transaction<'_>, image: &Digest) -> Result<Fr
     transaction.execute("DELETE FROM images WHERE id = ?1", [image.as_str()])?;
 
     // From the top down: a layer is free when neither an image nor a layer above it is left.
-    let mut layers = Vec::new();
+    let mut freed = Freed::default();
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM layers WHERE chain_id = ?1
+         AND NOT EXISTS (SELECT 1 FROM image_layers WHERE chain_id = ?1)
+         AND NOT EXISTS (SELECT 1 FROM layers AS above WHERE above.parent = ?1)
+         RETURNING size",
+    )?;
     for layer in chain {
-        let gone = transaction.execute(
-            "DELETE FROM layers WHERE chain_id = ?1
-             AND NOT EXISTS (SELECT 1 FROM image_layers WHERE chain_id = ?1)
-             AND NOT EXISTS (SELECT 1 FROM layers AS above WHERE above.parent = ?1)",
-            [&layer],
-        )?;
-        if gone == 0 {
+        let Some(size) = delete.query_row([&layer], |row| row.get::<_, i64>(0)).optional()? else {
             break;
-        }
-        layers.push(layer);
+        };
+        freed.layers.push(layer);
+        freed.size = freed.size.saturating_add(size);
     }
-    let mut freed = Vec::new();
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM blobs WHERE digest = ?1
+         AND NOT EXISTS (SELECT 1 FROM image_layers WHERE blob = ?1)
+         AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1 OR manifest = ?1)
+         RETURNING size",
+    )?;
     for blob in blobs {
-        let gone = transaction.execute(
-            "DELETE FROM blobs WHERE digest = ?1
-             AND NOT EXISTS (SELECT 1 FROM image_layers WHERE blob = ?1)
-             AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1 OR manifest = ?1)",
-            [&blob],
-        )?;
-        if gone != 0 {
-            freed.push(blob);
+        if let Some(size) = delete.query_row([&blob], |row| row.get::<_, i64>(0)).optional()? {
+            freed.blobs.push(blob);
+            freed.size = freed.size.saturating_add(size);
         }
     }
-    Ok(Freed { layers, blobs: freed, intent: None })
+    Ok(freed)
 }

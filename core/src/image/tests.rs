@@ -1,5 +1,6 @@
 mod archive;
 mod hostile;
+mod prune;
 mod shapes;
 
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Mounts: `-v`, `--mount` and `--tmpfs`.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-use crate::api::Mount;
+use crate::api::{BindOptions, DriverConfig, Mount, TmpfsOptions, VolumeOptions};
 use crate::error::{Error, Result};
 
 /// A mount in the short form.
@@ -92,6 +92,29 @@ pub(crate) fn check_target(target: &str) -> Result<()> {
     Ok(())
 }
 
+/// A path that something can be mounted on, without `.` and doubled slashes.
+pub(crate) fn target(text: &str) -> Result<String> {
+    check_target(text)?;
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    Ok(format!("/{}", parts.join("/")))
+}
+
+/// That it can be a volume's name.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument), naming the text.
+pub fn volume_name(name: &str) -> Result<&str> {
+    if name.starts_with('/') {
+        return Err(bad_volume_name(name));
+    }
+    check_source(name)?;
+    // It is a directory's name.
+    if name.len() > 255 {
+        return Err(Error::invalid(format!("the volume name {name:?} is longer than 255 bytes")));
+    }
+    Ok(name)
+}
+
 /// That it is an absolute path or can be a volume's name.
 fn check_source(source: &str) -> Result<()> {
     let first = source.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -99,10 +122,19 @@ fn check_source(source: &str) -> Result<()> {
     if source.starts_with('/') || (first && rest && source.len() > 1) {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "{source:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If \
+    if first && source.len() == 1 {
+        return Err(Error::invalid(format!(
+            "volume name {source:?} is too short, names should be at least two alphanumeric characters"
+        )));
+    }
+    Err(bad_volume_name(source))
+}
+
+fn bad_volume_name(name: &str) -> Error {
+    Error::invalid(format!(
+        "{name:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If \
          you intended to pass a host directory, use absolute path"
-    )))
+    ))
 }
 
 /// `/run` or `/run:size=64m,mode=1777`: a path inside and its options, as in `HostConfig.Tmpfs`.
@@ -133,13 +165,28 @@ pub fn mount(text: &str) -> Result<Mount> {
 #[derive(Default)]
 struct Parsed {
     mount: Mount,
-    bind: Map<String, Value>,
-    volume: Map<String, Value>,
-    driver: Map<String, Value>,
-    tmpfs: Map<String, Value>,
+    bind: Option<BindOptions>,
+    volume: Option<VolumeOptions>,
+    tmpfs: Option<TmpfsOptions>,
 }
 
 impl Parsed {
+    fn bind(&mut self) -> &mut BindOptions {
+        self.bind.get_or_insert_default()
+    }
+
+    fn volume(&mut self) -> &mut VolumeOptions {
+        self.volume.get_or_insert_default()
+    }
+
+    fn driver(&mut self) -> &mut DriverConfig {
+        self.volume().driver_config.get_or_insert_default()
+    }
+
+    fn tmpfs(&mut self) -> &mut TmpfsOptions {
+        self.tmpfs.get_or_insert_default()
+    }
+
     fn field(&mut self, field: &str) -> Result<()> {
         let (key, value) = match field.split_once('=') {
             Some((key, value)) => (key.to_ascii_lowercase(), Some(value)),
@@ -152,11 +199,15 @@ impl Parsed {
                 return Ok(());
             }
             "volume-nocopy" => {
-                self.volume.insert("NoCopy".into(), truth()?.into());
+                self.volume().no_copy = truth()?;
                 return Ok(());
             }
             "bind-nonrecursive" => {
-                self.bind.insert("NonRecursive".into(), truth()?.into());
+                self.bind().non_recursive = truth()?;
+                return Ok(());
+            }
+            "bind-create-src" => {
+                self.bind().create_mountpoint = truth()?;
                 return Ok(());
             }
             _ => {}
@@ -172,43 +223,29 @@ impl Parsed {
             "consistency" => self.mount.consistency = value.to_ascii_lowercase(),
             "bind-propagation" => {
                 let value = value.to_ascii_lowercase();
-                if !MODES[2].contains(&value.as_str()) {
+                if !is_propagation(&value) {
                     return Err(invalid());
                 }
-                self.bind.insert("Propagation".into(), value.into());
+                self.bind().propagation = value;
             }
             "bind-recursive" => match value {
-                "enabled" => {}
-                "disabled" => {
-                    self.bind.insert("NonRecursive".into(), true.into());
-                }
-                "writable" => {
-                    self.bind.insert("ReadOnlyNonRecursive".into(), true.into());
-                }
-                "readonly" => {
-                    self.bind.insert("ReadOnlyForceRecursive".into(), true.into());
-                }
+                "enabled" => drop(self.bind()),
+                "disabled" => self.bind().non_recursive = true,
+                "writable" => self.bind().read_only_non_recursive = true,
+                "readonly" => self.bind().read_only_force_recursive = true,
                 _ => return Err(invalid()),
             },
-            "volume-subpath" => {
-                self.volume.insert("Subpath".into(), value.into());
-            }
-            "volume-label" => put(&mut self.volume, "Labels", value),
-            "volume-driver" => {
-                self.driver.insert("Name".into(), value.into());
-            }
-            "volume-opt" => put(&mut self.driver, "Options", value),
+            "volume-subpath" => self.volume().subpath = value.to_owned(),
+            "volume-label" => put(&mut self.volume().labels, value),
+            "volume-driver" => self.driver().name = value.to_owned(),
+            "volume-opt" => put(&mut self.driver().options, value),
             "tmpfs-size" => {
-                self.tmpfs
-                    .insert("SizeBytes".into(), super::size(value).map_err(|_| invalid())?.into());
+                self.tmpfs().size_bytes = super::size(value).map_err(|_| invalid())?;
             }
             "tmpfs-mode" => {
                 let octal = value.bytes().all(|byte| byte.is_ascii_digit());
                 let mode = octal.then(|| u32::from_str_radix(value, 8).ok()).flatten();
-                self.tmpfs.insert(
-                    "Mode".into(),
-                    mode.filter(|mode| *mode <= 0o7777).ok_or_else(invalid)?.into(),
-                );
+                self.tmpfs().mode = mode.filter(|mode| *mode <= 0o7777).ok_or_else(invalid)?;
             }
             _ => return Err(Error::invalid(format!("unexpected key '{key}' in '{field}'"))),
         }
@@ -226,13 +263,13 @@ impl Parsed {
             return Err(Error::invalid("target is required"));
         }
         check_target(&self.mount.target)?;
-        if !self.driver.is_empty() {
-            self.volume.insert("DriverConfig".into(), Value::Object(self.driver));
-        }
-        for (options, of) in
-            [(&self.bind, "bind"), (&self.volume, "volume"), (&self.tmpfs, "tmpfs")]
-        {
-            if !options.is_empty() && of != kind {
+        let given = [
+            ("bind", self.bind.is_some()),
+            ("volume", self.volume.is_some()),
+            ("tmpfs", self.tmpfs.is_some()),
+        ];
+        for (of, given) in given {
+            if given && of != kind {
                 return Err(Error::invalid(format!(
                     "cannot mix '{of}-*' options with mount type '{kind}'"
                 )));
@@ -251,20 +288,22 @@ impl Parsed {
             "volume" if !self.mount.source.is_empty() => check_source(&self.mount.source)?,
             _ => {}
         }
-        let options = |map: Map<String, Value>| (!map.is_empty()).then_some(Value::Object(map));
-        self.mount.bind_options = options(self.bind);
-        self.mount.volume_options = options(self.volume);
-        self.mount.tmpfs_options = options(self.tmpfs);
+        self.mount.bind_options = self.bind;
+        self.mount.volume_options = self.volume;
+        self.mount.tmpfs_options = self.tmpfs;
         Ok(self.mount)
     }
 }
 
-/// Add `KEY=VALUE` to the object `name`.
-fn put(map: &mut Map<String, Value>, name: &str, pair: &str) {
+/// Add `KEY=VALUE`.
+fn put(map: &mut BTreeMap<String, String>, pair: &str) {
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-    if let Some(object) = map.entry(name).or_insert_with(|| json!({})).as_object_mut() {
-        object.insert(key.to_owned(), value.into());
-    }
+    map.insert(key.to_owned(), value.to_owned());
+}
+
+/// That it is a propagation of bind mounts.
+pub(crate) fn is_propagation(text: &str) -> bool {
+    MODES[2].contains(&text)
 }
 
 /// What Go takes for a truth value; a key alone is true.

@@ -22,9 +22,14 @@ use crate::error::{Error, ErrorKind, Result};
 use copies::Claim;
 pub(crate) use intent::{Intent, Owner, start_time};
 
-/// Version of the schema below, kept in `user_version`.
-const SCHEMA_VERSION: i32 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
+/// The steps from an empty database to the present schema. `user_version` says how many were taken.
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("volumes.sql")];
+
+/// Version of the present schema.
+const SCHEMA_VERSION: i32 = STEPS.len() as i32;
+
+/// Bytes of a file that is only there to be removed when the disk is full, so that what frees space can be written down.
+const BALLAST: u64 = 1 << 20;
 
 /// Pages of the write-ahead log at which it is written back. Whoever opens the database first reads the whole log (it cannot know that
 /// the shared index is right): 7 µs a page here, so SQLite's own 1,000 would cost every short-lived process up to 7 ms.
@@ -75,13 +80,15 @@ impl Store {
             }
             Ok(connection)
         })?;
-        Ok(Store {
+        let store = Store {
             path: path.to_owned(),
             writer: Arc::new(Mutex::new(Writer { connection, durability: None })),
             reader: Arc::default(),
             _claim: claim,
             pid: std::process::id(),
-        })
+        };
+        store.take_ballast();
+        Ok(store)
     }
 
     /// Fail in a process that forked from the one that opened the engine.
@@ -136,6 +143,41 @@ impl Store {
         transaction.commit().map_err(wrong)?;
         Ok(value)
     }
+
+    /// Change the record so that something can be freed, all or nothing; on a full disk too. `body` may be called twice.
+    pub(crate) fn free<T>(
+        &self,
+        durability: Durability,
+        body: impl Fn(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match self.write(durability, &body) {
+            Err(error) if error.kind() == ErrorKind::ResourceExhausted => {
+                // It comes back with the next engine that is opened and finds room.
+                let _ = std::fs::remove_file(self.ballast());
+                self.write(durability, &body)
+            }
+            written => written,
+        }
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.path.with_file_name("ballast")
+    }
+
+    /// Have the ballast there, if there is room for it.
+    fn take_ballast(&self) {
+        let path = self.ballast();
+        if path.exists() {
+            return;
+        }
+        // Without it a full disk is only worse to deal with.
+        if let Ok(file) = crate::sys::file::create(&path, 0o600)
+            && rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST)
+                .is_err()
+        {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 impl Drop for Store {
@@ -189,23 +231,25 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     // Read again: another process may have been here while we waited for the lock.
     let version: i32 =
         transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(named)?;
-    match version {
-        0 => {
-            transaction.execute_batch(SCHEMA).map_err(named)?;
-            let identity = identity()?;
-            transaction
-                .execute("INSERT INTO meta (key, value) VALUES ('id', ?1)", [identity])
-                .map_err(named)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(named)?;
-            transaction.commit().map_err(named)
-        }
-        SCHEMA_VERSION => Ok(()),
-        other => Err(Error::unsupported(format!(
-            "{} has schema version {other}, this barque knows {SCHEMA_VERSION}; use a newer barque",
+    let steps = usize::try_from(version).ok().and_then(|taken| STEPS.get(taken..));
+    let Some(steps) = steps else {
+        return Err(Error::unsupported(format!(
+            "{} has schema version {version}, this barque knows {SCHEMA_VERSION}; use a newer barque",
             path.display()
         ))
-        .with_reason("newer_schema")),
+        .with_reason("newer_schema"));
+    };
+    for step in steps {
+        transaction.execute_batch(step).map_err(named)?;
     }
+    if version == 0 {
+        let identity = identity()?;
+        transaction
+            .execute("INSERT INTO meta (key, value) VALUES ('id', ?1)", [identity])
+            .map_err(named)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(named)?;
+    transaction.commit().map_err(named)
 }
 
 /// A random identity for a new root, as a UUID (RFC 9562, version 4).

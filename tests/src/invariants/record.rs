@@ -168,6 +168,28 @@ pub(super) fn check_layers(sandbox: &Sandbox, wrong: &mut Vec<String>) {
     }
 }
 
+/// I-16: every directory of a volume has its record, and no removal is left half done.
+pub(super) fn check_volumes(sandbox: &Sandbox, wrong: &mut Vec<String>) {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = sandbox.root().join("volumes");
+    let recorded = rows(sandbox, "SELECT name FROM volumes", wrong);
+    for name in rows(sandbox, "SELECT name FROM volumes WHERE removing != 0", wrong) {
+        wrong.push(format!("I-02 volume {name} is still being removed, by nobody"));
+    }
+    for name in names(&directory) {
+        // The sticky bit is on those that go with a run, whose records a power cut may take.
+        let goes = fs::metadata(directory.join(&name))
+            .is_ok_and(|found| found.permissions().mode() & 0o1000 != 0);
+        if !recorded.contains(&name) && !goes {
+            wrong.push(format!("I-16 directory volumes/{name} belongs to no volume"));
+        }
+    }
+    let sql = "SELECT count(*) FROM volume_uses LEFT JOIN containers ON id = container_id WHERE id IS NULL";
+    if rows(sandbox, sql, wrong).first().is_some_and(|count| count != "0") {
+        wrong.push("I-16 a volume is used by a container that there is not".to_owned());
+    }
+}
+
 /// I-04: no temporary file without somebody who works on it.
 pub(super) fn check_temporary(sandbox: &Sandbox, wrong: &mut Vec<String>) {
     for name in names(&sandbox.root().join("tmp")) {

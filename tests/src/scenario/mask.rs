@@ -7,6 +7,7 @@ use serde_json::Value;
 /// Fields whose values are of one run only: times, process numbers, sizes of a moment, made-up names.
 const OF_THE_MOMENT: &[&str] = &[
     "Created",
+    "CreatedAt",
     "StartedAt",
     "FinishedAt",
     "LastTagTime",
@@ -22,6 +23,7 @@ const OF_THE_MOMENT: &[&str] = &[
     "BlobsSize",
     "SizeRw",
     "SizeRootFs",
+    "SpaceReclaimed",
     "ID",
 ];
 

@@ -144,6 +144,24 @@ fn committed(sandbox: &Sandbox) {
 
 fn nothing(_: &Sandbox) {}
 
+fn with_volume(sandbox: &Sandbox) {
+    let write = ["testbox", "write", "/data/file", "kept"];
+    sandbox.ok(
+        &[&["run", "--rm", "--network", "none", "--volume", "data:/data"][..], &write].concat()
+    );
+}
+
+/// A volume that is listed can be used, and if it had a file, has it.
+fn volume_is_whole(sandbox: &Sandbox) {
+    if sandbox.ok(&["volume", "ls", "--quiet", "--filter", "name=data"]).is_empty() {
+        return;
+    }
+    let list = ["testbox", "list", "/data"];
+    let mount = ["run", "--rm", "--network", "none", "--volume", "data:/data"];
+    let files = sandbox.ok(&[&mount[..], &list].concat());
+    assert!(["", "file\n"].contains(&files.as_str()), "{files}");
+}
+
 /// An image that the store lists must be whole: a container of it can be made.
 fn image_is_whole(sandbox: &Sandbox) {
     for name in ["layered", "made", &pulled()] {
@@ -439,6 +457,98 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         },
         arguments: |_| words(&["commit", "c", "made"]),
         settled: committed,
+        done_already: &[],
+    },
+    Operation {
+        name: "run with volumes",
+        prepare: nothing,
+        arguments: |_| {
+            let volumes = ["--volume", "data:/data", "--volume", "/anonymous"];
+            let run = ["run", "--rm", "--network", "none"];
+            words(&[&run[..], &volumes, &["testbox", "write", "/data/f", "x"]].concat())
+        },
+        settled: |s| {
+            auto_removed(s);
+            let volumes = s.ok(&["volume", "ls", "--quiet"]);
+            assert!(["", "data\n"].contains(&volumes.as_str()), "left: {volumes}");
+        },
+        done_already: &[],
+    },
+    Operation {
+        name: "volume create",
+        prepare: nothing,
+        arguments: |_| words(&["volume", "create", "data"]),
+        settled: volume_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "volume rm",
+        prepare: with_volume,
+        arguments: |_| words(&["volume", "rm", "data"]),
+        settled: volume_is_whole,
+        done_already: &["no such volume"],
+    },
+    Operation {
+        name: "rm --volumes",
+        prepare: |s| {
+            let volumes = ["--volume", "/anonymous", "--volume", "data:/data"];
+            let create = ["create", "--name", "c", "--network", "none"];
+            s.ok(&[&create[..], &volumes, &["testbox", "exit"]].concat());
+        },
+        arguments: |_| words(&["rm", "--volumes", "c"]),
+        settled: |s| {
+            let volumes = s.ok(&["volume", "ls", "--quiet"]);
+            let anonymous = volumes.lines().filter(|name| *name != "data").count();
+            let there = s.ok(&["ps", "--all", "--quiet"]).lines().count();
+            assert!(volumes.contains("data"), "a volume with a name is gone");
+            assert_eq!(anonymous, there, "a volume goes with its container, or neither");
+        },
+        done_already: &["No such container"],
+    },
+    Operation {
+        name: "volume prune",
+        prepare: with_volume,
+        arguments: |_| words(&["volume", "prune", "--all", "--force"]),
+        settled: volume_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "image prune",
+        prepare: |s| {
+            let path = layered(s);
+            s.ok(&["load", "--quiet", "--input", &path]);
+            running(s);
+        },
+        arguments: |_| words(&["image", "prune", "--all", "--force"]),
+        settled: |s| {
+            image_is_whole(s);
+            s.ok(&["inspect", "--type", "image", "testbox"]);
+        },
+        done_already: &[],
+    },
+    Operation {
+        name: "system prune",
+        prepare: |s| {
+            created(s);
+            with_volume(s);
+            s.ok(&["create", "--volume", "/anonymous", "--network", "none", "testbox", "exit"]);
+        },
+        arguments: |_| words(&["system", "prune", "--volumes", "--force"]),
+        settled: |s| {
+            volume_is_whole(s);
+            assert!(s.ok(&["volume", "ls", "--quiet"]).contains("data"));
+            s.ok(&["inspect", "--type", "image", "testbox"]);
+        },
+        done_already: &[],
+    },
+    Operation {
+        name: "recovery of a volume's removal",
+        prepare: |s| {
+            with_volume(s);
+            killed_at(s, "volume-remove-marked", &["volume", "rm", "data"]);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: |s| assert_eq!(s.ok(&["volume", "ls", "--quiet"]), ""),
         done_already: &[],
     },
     // Recovery is interrupted too: whoever opens the engine next goes on where the last one was killed.

@@ -8,6 +8,7 @@ mod exec;
 mod files;
 mod hostile_configurations;
 mod hostile_images;
+mod hostile_volumes;
 mod isolation;
 mod parsing;
 mod victim;
@@ -18,6 +19,7 @@ fn main() -> std::process::ExitCode {
     let mut suite = Suite::default();
     hostile_images::add(&mut suite);
     hostile_configurations::add(&mut suite);
+    hostile_volumes::add(&mut suite);
     isolation::add(&mut suite);
     exec::add(&mut suite);
     files::add(&mut suite);

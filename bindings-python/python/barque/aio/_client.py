@@ -8,17 +8,18 @@ import sys
 from collections.abc import AsyncIterable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from .._kwargs import Command, CreateOptions
 from .._run import OUTPUT_LIMIT, Captures, Input, RunResult, pieces
 from .._streams import Uncopyable
-from ..client import run_document
+from ..client import prune_document, run_document
 from ..errors import APIError
 from ..models.images import Image
 from ._api import AsyncApi
 from ._models import AsyncContainers, AsyncImage, AsyncImages
 from ._streams import AsyncStream
+from ._volumes import AsyncVolumes
 
 if sys.version_info >= (3, 12):
     from typing import Self, Unpack
@@ -48,6 +49,11 @@ class AsyncClient(Uncopyable):
     def images(self) -> AsyncImages:
         """Images."""
         return AsyncImages(self)
+
+    @property
+    def volumes(self) -> AsyncVolumes:
+        """Volumes."""
+        return AsyncVolumes(self)
 
     async def run(
         self,
@@ -107,6 +113,20 @@ class AsyncClient(Uncopyable):
     async def df(self) -> t.DiskUsage:
         """What the engine keeps on disk."""
         return cast("t.DiskUsage", await self.api.call("system.df"))
+
+    async def prune(
+        self,
+        all: bool = False,
+        volumes: bool = False,
+        filters: Optional[dict[str, Any]] = None,
+        dry_run: bool = False,
+    ) -> t.SystemPruned:
+        """Remove what nothing needs: containers that do not run, and images: those without a tag, or `all`.
+
+        With `volumes` those too that nobody gave a name and no container has.
+        """
+        request = prune_document(all, volumes, filters, dry_run)
+        return cast("t.SystemPruned", await self.api.call("system.prune", request))
 
     async def ping(self) -> bool:
         """Whether the engine's record can be read."""

@@ -393,6 +393,13 @@ class AsyncContainers(Uncopyable):
         )
         return [AsyncContainer(row, self.client) for row in rows]
 
+    async def prune(
+        self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False
+    ) -> t.ContainersPruned:
+        """Remove those that do not run; `dry_run`: only say which these are."""
+        request = {"Filters": filters_document(filters), "DryRun": dry_run}
+        return cast("t.ContainersPruned", await self.client.api.call("container.prune", request))
+
 
 class AsyncImage(ImageSnapshot):
     """An image."""
@@ -514,3 +521,10 @@ class AsyncImages(Uncopyable):
         return cast(
             "builtins.list[t.ImageRemoved]", await self.client.api.call("image.remove", request)
         )
+
+    async def prune(
+        self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False
+    ) -> t.ImagesPruned:
+        """Remove those without a tag that no container stands on; `{"dangling": False}`: those with one too."""
+        request = {"Filters": filters_document(filters), "DryRun": dry_run}
+        return cast("t.ImagesPruned", await self.client.api.call("image.prune", request))

@@ -1,1 +1,1 @@
-"""Containers and images as docker-py's objects."""
+"""Containers, images and volumes as docker-py's objects."""

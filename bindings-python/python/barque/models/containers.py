@@ -604,6 +604,13 @@ class ContainerCollection(Uncopyable):
                     raise
         return containers
 
+    def prune(
+        self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False
+    ) -> t.ContainersPruned:
+        """Remove those that do not run; `dry_run`: only say which these are."""
+        request: t.ContainerPrune = {"Filters": filters_document(filters), "DryRun": dry_run}
+        return self.client.api.container_prune(request)
+
 
 class _Wanted(Stream):
     """A run's stream without the outputs that are not wanted. Standard error is kept for `ContainerError`."""

@@ -126,3 +126,11 @@ class ImageCollection(Uncopyable):
         """Remove a name, and the image when that was its last; what was untagged and deleted."""
         name = image.id if isinstance(image, Image) else image
         return self.client.api.image_remove({"Name": name, "Force": force, "NoPrune": noprune})
+
+    def prune(
+        self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False
+    ) -> t.ImagesPruned:
+        """Remove those without a tag that no container stands on; `{"dangling": False}`: those with one too."""
+        return self.client.api.image_prune(
+            {"Filters": filters_document(filters), "DryRun": dry_run}
+        )

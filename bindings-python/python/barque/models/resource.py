@@ -111,6 +111,40 @@ class ImageSnapshot(Snapshot):
         return f"<{type(self).__name__}: '{tags}'>" if tags else super().__repr__()
 
 
+class VolumeSnapshot(Snapshot):
+    """A volume, as its document was."""
+
+    @property
+    def id(self) -> str:
+        """Its name, which is its id."""
+        return str(self.attrs["Name"])
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.id
+
+    @property
+    def path(self) -> str:
+        """The directory with its files."""
+        return str(self.attrs["Mountpoint"])
+
+
+def volume_document(
+    name: Optional[str],
+    driver: Optional[str],
+    driver_opts: Optional[dict[str, str]],
+    labels: Optional[dict[str, str]],
+) -> t.VolumeCreate:
+    """The request of `volumes.create`."""
+    return {
+        "Name": name or "",
+        "Driver": driver or "",
+        "DriverOpts": dict(driver_opts or {}),
+        "Labels": dict(labels or {}),
+    }
+
+
 def filters_document(filters: Any) -> dict[str, list[str]]:
     """docker-py's filters, whose values may be one value instead of a list."""
 

@@ -7,22 +7,22 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, chmodat, fstat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chmodat, fstat, openat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-use crate::oci::{Mount, NamespaceKind, Spec};
+use crate::oci::{MOUNT_NAMESPACE, Mount, NamespaceKind, SUBDIRECTORY, Spec};
 use crate::protocol::Failure;
 use crate::sys::mount::{
-    Attributes, Filesystem, PROC_SUPER_MAGIC, SYSFS_MAGIC, attach, clone_tree, is_of_type,
-    set_attributes,
+    Attributes, Filesystem, PROC_SUPER_MAGIC, SYSFS_MAGIC, attach, clone_tree, clone_tree_at,
+    is_of_type, set_attributes,
 };
 
 use super::Cgroup;
 use super::cgroups::CgroupMount;
 use super::failure::{Doing, invalid, system};
 use super::mount_options::MountOptions;
-use super::namespaces::Namespaces;
+use super::namespaces::{self, Namespaces};
 use super::paths::{Links, Missing, Root, clean, is_within};
 use super::rootfs::isolate_mounts;
 
@@ -92,6 +92,9 @@ impl<'a> Mounts<'a> {
                     // Read-only unless the opposite is said, which the specification does not ask to be said.
                     flags.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !options.writable());
                     Content::Cgroups(CgroupMount::prepare(cgroups, host_view, flags)?)
+                }
+                "proc" if namespaces.join_pids() => {
+                    Content::Fresh(namespaces::as_child(|| fresh(mount, &destination, &options))?)
                 }
                 _ => Content::Fresh(fresh(mount, &destination, &options)?),
             };
@@ -260,11 +263,24 @@ fn bind(mount: &Mount, options: &MountOptions<'_>, peers: bool) -> Result<OwnedF
     if !mount.source.starts_with('/') {
         return Err(invalid(format!("{}: the source is not an absolute path", doing())));
     }
-    if let Some((key, _)) = options.data.first() {
+    let known = |key: &str| matches!(key, SUBDIRECTORY | MOUNT_NAMESPACE);
+    let unknown = options.data.iter().find(|(key, value)| !known(key) || value.is_none());
+    if let Some((key, _)) = unknown {
         return Err(invalid(format!("{}: a bind mount has no option {key}", doing())));
     }
     let recursive = options.bind == Some(true);
-    let tree = clone_tree(mount.source.as_str(), recursive).doing(doing)?;
+    let tree = match (options.value(MOUNT_NAMESPACE), options.value(SUBDIRECTORY)) {
+        (Some(namespace), _) => {
+            namespaces::within(namespace, || clone_tree(mount.source.as_str(), recursive))
+                .doing(doing)?
+        }
+        (None, None) => clone_tree(mount.source.as_str(), recursive).doing(doing)?,
+        (None, Some(path)) => {
+            let inside = subdirectory(&mount.source, path)
+                .doing(|| format!("{}: find {path} in it", doing()))?;
+            clone_tree_at(inside, recursive).doing(doing)?
+        }
+    };
     let change = |attributes: Attributes, recursive: bool| match attributes.is_empty() {
         true => Ok(()),
         false => set_attributes(&tree, attributes, recursive).doing(doing),
@@ -278,6 +294,13 @@ fn bind(mount: &Mount, options: &MountOptions<'_>, peers: bool) -> Result<OwnedF
     change(options.recursive, true)?;
     change(options.attributes, false)?;
     Ok(tree)
+}
+
+/// A path inside what is mounted. The source may be a volume that another container has and changes meanwhile, so the
+/// kernel looks, and links must stay in it (as Kubernetes learnt of its subPath: CVE-2017-1002101, CVE-2021-25741).
+fn subdirectory(source: &str, path: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Root::new(openat(CWD, source, flags, Mode::empty())?).locate(path, Links::Follow)
 }
 
 fn fresh(mount: &Mount, destination: &str, options: &MountOptions<'_>) -> Result<OwnedFd, Failure> {

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::fs::{fstat, mkdirat, openat, openat2, readlinkat};
 use rustix::io::{Errno, Result};
+use rustix::path::Arg;
 
 use crate::sys::mount::{PROC_SUPER_MAGIC, is_of_type};
 
@@ -119,7 +120,7 @@ impl Root {
 /// and the kernel could not be sure any more.
 pub(crate) fn open_resolved(
     directory: impl AsFd,
-    path: &str,
+    path: impl Arg + Copy,
     flags: OFlags,
     resolve: ResolveFlags,
 ) -> Result<OwnedFd> {

@@ -27,7 +27,7 @@ use crate::seccomp::{Action, Filter, Rule, Seccomp};
 const LAST: i32 = 5;
 
 /// Address space. What is needed at most is a PAX header, a sparse map, a buffer and the paths of implied directories.
-const MEMORY: u64 = 256 << 20;
+pub(crate) const MEMORY: u64 = 256 << 20;
 
 /// Every call of a layer's unpacking, of the allocator, and of an orderly end (a panic's message included).
 pub(crate) const CALLS: &[&str] = &[
@@ -85,11 +85,15 @@ pub(crate) const CALLS: &[&str] = &[
 
 /// Enter it. Afterwards the root directory is the one behind `target`.
 pub(crate) fn enter(target: BorrowedFd<'_>) -> Result<()> {
-    // Whoever started this waits for it; without them there is nobody to use the layer.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| system("prctl", errno))?;
-    prepare()?;
+    begin()?;
     change_root(target)?;
     confine(CALLS, MEMORY, 32)
+}
+
+/// The first step of a jail that its parent waits for: without that one there is nobody to use what it makes.
+pub(crate) fn begin() -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| system("prctl", errno))?;
+    prepare()
 }
 
 /// What comes before the root is changed: nobody looks into this process, and it holds nothing of its parent's.
@@ -118,6 +122,13 @@ fn close_others() -> rustix::io::Result<()> {
     Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 
+/// Enter namespaces in which nothing but the mounts is the host's.
+pub(crate) fn enter_namespaces() -> Result<()> {
+    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
+    // SAFETY: single-threaded; no descriptor table is unshared.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }.map_err(|errno| system("unshare", errno))
+}
+
 /// Make `target` the root of a mount namespace in which there is nothing else.
 pub(crate) fn change_root(target: BorrowedFd<'_>) -> Result<()> {
     let failed = |what: &'static str| move |errno| system(what, errno);
@@ -130,9 +141,7 @@ pub(crate) fn change_root(target: BorrowedFd<'_>) -> Result<()> {
             | OpenTreeFlags::AT_EMPTY_PATH,
     )
     .map_err(failed("open_tree"))?;
-    let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
-    // SAFETY: single-threaded; no descriptor table is unshared.
-    unsafe { rustix::thread::unshare_unsafe(namespaces) }.map_err(failed("unshare"))?;
+    enter_namespaces()?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change(c"/", private).map_err(failed("make mounts private"))?;
     move_mount(&tree, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)

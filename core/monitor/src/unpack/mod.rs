@@ -18,7 +18,7 @@ pub(crate) use remove::tree as remove_tree;
 pub(crate) mod replace;
 #[cfg(test)]
 mod tests;
-mod xattr;
+pub(crate) mod xattr;
 
 use std::ffi::OsString;
 use std::fs::File;

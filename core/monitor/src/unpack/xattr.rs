@@ -36,6 +36,11 @@ fn fate(name: &[u8]) -> Fate {
     }
 }
 
+/// Whether an attribute goes with a file that is copied.
+pub(crate) fn is_copied(name: &[u8]) -> bool {
+    fate(name) == Fate::Set
+}
+
 /// Set an entry's attributes on its file or directory. Returns the names that were refused, and whether a default ACL was set.
 pub(super) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> Result<(Vec<String>, bool)> {
     let mut refused = Vec::new();

@@ -21,7 +21,7 @@ impl Execs<'_> {
             return Err(monitor::not_running(&record));
         };
         let image = engine.images().of_container(&record.image_id)?;
-        let plan = launch::plan(engine, &record.id, &record.document, &image)?;
+        let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
         let Process { process, seccomp, user, group_add } =
             plan::exec(&plan, request, engine.host())?;
         let mut random = [0; 16];

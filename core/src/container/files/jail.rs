@@ -271,7 +271,7 @@ fn stopped(
     held: &mut Held,
 ) -> Result<View> {
     let image = engine.images().of_container(&record.image_id)?;
-    let plan = launch::plan(engine, &record.id, &record.document, &image)?;
+    let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
     let (Some(mut rootfs), Ok(mut mounts)) = (
         plan.launch.rootfs,
         serde_json::from_value::<Vec<Mount>>(plan.launch.spec["mounts"].clone()),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::api::{ContainerConfig, ContainerCreate};
+use crate::api::{ContainerConfig, ContainerCreate, Empty};
 use crate::error::{Error, Result};
 use crate::shorthand;
 
@@ -62,7 +62,7 @@ pub(super) fn merge(
         cmd,
         healthcheck: create.healthcheck.clone().or_else(|| image.healthcheck.clone()),
         image: create.image.clone(),
-        volumes: image.volumes.clone(),
+        volumes: volumes(create, image),
         working_dir: working_dir.to_owned(),
         entrypoint,
         on_build: (!create.on_build.is_empty()).then(|| create.on_build.clone()),
@@ -73,6 +73,12 @@ pub(super) fn merge(
             .then(|| create.shell.clone())
             .or_else(|| image.shell.clone()),
     })
+}
+
+fn volumes(create: &ContainerCreate, image: &ContainerConfig) -> Option<BTreeMap<String, Empty>> {
+    let mut volumes = image.volumes.clone().unwrap_or_default();
+    volumes.extend(create.volumes.iter().map(|(path, set)| (path.clone(), *set)));
+    (!volumes.is_empty()).then_some(volumes)
 }
 
 /// The first that isn't empty.

@@ -24,7 +24,7 @@ const LOCAL: &str = "127.0.0.1\tlocalhost\n\
 /// All three, with their names in the container's directory.
 pub(super) fn contents(
     host_config: &HostConfig,
-    namespaces: Namespaces,
+    namespaces: Namespaces<'_>,
     hostname: &str,
     host: &dyn Host,
 ) -> Result<[(&'static str, String); 3]> {
@@ -36,7 +36,7 @@ pub(super) fn contents(
     ])
 }
 
-fn hosts(host_config: &HostConfig, namespaces: Namespaces, host: &dyn Host) -> Result<String> {
+fn hosts(host_config: &HostConfig, namespaces: Namespaces<'_>, host: &dyn Host) -> Result<String> {
     let of_the_host = if namespaces.host_network { read(host, "/etc/hosts")? } else { None };
     let mut hosts = of_the_host.unwrap_or_else(|| LOCAL.to_owned());
     if !hosts.is_empty() && !hosts.ends_with('\n') {
@@ -54,7 +54,7 @@ fn hosts(host_config: &HostConfig, namespaces: Namespaces, host: &dyn Host) -> R
 
 fn resolv_conf(
     host_config: &HostConfig,
-    namespaces: Namespaces,
+    namespaces: Namespaces<'_>,
     host: &dyn Host,
 ) -> Result<String> {
     let each = |texts: &[String], parse: fn(&str) -> Result<String>| {

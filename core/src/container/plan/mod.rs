@@ -24,7 +24,8 @@ mod unsupported;
 
 pub(crate) use exec::{Process, check as check_exec, plan as exec};
 pub(crate) use host::Host;
-pub(crate) use namespaces::DEFAULT_NETWORK;
+pub(crate) use mounts::tmpfs;
+pub(crate) use namespaces::{DEFAULT_NETWORK, OF_CONTAINER};
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 
@@ -55,6 +56,8 @@ pub(crate) struct PlanInput<'a> {
     pub(crate) host: &'a dyn Host,
     /// The root file system to mount.
     pub(crate) rootfs: Option<Overlay>,
+    /// What it has mounted beside what every container has.
+    pub(crate) mounts: &'a [oci::Mount],
     /// The container's directory, absolute: where [`Plan::files`] will be.
     pub(crate) directory: &'a str,
     /// The container's cgroup, below the root of every hierarchy.
@@ -160,7 +163,7 @@ fn restart(host_config: &HostConfig) -> Result<Restart> {
 }
 
 /// The host name: what is asked for, the host's where that is shared, else the beginning of the id.
-fn hostname(input: &PlanInput<'_>, namespaces: Namespaces) -> Result<String> {
+fn hostname(input: &PlanInput<'_>, namespaces: Namespaces<'_>) -> Result<String> {
     let asked = &input.create.hostname;
     if !asked.is_empty() {
         return shorthand::hostname(asked);
@@ -174,7 +177,7 @@ fn hostname(input: &PlanInput<'_>, namespaces: Namespaces) -> Result<String> {
 fn spec(
     input: &PlanInput<'_>,
     config: &ContainerConfig,
-    namespaces: Namespaces,
+    namespaces: Namespaces<'_>,
     security: &Security,
 ) -> Result<(oci::Spec, Vec<String>)> {
     let host_config = &input.create.host_config;
@@ -221,7 +224,7 @@ fn spec(
         root: Some(oci::Root { path: "rootfs".to_owned(), readonly: host_config.readonly_rootfs }),
         hostname: if own_name { config.hostname.clone() } else { String::new() },
         domainname: if own_name { config.domainname.clone() } else { String::new() },
-        mounts: mounts::list(host_config, namespaces, input.directory)?,
+        mounts: mounts::list(host_config, namespaces, input.directory, input.mounts)?,
         linux: oci::Linux {
             namespaces: namespaces.list(),
             devices,

@@ -1,9 +1,9 @@
 //! Mounts: what every container has, and what is hidden or fixed in it.
 
-use barque_monitor::oci::Mount;
+use barque_monitor::oci::{MOUNT_NAMESPACE, Mount};
 
 use super::host::HostFacts;
-use super::namespaces::{Ipc, Namespaces};
+use super::namespaces::{Ipc, Namespaces, OF_CONTAINER};
 use super::security::Security;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};
@@ -40,17 +40,15 @@ pub(super) const FILES: [(&str, &str); 3] =
 /// All mounts, in order.
 pub(super) fn list(
     host_config: &HostConfig,
-    namespaces: Namespaces,
+    namespaces: Namespaces<'_>,
     directory: &str,
+    own: &[Mount],
 ) -> Result<Vec<Mount>> {
     if host_config.shm_size < 0 {
         return Err(Error::invalid("SHM size can not be less than 0"));
     }
-    let tmpfs = host_config
-        .tmpfs
-        .iter()
-        .map(|(path, options)| tmpfs(path, options))
-        .collect::<Result<Vec<_>>>()?;
+    let tmpfs = host_config.tmpfs.iter().map(|(path, options)| tmpfs(path, options));
+    let own = tmpfs.chain(own.iter().cloned().map(Ok)).collect::<Result<Vec<_>>>()?;
     let mut mounts = default(host_config, namespaces);
     let access = if host_config.readonly_rootfs { "ro" } else { "rw" };
     for (file, destination) in FILES {
@@ -61,15 +59,20 @@ pub(super) fn list(
             &["rbind", "rprivate", access],
         ));
     }
-    mounts.retain(|mount| !tmpfs.iter().any(|tmpfs| tmpfs.destination == mount.destination));
-    mounts.extend(tmpfs);
+    let has_dev = own.iter().any(|mount| mount.destination == "/dev");
+    // With another `/dev` goes what would be mounted in it.
+    mounts.retain(|mount| {
+        let hidden = has_dev && mount.destination.starts_with("/dev/");
+        !hidden && !own.iter().any(|own| own.destination == mount.destination)
+    });
+    mounts.extend(own);
     // A mount hides what was mounted below its place before.
     mounts.sort_by_key(|mount| mount.destination.matches('/').count());
     Ok(mounts)
 }
 
 /// What the runtime specification asks for of every container (config-linux.md, "Default filesystems"), and cgroups.
-fn default(host_config: &HostConfig, namespaces: Namespaces) -> Vec<Mount> {
+fn default(host_config: &HostConfig, namespaces: Namespaces<'_>) -> Vec<Mount> {
     let sys_access = if host_config.privileged { "rw" } else { "ro" };
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
@@ -100,6 +103,15 @@ fn default(host_config: &HostConfig, namespaces: Namespaces) -> Vec<Mount> {
             "/dev/shm",
             &["rbind", "rprivate", "nosuid", "noexec", "nodev"],
         )),
+        Ipc::Container(container) => {
+            let of = format!("{MOUNT_NAMESPACE}={OF_CONTAINER}{container}");
+            mounts.push(mount(
+                "/dev/shm",
+                "bind",
+                "/dev/shm",
+                &["bind", "rprivate", "nosuid", "noexec", "nodev", &of],
+            ));
+        }
         Ipc::None => {}
     }
     mounts.push(mount(
@@ -121,13 +133,12 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount
     }
 }
 
-/// A `HostConfig.Tmpfs`.
-fn tmpfs(path: &str, options: &str) -> Result<Mount> {
-    shorthand::check_mount_target(path)?;
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    let destination = format!("/{}", parts.join("/"));
+/// A tmpfs with options as of `HostConfig.Tmpfs`.
+pub(crate) fn tmpfs(path: &str, options: &str) -> Result<Mount> {
+    let destination = shorthand::mount_target(path)?;
     // Mounting over these would take away what isolation and devices rest on (CVE-2019-19921).
-    if parts[0] == "proc" || matches!(destination.as_str(), "/sys" | "/dev" | "/sys/fs/cgroup") {
+    let is_proc = destination == "/proc" || destination.starts_with("/proc/");
+    if is_proc || matches!(destination.as_str(), "/sys" | "/dev" | "/sys/fs/cgroup") {
         return Err(Error::invalid(format!(
             "{destination} cannot be a tmpfs: the container's own is mounted there"
         )));

@@ -1,4 +1,4 @@
-//! Which namespaces are the container's own, and which it shares with the host.
+//! Which namespaces are the container's own, and which it shares with the host or another container.
 
 use barque_monitor::oci::{Namespace, NamespaceKind};
 
@@ -10,29 +10,46 @@ use crate::error::{Error, Result};
 /// networks.
 pub(crate) const DEFAULT_NETWORK: &str = "none";
 
+/// What stands in a plan for a namespace of the container that follows it: who starts the plan's container puts the way there in
+/// its place, when that container runs.
+pub(crate) const OF_CONTAINER: &str = "container:";
+
 /// The modes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Namespaces {
+pub(super) struct Namespaces<'a> {
     pub(super) host_network: bool,
-    pub(super) host_pid: bool,
-    pub(super) ipc: Ipc,
+    pid: Pid<'a>,
+    pub(super) ipc: Ipc<'a>,
     pub(super) host_uts: bool,
     pub(super) host_cgroup: bool,
 }
 
+/// Whose process numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pid<'a> {
+    /// The container's own.
+    Private,
+    /// The host's.
+    Host,
+    /// Those of this container.
+    Container(&'a str),
+}
+
 /// Whose System V IPC, message queues and `/dev/shm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ipc {
+pub(super) enum Ipc<'a> {
     /// The container's own.
     Private,
     /// The container's own, and no `/dev/shm`.
     None,
     /// The host's.
     Host,
+    /// Those of this container.
+    Container(&'a str),
 }
 
-impl Namespaces {
-    pub(super) fn of(create: &ContainerCreate) -> Result<Namespaces> {
+impl Namespaces<'_> {
+    pub(super) fn of(create: &ContainerCreate) -> Result<Namespaces<'_>> {
         let host_config = &create.host_config;
         let host_network = if create.network_disabled {
             false
@@ -48,14 +65,21 @@ impl Namespaces {
                 }
             }
         };
-        let host_pid = host("PID", &host_config.pid_mode)?;
-        let host_uts = host("UTS", &host_config.uts_mode)?;
+        let pid = match host_config.pid_mode.as_str() {
+            "" | "private" => Pid::Private,
+            "host" => Pid::Host,
+            mode => Pid::Container(container("PID", mode)?),
+        };
+        let host_uts = match host_config.uts_mode.as_str() {
+            "" | "private" => false,
+            "host" => true,
+            mode => return Err(invalid("UTS", mode)),
+        };
         let ipc = match host_config.ipc_mode.as_str() {
-            // The container of another may join a shareable one, and none can yet.
             "" | "private" | "shareable" => Ipc::Private,
             "none" => Ipc::None,
             "host" => Ipc::Host,
-            mode => return Err(refused("IPC", mode)),
+            mode => Ipc::Container(container("IPC", mode)?),
         };
         let host_cgroup = match host_config.cgroupns_mode.as_str() {
             "" | "private" => false,
@@ -72,39 +96,45 @@ impl Namespaces {
         if host_uts && !create.domainname.is_empty() {
             return Err(Error::invalid("conflicting options: domainname and the UTS mode"));
         }
-        Ok(Namespaces { host_network, host_pid, ipc, host_uts, host_cgroup })
+        Ok(Namespaces { host_network, pid, ipc, host_uts, host_cgroup })
     }
 
-    /// The new ones.
+    /// Those that are not the host's.
     pub(super) fn list(self) -> Vec<Namespace> {
-        use NamespaceKind::{Cgroup, Ipc as IpcKind, Mount, Network, Pid, Uts};
-        let own = [
-            (Mount, true),
-            (Network, !self.host_network),
-            (Uts, !self.host_uts),
-            (Pid, !self.host_pid),
-            (IpcKind, self.ipc != Ipc::Host),
-            (Cgroup, !self.host_cgroup),
-        ];
-        own.into_iter()
-            .filter(|(_, own)| *own)
-            .map(|(kind, _)| Namespace { kind, path: None })
-            .collect()
+        use NamespaceKind::{Cgroup, Ipc as IpcKind, Mount, Network, Pid as PidKind, Uts};
+        let of = |container: &str| Some(format!("{OF_CONTAINER}{container}"));
+        let own = |own: bool| own.then_some(None);
+        let pid = match self.pid {
+            Pid::Private => own(true),
+            Pid::Host => own(false),
+            Pid::Container(container) => Some(of(container)),
+        };
+        let ipc = match self.ipc {
+            Ipc::Private | Ipc::None => own(true),
+            Ipc::Host => own(false),
+            Ipc::Container(container) => Some(of(container)),
+        };
+        [
+            (Mount, own(true)),
+            (Network, own(!self.host_network)),
+            (Uts, own(!self.host_uts)),
+            (PidKind, pid),
+            (IpcKind, ipc),
+            (Cgroup, own(!self.host_cgroup)),
+        ]
+        .into_iter()
+        .filter_map(|(kind, path)| Some(Namespace { kind, path: path? }))
+        .collect()
     }
 }
 
-/// A mode that is `host` or nothing.
-fn host(name: &str, mode: &str) -> Result<bool> {
-    match mode {
-        "" | "private" => Ok(false),
-        "host" => Ok(true),
-        mode => Err(refused(name, mode)),
-    }
+/// The container of a mode `container:<name|id>`.
+fn container<'a>(name: &str, mode: &'a str) -> Result<&'a str> {
+    mode.strip_prefix(OF_CONTAINER)
+        .filter(|container| !container.is_empty())
+        .ok_or_else(|| invalid(name, mode))
 }
 
-fn refused(name: &str, mode: &str) -> Error {
-    if mode.starts_with("container:") {
-        return unsupported::not_yet(&format!("{name} mode {mode}"));
-    }
+fn invalid(name: &str, mode: &str) -> Error {
     Error::invalid(format!("invalid {name} mode: {mode}"))
 }

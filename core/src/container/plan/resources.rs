@@ -133,6 +133,11 @@ fn cpu(c: &HostConfig, facts: &HostFacts) -> Result<Option<Cpu>> {
             c.cpu_shares
         ));
     }
+    match c.cpu_shares {
+        1 => return invalid("the minimum allowed cpu-shares is 2"),
+        262_145.. => return invalid("the maximum allowed cpu-shares is 262144"),
+        _ => {}
+    }
     if c.cpu_period != 0 && !(1_000..=1_000_000).contains(&c.cpu_period) {
         return invalid(
             "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",

@@ -23,7 +23,7 @@ const IPC: [&str; 8] = [
 /// Check the parameters of a request.
 pub(super) fn check(
     sysctls: &BTreeMap<String, String>,
-    namespaces: Namespaces,
+    namespaces: Namespaces<'_>,
 ) -> Result<BTreeMap<String, String>> {
     for (name, value) in sysctls {
         let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -38,7 +38,7 @@ pub(super) fn check(
         let (shared, namespace) = if name.starts_with("net.") {
             (namespaces.host_network, "network")
         } else if name.starts_with("fs.mqueue.") || IPC.contains(&name.as_str()) {
-            (namespaces.ipc == Ipc::Host, "ipc")
+            (matches!(namespaces.ipc, Ipc::Host | Ipc::Container(_)), "ipc")
         } else {
             return Err(Error::invalid(format!(
                 "sysctl {name:?} is not in a separate kernel namespace"

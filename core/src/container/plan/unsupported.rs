@@ -12,14 +12,9 @@ type Row = (&'static str, fn(&ContainerCreate) -> bool);
 
 /// A field, and whether a request uses it.
 const NOT_YET: &[Row] = &[
-    ("Volumes", |c| !c.volumes.is_empty()),
     ("Healthcheck", |c| c.healthcheck.as_ref().is_some_and(checks_health)),
     ("MacAddress", |c| !c.mac_address.is_empty()),
     ("NetworkingConfig", |c| c.networking_config.as_ref().is_some_and(joins_networks)),
-    ("HostConfig.Binds", |c| !c.host_config.binds.is_empty()),
-    ("HostConfig.Mounts", |c| !c.host_config.mounts.is_empty()),
-    ("HostConfig.VolumesFrom", |c| !c.host_config.volumes_from.is_empty()),
-    ("HostConfig.VolumeDriver", |c| !matches!(c.host_config.volume_driver.as_str(), "" | "local")),
     ("HostConfig.PortBindings", |c| {
         c.host_config.port_bindings.values().any(|bindings| !bindings.is_empty())
     }),
@@ -75,13 +70,6 @@ pub(super) fn not_yet(what: &str) -> Error {
 /// What an image asks for and does not get: nothing that a container can't run without.
 pub(super) fn warnings(create: &ContainerCreate, image: &ContainerConfig) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(volumes) = image.volumes.as_ref().filter(|volumes| !volumes.is_empty()) {
-        let paths: Vec<&str> = volumes.keys().map(String::as_str).collect();
-        warnings.push(format!(
-            "volumes are not implemented yet: {} of the image is part of the container's writable layer",
-            paths.join(", ")
-        ));
-    }
     if create.healthcheck.is_none() && image.healthcheck.as_ref().is_some_and(checks_health) {
         warnings.push("health checks are not implemented yet: the image's is not run".to_owned());
     }

@@ -103,7 +103,7 @@ fn a_removal_that_was_cut_short_is_finished() {
     let id = bench.create("web", &["true"]);
     bench.start("web").unwrap();
     bench.wait("web");
-    let mark = |t: &rusqlite::Transaction<'_>| Record::mark_removing(t, &id);
+    let mark = |t: &rusqlite::Transaction<'_>| Record::mark_removing(t, &id, false);
     assert!(bench.engine.store().write(Durability::Full, mark).unwrap());
     assert!(bench.start("web").is_err());
     drop(bench.again());

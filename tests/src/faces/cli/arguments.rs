@@ -84,6 +84,49 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.flag("Limit", "--last", &mut words);
             fields.filters(&mut words);
         }
+        "container.prune" => {
+            words.extend(["container", "prune", "--force"].map(String::from));
+            fields.switch("DryRun", "--dry-run", &mut words);
+            fields.filters(&mut words);
+        }
+        "image.prune" => {
+            words.extend(["image", "prune", "--force"].map(String::from));
+            fields.switch("DryRun", "--dry-run", &mut words);
+            fields.filters(&mut words);
+        }
+        "system.prune" => {
+            words.extend(["system", "prune", "--force"].map(String::from));
+            fields.switch("All", "--all", &mut words);
+            fields.switch("Volumes", "--volumes", &mut words);
+            fields.switch("DryRun", "--dry-run", &mut words);
+            fields.filters(&mut words);
+        }
+        "volume.create" => {
+            words.extend(["volume", "create"].map(String::from));
+            fields.flag("Driver", "--driver", &mut words);
+            fields.map("DriverOpts", "--opt", '=', &mut words);
+            fields.map("Labels", "--label", '=', &mut words);
+            let name = fields.text("Name");
+            words.extend((!name.is_empty()).then_some(name));
+        }
+        "volume.inspect" => {
+            words.extend(["volume", "inspect"].map(String::from));
+            words.push(fields.text("Name"));
+        }
+        "volume.list" => {
+            words.extend(["volume", "ls", "--format", "{{json .}}"].map(String::from));
+            fields.filters(&mut words);
+        }
+        "volume.prune" => {
+            words.extend(["volume", "prune", "--force"].map(String::from));
+            fields.switch("DryRun", "--dry-run", &mut words);
+            fields.filters(&mut words);
+        }
+        "volume.remove" => {
+            words.extend(["volume", "rm"].map(String::from));
+            fields.switch("Force", "--force", &mut words);
+            words.push(fields.text("Name"));
+        }
         "container.logs" => {
             words.push("logs".into());
             fields.switch("Follow", "--follow", &mut words);
@@ -228,6 +271,9 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
     }
     fields.list("Env", "--env", words);
     fields.map("Labels", "--label", '=', words);
+    if let Some(Value::Object(volumes)) = fields.0.remove("Volumes") {
+        words.extend(volumes.keys().map(|path| format!("--volume={path}")));
+    }
     let mut rest = Vec::new();
     match fields.0.remove("Entrypoint") {
         Some(Value::Array(entrypoint)) => {
@@ -292,12 +338,31 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
         ("GroupAdd", "--group-add"),
         ("SecurityOpt", "--security-opt"),
         ("Binds", "--volume"),
+        ("VolumesFrom", "--volumes-from"),
         ("DeviceCgroupRules", "--device-cgroup-rule"),
+        ("ExtraHosts", "--add-host"),
+        ("Dns", "--dns"),
+        ("DnsSearch", "--dns-search"),
+        ("DnsOptions", "--dns-option"),
     ] {
         host.list(name, flag, words);
     }
     host.restart_policy(words);
+    if let Some(Value::Array(mounts)) = host.0.remove("Mounts") {
+        for mount in mounts {
+            words.push(format!("--mount={}", mount_words(mount)?));
+        }
+    }
     host.map("Sysctls", "--sysctl", '=', words);
+    if let Some(Value::Array(devices)) = host.0.remove("Devices") {
+        for device in devices {
+            let mut device = Fields(device.as_object().cloned().unwrap_or_default());
+            let parts = ["PathOnHost", "PathInContainer", "CgroupPermissions"];
+            let parts: Vec<String> = parts.iter().map(|part| device.text(part)).collect();
+            device.none_left()?;
+            words.push(format!("--device={}", parts.join(":").trim_end_matches(':')));
+        }
+    }
     host.map("Tmpfs", "--tmpfs", ':', words);
     if let Some(nano) = host.0.remove("NanoCpus").and_then(|v| v.as_f64()) {
         words.extend(["--cpus".into(), (nano / 1e9).to_string()]);
@@ -315,6 +380,43 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
         log.none_left()?;
     }
     host.none_left()
+}
+
+/// A mount in the long form, `type=bind,source=/a,target=/b`.
+fn mount_words(mount: Value) -> Result<String, String> {
+    let mut mount = Fields(mount.as_object().cloned().unwrap_or_default());
+    let mut words = Vec::new();
+    for (name, key) in [("Type", "type"), ("Source", "source"), ("Target", "target")] {
+        mount.flag(name, key, &mut words);
+    }
+    mount.flag("ReadOnly", "readonly", &mut words);
+    for (name, keys) in [
+        (
+            "BindOptions",
+            &[
+                ("Propagation", "bind-propagation"),
+                ("NonRecursive", "bind-nonrecursive"),
+                ("CreateMountpoint", "bind-create-src"),
+            ][..],
+        ),
+        ("VolumeOptions", &[("NoCopy", "volume-nocopy"), ("Subpath", "volume-subpath")]),
+        ("TmpfsOptions", &[("SizeBytes", "tmpfs-size")]),
+    ] {
+        let Some(Value::Object(options)) = mount.0.remove(name) else { continue };
+        let mut options = Fields(options);
+        for (name, key) in keys {
+            options.flag(name, key, &mut words);
+        }
+        if let Some(mode) = options.0.remove("Mode").and_then(|mode| mode.as_u64()) {
+            words.push(format!("tmpfs-mode={mode:o}"));
+        }
+        if let Some(Value::Object(labels)) = options.0.remove("Labels") {
+            words.extend(labels.iter().map(|(k, v)| format!("volume-label={k}={}", text(v))));
+        }
+        options.none_left()?;
+    }
+    mount.none_left()?;
+    Ok(words.join(","))
 }
 
 /// Fields of a request that no flag was made of yet.
@@ -416,7 +518,17 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
     };
     match operation {
         "container.create" => Ok(json!({"Id": line})),
-        "container.inspect" | "image.inspect" => {
+        "container.prune" => pruned(&["Containers"], line),
+        "image.prune" => pruned(&["Images"], line),
+        "volume.prune" => pruned(&["Volumes"], line),
+        "system.prune" => pruned(&["Containers", "Volumes", "Images"], line),
+        "volume.create" => Ok(json!({"Name": line})),
+        "volume.list" => Ok(json!({"Volumes": rows()?})),
+        "volume.remove" => {
+            let asked: Value = serde_json::from_str(request).map_err(|e| e.to_string())?;
+            if asked["Name"] == line { Ok(json!({})) } else { Err(format!("printed {line:?}")) }
+        }
+        "container.inspect" | "image.inspect" | "volume.inspect" => {
             let mut documents: Vec<Value> =
                 serde_json::from_str(line).map_err(|e| format!("{e} in {line}"))?;
             documents.pop().ok_or_else(|| "inspect printed an empty list".to_owned())
@@ -467,4 +579,32 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
         }
         other => Err(format!("no output is known for {other}")),
     }
+}
+
+/// What a clean-up printed: what was removed of each kind, under a heading and with an empty line after it, and how much space
+/// that freed.
+fn pruned(kinds: &[&str], text: &str) -> Result<Value, String> {
+    let (removed, space) = text.rsplit_once('\n').unwrap_or(("", text));
+    let space = space
+        .strip_prefix("Total reclaimed space: ")
+        .ok_or_else(|| format!("no reclaimed space in {text:?}"))?;
+    let mut answer = json!({"printed": space});
+    for kind in kinds {
+        answer[format!("{kind}Deleted")] = json!([]);
+    }
+    for section in removed.split("\n\n").filter(|section| !section.trim().is_empty()) {
+        let (heading, lines) = section.split_once('\n').unwrap_or((section, ""));
+        let kind = kinds
+            .iter()
+            .find(|kind| heading == format!("Deleted {kind}:"))
+            .ok_or_else(|| format!("the heading {heading:?} in {text:?}"))?;
+        let line = |line: &str| match line.split_once(": ") {
+            Some(("untagged", name)) => json!({"Untagged": name}),
+            Some(("deleted", id)) => json!({"Deleted": id}),
+            _ => json!(line),
+        };
+        answer[format!("{kind}Deleted")] =
+            lines.lines().filter(|line| !line.is_empty()).map(line).collect();
+    }
+    Ok(answer)
 }

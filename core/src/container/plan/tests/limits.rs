@@ -108,6 +108,8 @@ fn cpu_limits_are_checked() {
             "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
         ),
         (json!({"CpuShares": -1}), "invalid CPU shares (-1): value must be a positive integer"),
+        (json!({"CpuShares": 1}), "the minimum allowed cpu-shares is 2"),
+        (json!({"CpuShares": 262_145}), "the maximum allowed cpu-shares is 262144"),
         (
             json!({"CpuPeriod": 999}),
             "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",

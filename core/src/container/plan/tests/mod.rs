@@ -116,6 +116,7 @@ fn plan_with(request: Value, image: &ContainerConfig, host: &TestHost) -> Result
         image_architecture: "amd64",
         host,
         rootfs: None,
+        mounts: &[],
         directory: "/var/lib/barque/containers/0123456789ab",
         cgroup: "/barque/1-2/0123456789ab",
     })

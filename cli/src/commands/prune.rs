@@ -1,0 +1,231 @@
+//! Clean-ups: `barque container prune`, and of images, volumes and all of them.
+
+use std::io;
+
+use barque::api;
+use clap::Args;
+
+use super::list;
+use crate::args::{Operands, Parsed, Verb};
+use crate::failure::{Failure, Result};
+use crate::{human, output};
+
+pub(crate) const CONTAINERS: Verb = Verb {
+    name: "prune",
+    about: "Remove all stopped containers",
+    usage: "[OPTIONS]",
+    operands: Operands::None,
+    trailing: false,
+    flags: Flags::augment_args,
+    run: containers,
+};
+
+pub(crate) const VOLUMES: Verb = Verb {
+    about: "Remove unused local volumes",
+    flags: VolumeFlags::augment_args,
+    run: volumes,
+    ..CONTAINERS
+};
+
+pub(crate) const IMAGES: Verb = Verb {
+    about: "Remove unused images",
+    flags: ImageFlags::augment_args,
+    run: images,
+    ..CONTAINERS
+};
+
+pub(crate) const SYSTEM: Verb = Verb {
+    about: "Remove unused data",
+    flags: SystemFlags::augment_args,
+    run: system,
+    ..CONTAINERS
+};
+
+#[derive(Args)]
+struct Flags {
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Provide filter values (e.g. "until=<timestamp>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(Args)]
+struct VolumeFlags {
+    /// Remove all unused volumes, not just anonymous ones
+    #[arg(short, long)]
+    all: bool,
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Provide filter values (e.g. "label=<label>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(Args)]
+struct ImageFlags {
+    /// Remove all unused images, not just dangling ones
+    #[arg(short, long)]
+    all: bool,
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Provide filter values (e.g. "until=<timestamp>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(Args)]
+struct SystemFlags {
+    /// Remove all unused images not just dangling ones
+    #[arg(short, long)]
+    all: bool,
+    /// Only show what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Provide filter values (e.g. "label=<key>=<value>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Do not prompt for confirmation
+    #[arg(short, long)]
+    force: bool,
+    /// Prune anonymous volumes
+    #[arg(long)]
+    volumes: bool,
+}
+
+fn containers(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let request =
+        api::ContainerPrune { filters: list::filters(&flags.filter)?, dry_run: flags.dry_run };
+    if !flags.dry_run && !flags.force {
+        confirm("WARNING! This will remove all stopped containers.", "container prune")?;
+    }
+    let pruned = parsed.engine()?.containers().prune(&request)?;
+    section("Deleted Containers:", &pruned.containers_deleted)?;
+    reclaimed(pruned.space_reclaimed)
+}
+
+fn volumes(parsed: &mut Parsed) -> Result<u8> {
+    let flags: VolumeFlags = parsed.flags()?;
+    let mut filters = list::filters(&flags.filter)?;
+    if flags.all {
+        filters.insert("all".to_owned(), vec!["1".to_owned()]);
+    }
+    if !flags.dry_run && !flags.force {
+        let warning = match flags.all {
+            true => {
+                "WARNING! This will remove all local volumes not used by at least one container."
+            }
+            false => {
+                "WARNING! This will remove anonymous local volumes not used by at least one container."
+            }
+        };
+        confirm(warning, "volume prune")?;
+    }
+    let request = api::VolumePrune { filters, dry_run: flags.dry_run };
+    let pruned = parsed.engine()?.volumes().prune(&request)?;
+    section("Deleted Volumes:", &pruned.volumes_deleted)?;
+    reclaimed(pruned.space_reclaimed)
+}
+
+fn images(parsed: &mut Parsed) -> Result<u8> {
+    let flags: ImageFlags = parsed.flags()?;
+    let mut filters = list::filters(&flags.filter)?;
+    // As docker has it: `--all` has the last word.
+    if flags.all || !filters.contains_key("dangling") {
+        filters.insert("dangling".to_owned(), vec![(!flags.all).to_string()]);
+    }
+    if !flags.dry_run && !flags.force {
+        let warning = match flags.all {
+            true => {
+                "WARNING! This will remove all images without at least one container associated to them."
+            }
+            false => "WARNING! This will remove all dangling images.",
+        };
+        confirm(warning, "image prune")?;
+    }
+    let request = api::ImagePrune { filters, dry_run: flags.dry_run };
+    let pruned = parsed.engine()?.images().prune(&request)?;
+    section("Deleted Images:", &removals(&pruned.images_deleted))?;
+    reclaimed(pruned.space_reclaimed)
+}
+
+fn system(parsed: &mut Parsed) -> Result<u8> {
+    let flags: SystemFlags = parsed.flags()?;
+    let filters = list::filters(&flags.filter)?;
+    if !flags.dry_run && !flags.force {
+        confirm(&system_warning(&flags), "system prune")?;
+    }
+    let request = api::SystemPrune {
+        all: flags.all,
+        volumes: flags.volumes,
+        filters,
+        dry_run: flags.dry_run,
+    };
+    let pruned = parsed.engine()?.prune(&request)?;
+    section("Deleted Containers:", &pruned.containers_deleted)?;
+    section("Deleted Volumes:", &pruned.volumes_deleted)?;
+    section("Deleted Images:", &removals(&pruned.images_deleted))?;
+    reclaimed(pruned.space_reclaimed)
+}
+
+/// What will go, a line each, and by which filters.
+fn system_warning(flags: &SystemFlags) -> String {
+    let mut warning = "WARNING! This will remove:\n  - all stopped containers\n".to_owned();
+    if flags.volumes {
+        warning += "  - all anonymous volumes not used by at least one container\n";
+    }
+    warning += match flags.all {
+        true => "  - all images without at least one container associated to them\n",
+        false => "  - all dangling images\n",
+    };
+    if !flags.filter.is_empty() {
+        warning += "\n  Items to be pruned will be filtered with:\n";
+        warning.extend(flags.filter.iter().map(|filter| format!("  - {filter}\n")));
+    }
+    warning
+}
+
+/// What became of images; `rmi` has it with a capital letter.
+fn removals(removed: &[api::ImageRemoved]) -> Vec<String> {
+    let line = |removed: &api::ImageRemoved| match removed.untagged.as_str() {
+        "" => format!("deleted: {}", removed.deleted),
+        name => format!("untagged: {name}"),
+    };
+    removed.iter().map(line).collect()
+}
+
+/// What was removed, under a heading, if anything was.
+fn section(heading: &str, removed: &[String]) -> Result<()> {
+    if removed.is_empty() {
+        return Ok(());
+    }
+    output::out(format!("{heading}\n{}\n\n", removed.join("\n")))
+}
+
+fn reclaimed(bytes: i64) -> Result<u8> {
+    output::out(format!("Total reclaimed space: {}\n", human::size(bytes, 4))).map(|()| 0)
+}
+
+/// Ask. Only a yes is one: not the end of the input, nor anything else.
+fn confirm(warning: &str, what: &str) -> Result<()> {
+    output::out(format!("{warning}\nAre you sure you want to continue? [y/N] "))?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(Failure::new)?;
+    match answer.trim() {
+        "y" | "Y" => Ok(()),
+        _ => Err(Failure::new(format!("{what} has been cancelled"))),
+    }
+}
