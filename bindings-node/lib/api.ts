@@ -291,6 +291,11 @@ export class Api {
     return this.progress('image.pull', request, options);
   }
 
+  /** Bring an image to its registry. */
+  imagePush(request: t.ImagePush, options?: Abortable): Promise<ProgressStream<t.ImagePushed>> {
+    return this.progress('image.push', request, options);
+  }
+
   /** Remove a name, or an image. */
   imageRemove(request: t.ImageRemove, options?: Abortable): Promise<t.ImageRemoved[]> {
     return this.call('image.remove', request, options);
@@ -299,6 +304,16 @@ export class Api {
   /** Give an image another name. */
   imageTag(request: t.ImageTag, options?: Abortable): Promise<t.Nothing> {
     return this.call('image.tag', request, options);
+  }
+
+  /** Ask a registry whether it takes credentials, and keep them. */
+  registryLogin(request: t.RegistryLogin, options?: Abortable): Promise<t.RegistryLoggedIn> {
+    return this.call('registry.login', request, options);
+  }
+
+  /** Forget the credentials of a registry. */
+  registryLogout(request: t.RegistryLogout = {}, options?: Abortable): Promise<t.Nothing> {
+    return this.call('registry.logout', request, options);
   }
 
   /** What the engine keeps on disk. */

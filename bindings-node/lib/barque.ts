@@ -13,6 +13,7 @@ import type {
   ImagesPruned,
   ImageSummary,
   Progress,
+  RegistryLoggedIn,
   SystemInfo,
   SystemPruned,
   SystemVersion,
@@ -251,6 +252,21 @@ export class Barque {
       DryRun: options.dryRun ?? false,
     };
     return this.api.call('system.prune', request, options);
+  }
+
+  /** Ask a registry whether it takes these credentials; keeps nothing. (dockerode's name.) */
+  checkAuth(authconfig: AuthConfig, options: Abortable = {}): Promise<RegistryLoggedIn> {
+    return this.api.call('registry.login', { Auth: authconfig, CheckOnly: true }, options);
+  }
+
+  /** The same, and keep them as docker does. Credentials can also be given to each pull and push, which touches no file. */
+  login(authconfig: AuthConfig, options: Abortable = {}): Promise<RegistryLoggedIn> {
+    return this.api.call('registry.login', { Auth: authconfig }, options);
+  }
+
+  /** Forget the credentials of a registry; without a name: Docker Hub's. */
+  async logout(serveraddress = '', options: Abortable = {}): Promise<void> {
+    await this.api.call('registry.logout', { ServerAddress: serveraddress }, options);
   }
 
   /** The engine and this host. */

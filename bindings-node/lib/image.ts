@@ -1,7 +1,17 @@
 /** An image: dockerode's `Image`. A name and nothing else, so it is never out of date. */
 
-import type { HistoryRow, ImageInspect, ImageRemoved } from './types.generated';
+import type { AuthConfig, HistoryRow, ImageInspect, ImagePush, ImagePushed, ImageRemoved, Progress } from './types.generated';
 import type { Abortable, Api } from './api';
+
+/** How to push. */
+export interface PushOptions extends Abortable {
+  /** The tag, when the image was asked for by a name without one. */
+  tag?: string;
+  /** Credentials; else those that `docker login` left. */
+  authconfig?: AuthConfig;
+  /** Called with each line. */
+  onProgress?: (line: Progress) => void;
+}
 
 /** An image. */
 export class Image {
@@ -34,6 +44,14 @@ export class Image {
   async tag(options: { repo: string; tag?: string } & Abortable): Promise<void> {
     const request = { Name: this.name, Reference: reference(options.repo, options.tag) };
     await this.#api.call('image.tag', request, options);
+  }
+
+  /** Bring it to its registry, which its name tells; it is there when the promise resolves. */
+  async push(options: PushOptions = {}): Promise<ImagePushed> {
+    const request: ImagePush = { Name: reference(this.name, options.tag) };
+    if (options.authconfig) request.Auth = options.authconfig;
+    const stream = await this.#api.imagePush(request, options);
+    return stream.wait(options.onProgress);
   }
 
   /** Remove the name, and the image when that was its last; what was untagged and deleted. */

@@ -1442,6 +1442,58 @@ export interface ImagePulled {
   Warnings: string[];
 }
 
+/** Bring an image to its registry. */
+export interface ImagePush {
+  /** Name with a tag, without one: `latest`. An id is no name: it does not say where to. */
+  Name?: string;
+  /** All tags that the repository has here; the name has none then. */
+  AllTags?: boolean;
+  /** Credentials; without them those that `docker login` left. */
+  Auth?: AuthConfig | null;
+}
+
+/** What was pushed: the last document of the stream. */
+export interface ImagePushed {
+  /** The repository in full: `docker.io/me/app`. */
+  Repository: string;
+  /** Each tag, in the order of their names. */
+  Tags: PushedTag[];
+}
+
+/** A tag that was pushed. */
+export interface PushedTag {
+  /** The tag. */
+  Tag: string;
+  /** Digest of the manifest that it stands for at the registry now. */
+  Digest: string;
+  /** Size of that manifest in bytes. */
+  Size: number;
+}
+
+/** Log in to a registry. */
+export interface RegistryLogin {
+  /** User name and password (or a token), and the registry's name in `serveraddress`; without one it is Docker Hub. */
+  Auth?: AuthConfig;
+  /** Only ask whether the registry takes them; keep nothing. */
+  CheckOnly?: boolean;
+}
+
+/** A login that succeeded. */
+export interface RegistryLoggedIn {
+  /** Docker's words: `Login Succeeded`. */
+  Status: string;
+  /** The registry's name. */
+  ServerAddress: string;
+  /** Where the credentials are kept: a file, in which they can be read, or a program `docker-credential-…`. Empty: nowhere. */
+  Kept: string;
+}
+
+/** Forget the credentials of a registry. */
+export interface RegistryLogout {
+  /** Its name; empty: Docker Hub. */
+  ServerAddress?: string;
+}
+
 /** Credentials for a registry, with docker's names for them. */
 export interface AuthConfig {
   /** User name. */
@@ -1612,8 +1664,11 @@ export interface Operations {
   'image.list': { request: ImageList; answer: ImageSummary[]; kind: 'unary' };
   'image.load': { request: ImageLoad; answer: ImageLoaded; kind: 'unary' };
   'image.pull': { request: ImagePull; answer: ImagePulled; kind: 'stream' };
+  'image.push': { request: ImagePush; answer: ImagePushed; kind: 'stream' };
   'image.remove': { request: ImageRemove; answer: ImageRemoved[]; kind: 'unary' };
   'image.tag': { request: ImageTag; answer: Nothing; kind: 'unary' };
+  'registry.login': { request: RegistryLogin; answer: RegistryLoggedIn; kind: 'unary' };
+  'registry.logout': { request: RegistryLogout; answer: Nothing; kind: 'unary' };
   'system.df': { request: Nothing; answer: DiskUsage; kind: 'unary' };
   'system.info': { request: Nothing; answer: SystemInfo; kind: 'unary' };
   'system.version': { request: Nothing; answer: SystemVersion; kind: 'unary' };

@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 /// Standard input's terminal in raw mode, until this is dropped.
 pub(crate) struct RawMode {
@@ -39,6 +39,28 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         self.restore();
+    }
+}
+
+/// Standard input's terminal without an echo, until this is dropped: for a password.
+pub(crate) struct NoEcho {
+    saved: Termios,
+}
+
+impl NoEcho {
+    /// Switch it off, if standard input is a terminal.
+    pub(crate) fn enter() -> Option<NoEcho> {
+        let saved = tcgetattr(io::stdin()).ok()?;
+        let mut silent = saved.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        set(&silent);
+        Some(NoEcho { saved })
+    }
+}
+
+impl Drop for NoEcho {
+    fn drop(&mut self) {
+        set(&self.saved);
     }
 }
 

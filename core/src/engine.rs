@@ -17,6 +17,7 @@ use crate::container::{Containers, Execs};
 use crate::error::{Error, Result};
 use crate::image::Images;
 use crate::layout::Layout;
+use crate::registry::Registries;
 use crate::store::{Owner, Store};
 use crate::stream::{Canceller, Stream};
 use crate::volume::Volumes;
@@ -117,6 +118,11 @@ impl Engine {
     /// Volumes.
     pub fn volumes(&self) -> Volumes<'_> {
         Volumes::new(self)
+    }
+
+    /// Registries.
+    pub fn registries(&self) -> Registries<'_> {
+        Registries::new(self)
     }
 
     /// Carry out an operation by name: a request document in, the answer's document out ([`api::operations`](crate::api::operations)).

@@ -32,6 +32,7 @@ pub mod api;
 pub mod container;
 pub mod human;
 pub mod image;
+pub mod registry;
 pub mod shorthand;
 pub mod volume;
 
@@ -45,7 +46,6 @@ mod layout;
 mod monitor_image;
 mod progress;
 mod reconcile;
-mod registry;
 mod store;
 mod stream;
 mod sys;

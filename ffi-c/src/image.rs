@@ -75,6 +75,24 @@ pub extern "C" fn barque_image_pull(
     })
 }
 
+/// Bring an image to its registry. `request` is an ImagePush document: "Name", "AllTags", "Auth".
+///
+/// The stream gives Progress documents, which have a "status", and at last an ImagePushed. The push goes on whether it is read or
+/// not; freeing the stream ends it.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_image_push(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut barque_stream,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::stream(engine, "image.push", request, cancel, out)
+    })
+}
+
 /// Make an image of a root file system. `request` is an ImageImport document: "Input.Path" (a tar archive or a directory) or
 /// "Input.Fd", "Reference", "Changes" …; `*out` becomes an ImageCreated: Id.
 #[unsafe(no_mangle)]

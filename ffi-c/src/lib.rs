@@ -18,6 +18,7 @@ pub mod exec;
 pub mod file;
 pub mod image;
 pub mod output;
+pub mod registry;
 pub mod stream;
 pub mod system;
 pub mod text;

@@ -20,6 +20,7 @@ const SOURCES: &[&str] = &[
     "exec",
     "file",
     "image",
+    "registry",
     "system",
     "volume",
 ];

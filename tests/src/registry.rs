@@ -11,7 +11,7 @@ use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -29,6 +29,8 @@ pub enum Fault {
     Stall(usize),
     /// Something else is answered.
     Instead(Answer),
+    /// The same, to those whom the registry lets in.
+    Authorized(Answer),
     /// The length in the header is off by so much; the body is what it is.
     Length(i64),
     /// The body has this much more, in the header too.
@@ -41,6 +43,8 @@ pub enum Fault {
     Drip(Duration),
     /// The connection ends without an answer.
     Silence,
+    /// Of what is sent only so much counts, and the connection ends without an answer.
+    Take(usize),
     /// Whatever the answer is, it takes this long.
     Late(Duration),
 }
@@ -206,7 +210,20 @@ fn serve(connection: TcpStream, store: &Mutex<Store>, ended: &AtomicBool) {
             let fault = store.fault(&request);
             match &fault {
                 Some(Fault::Silence) => return,
+                Some(Fault::Take(bytes)) => {
+                    let mut request = request.clone();
+                    request.body.truncate(*bytes);
+                    store.answer(&request, None);
+                    if let Some(last) = store.requests.last_mut() {
+                        *last = request;
+                    }
+                    return;
+                }
                 Some(Fault::Instead(answer)) => (answer.clone(), None),
+                Some(Fault::Authorized(answer)) => {
+                    let answer = store.refusal(&request).unwrap_or_else(|| answer.clone());
+                    (answer, None)
+                }
                 _ => (store.answer(&request, fault.as_ref()), fault),
             }
         };
@@ -258,7 +275,12 @@ fn send(
             answer.length = answer.body.len().checked_add_signed(by as isize).map(|n| n as u64);
         }
         Some(Fault::Longer(by)) => answer.body.extend(vec![0; by]),
-        Some(Fault::Late(by)) => std::thread::sleep(by),
+        Some(Fault::Late(by)) => {
+            let until = Instant::now() + by;
+            while Instant::now() < until && !ended.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(10).min(by));
+            }
+        }
         _ => {}
     }
     answer.write(connection, is_head, None)

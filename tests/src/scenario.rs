@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::faces::{Face, Failure, Streamed};
-use crate::registry::Registry;
+use crate::registry::{Auth, Registry};
 use crate::{Sandbox, image};
 
 pub use mask::mask;
@@ -134,6 +134,10 @@ pub fn run(scenario: &Scenario, face: &mut dyn Face, sandbox: &Sandbox) -> Vec<V
     let registry = Registry::new();
     registry.hold("some/small:1", &image::small());
     variables.insert("registry".into(), registry.address().into());
+    let private = Registry::new();
+    private.hold("some/small:1", &image::small());
+    private.store().auth = Auth::Basic("me".into(), "hunter2".into());
+    variables.insert("private".into(), private.address().into());
     variables.extend(files.into_iter().map(|(name, path)| (name, Value::from(path))));
     variables.insert("root".into(), sandbox.root().to_string_lossy().into());
     let mut transcript = Vec::new();
@@ -166,8 +170,10 @@ pub fn run(scenario: &Scenario, face: &mut dyn Face, sandbox: &Sandbox) -> Vec<V
             }
         }
     }
-    // Its port is another in each run.
-    let text = Value::from(transcript).to_string().replace(registry.address(), "<registry>");
+    // Their ports are others in each run.
+    let text = Value::from(transcript).to_string();
+    let text = text.replace(registry.address(), "<registry>");
+    let text = text.replace(private.address(), "<private>");
     serde_json::from_str(&text).expect("what was written is read again")
 }
 

@@ -65,7 +65,7 @@ fn every_operation_has_its_python_method() {
         let Some(rest) = line.strip_prefix("    def ") else { continue };
         let name = rest.split('(').next().unwrap_or_default();
         let operation = name.replacen('_', ".", 1);
-        let nouns = ["archive_", "container_", "exec_", "file_", "image_", "system_", "volume_"];
+        let nouns = ["archive_", "container_", "exec_", "file_", "image_", "registry_", "system_", "volume_"];
         if nouns.iter().any(|noun| name.starts_with(noun)) {
             assert!(
                 OPERATIONS.iter().any(|o| o.name == operation),
@@ -145,8 +145,11 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("image.load", &["load"]),
     ("image.prune", &["image", "prune"]),
     ("image.pull", &["pull"]),
+    ("image.push", &["push"]),
     ("image.remove", &["rmi"]),
     ("image.tag", &["tag"]),
+    ("registry.login", &["login"]),
+    ("registry.logout", &["logout"]),
     ("system.df", &["system", "df"]),
     ("system.info", &["info"]),
     ("system.prune", &["system", "prune"]),
@@ -174,7 +177,7 @@ fn every_operation_has_its_command() {
         // docker's long forms, `docker container rm`, `docker image ls`.
         let (noun, verb) = operation.name.split_once('.').expect("noun.verb");
         let long = match (noun, verb) {
-            ("system", _) => continue,
+            ("system" | "registry", _) => continue,
             ("exec", _) => ["container", "exec"],
             ("archive" | "file", _) => ["container", "cp"],
             ("container" | "image" | "volume", "list") => [noun, "ls"],

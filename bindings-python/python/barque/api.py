@@ -227,6 +227,10 @@ class Api:
         """Fetch an image from its registry."""
         return self.progress("image.pull", request)
 
+    def image_push(self, request: t.ImagePush) -> Progress[t.ImagePushed]:
+        """Bring an image to its registry."""
+        return self.progress("image.push", request)
+
     def image_remove(self, request: t.ImageRemove) -> list[t.ImageRemoved]:
         """Remove a name, or an image."""
         return cast("list[t.ImageRemoved]", self.call("image.remove", request))
@@ -234,6 +238,14 @@ class Api:
     def image_tag(self, request: t.ImageTag) -> None:
         """Give an image another name."""
         self.call("image.tag", request)
+
+    def registry_login(self, request: t.RegistryLogin) -> t.RegistryLoggedIn:
+        """Ask a registry whether it takes credentials, and keep them."""
+        return cast("t.RegistryLoggedIn", self.call("registry.login", request))
+
+    def registry_logout(self, request: t.RegistryLogout) -> None:
+        """Forget the credentials of a registry."""
+        self.call("registry.logout", request)
 
     def system_df(self) -> t.DiskUsage:
         """What the engine keeps on disk."""

@@ -97,6 +97,27 @@ class Client(Uncopyable):
             run_document(image, command, stdin, timeout, remove, options)
         )
 
+    def login(
+        self,
+        username: str = "",
+        password: str = "",
+        *,
+        registry: str = "",
+        identity_token: str = "",
+        check_only: bool = False,
+    ) -> t.RegistryLoggedIn:
+        """Ask a registry (Docker Hub, if none is named) whether it takes these credentials, and keep them as docker does.
+
+        `check_only` keeps nothing. Credentials can also be given to each pull and push, which touches no file.
+        """
+        return self.api.registry_login(
+            login_document(username, password, registry, identity_token, check_only)
+        )
+
+    def logout(self, registry: str = "") -> None:
+        """Forget the credentials of a registry."""
+        self.api.registry_logout({"ServerAddress": registry})
+
     def info(self) -> t.SystemInfo:
         """The engine and this host."""
         return self.api.system_info()
@@ -157,6 +178,19 @@ def prune_document(
         "Filters": filters_document(filters),
         "DryRun": dry_run,
     }
+
+
+def login_document(
+    username: str, password: str, registry: str, identity_token: str, check_only: bool
+) -> t.RegistryLogin:
+    """The request of a login."""
+    auth: t.AuthConfig = {
+        "username": username,
+        "password": password,
+        "serveraddress": registry,
+        "identitytoken": identity_token,
+    }
+    return {"Auth": auth, "CheckOnly": check_only}
 
 
 def run_document(

@@ -17,6 +17,8 @@ mod inspect;
 mod kill;
 mod list;
 mod load;
+mod login;
+mod logout;
 mod logs;
 mod pause;
 mod prune;
@@ -24,6 +26,7 @@ mod ps;
 mod pull;
 mod rename;
 mod restart;
+mod push;
 mod rm;
 mod rmi;
 mod run;
@@ -58,12 +61,15 @@ pub(crate) const TOP: &[&Verb] = &[
     &inspect::VERB,
     &kill::VERB,
     &load::VERB,
+    &login::VERB,
+    &logout::VERB,
     &logs::VERB,
     &pause::PAUSE,
     &ps::VERB,
     &pull::VERB,
     &rename::VERB,
     &restart::VERB,
+    &push::VERB,
     &rm::VERB,
     &rmi::VERB,
     &run::VERB,
@@ -125,6 +131,7 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["ls", "list"], &images::VERB),
             (&["prune"], &prune::IMAGES),
             (&["pull"], &pull::VERB),
+            (&["push"], &push::VERB),
             (&["rm", "remove"], &rmi::VERB),
             (&["tag"], &tag::VERB),
         ],

@@ -208,11 +208,20 @@ pub const OPERATIONS: &[Operation] = &[
     stream!("image.pull", ImagePull => ImagePulled, "0.1.0", |engine, request| {
         engine.images().pull(&request)
     }),
+    stream!("image.push", ImagePush => ImagePushed, "0.1.0", |engine, request| {
+        engine.images().push(&request)
+    }),
     unary!("image.remove", ImageRemove => Vec<ImageRemoved>, "0.1.0", |engine, request| {
         engine.images().remove(&request)
     }),
     unary!("image.tag", ImageTag => Nothing, "0.1.0", |engine, request| {
         engine.images().tag(&request).map(|()| Nothing {})
+    }),
+    unary!("registry.login", RegistryLogin => RegistryLoggedIn, "0.1.0", |engine, request| {
+        engine.registries().login(&request)
+    }),
+    unary!("registry.logout", RegistryLogout => Nothing, "0.1.0", |engine, request| {
+        engine.registries().logout(&request).map(|()| Nothing {})
     }),
     unary!("system.df", Nothing => DiskUsage, "0.1.0", |engine, _| engine.disk_usage()),
     unary!("system.info", Nothing => SystemInfo, "0.1.0", |engine, _| engine.info()),

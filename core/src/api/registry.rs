@@ -38,6 +38,73 @@ pub struct ImagePulled {
     pub warnings: Vec<String>,
 }
 
+/// Bring an image to its registry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImagePush {
+    /// Name with a tag, without one: `latest`. An id is no name: it does not say where to.
+    pub name: String,
+    /// All tags that the repository has here; the name has none then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all_tags: bool,
+    /// Credentials; without them those that `docker login` left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+}
+
+/// What was pushed: the last document of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImagePushed {
+    /// The repository in full: `docker.io/me/app`.
+    pub repository: String,
+    /// Each tag, in the order of their names.
+    pub tags: Vec<PushedTag>,
+}
+
+/// A tag that was pushed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct PushedTag {
+    /// The tag.
+    pub tag: String,
+    /// Digest of the manifest that it stands for at the registry now.
+    pub digest: String,
+    /// Size of that manifest in bytes.
+    pub size: i64,
+}
+
+/// Log in to a registry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct RegistryLogin {
+    /// User name and password (or a token), and the registry's name in `serveraddress`; without one it is Docker Hub.
+    pub auth: AuthConfig,
+    /// Only ask whether the registry takes them; keep nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub check_only: bool,
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct RegistryLoggedIn {
+    /// Docker's words: `Login Succeeded`.
+    pub status: String,
+    /// The registry's name.
+    pub server_address: String,
+    /// Where the credentials are kept: a file, in which they can be read, or a program `docker-credential-…`. Empty: nowhere.
+    pub kept: String,
+}
+
+/// Forget the credentials of a registry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct RegistryLogout {
+    /// Its name; empty: Docker Hub.
+    pub server_address: String,
+}
+
 /// Credentials for a registry, with docker's names for them.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

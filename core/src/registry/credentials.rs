@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::stream::Canceller;
 
 /// The name under which helpers return a refresh token in the place of a password.
-const TOKEN_USER: &str = "<token>";
+pub(super) const TOKEN_USER: &str = "<token>";
 
 /// Credentials for one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl Login {
         config.entry_of(registry).map(|entry| Login::given(&entry)).transpose()
     }
 
+    /// Whether there is anything in it.
+    pub(super) fn is_given(&self) -> bool {
+        let has_name = !self.username.is_empty() && !self.password.is_empty();
+        has_name || !self.identity_token.is_empty() || !self.registry_token.is_empty()
+    }
+
     /// The value of a basic `Authorization` (RFC 7617).
     pub(super) fn basic(&self) -> Secret {
         let pair = format!("{}:{}", self.username, self.password.expose());
@@ -92,7 +98,6 @@ pub(super) fn decoded(auth: &str) -> Option<(String, Secret)> {
 }
 
 /// What [`decoded`] reads.
-#[cfg_attr(not(test), expect(dead_code, reason = "login comes next"))]
 pub(super) fn encoded(username: &str, password: &str) -> String {
     BASE64_STANDARD.encode(format!("{username}:{password}"))
 }

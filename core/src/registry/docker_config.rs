@@ -1,6 +1,8 @@
 //! `config.json` of the docker command: `$DOCKER_CONFIG`, else `~/.docker`. It is another program's file: what is not about credentials
-//! stays as it is, byte for byte in meaning and in order.
+//! stays as it means. It holds passwords: nobody else may read it, and at no moment is it half written.
 
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -16,7 +18,6 @@ const LARGEST: u64 = 8 << 20;
 /// The file.
 #[derive(Debug)]
 pub(super) struct DockerConfig {
-    #[expect(dead_code, reason = "login comes next")]
     pub(super) path: PathBuf,
     pub(super) document: Map<String, Value>,
 }
@@ -66,6 +67,84 @@ impl DockerConfig {
             })?,
         };
         Ok(Some(DockerConfig { path, document }))
+    }
+
+    /// Read it, or begin it.
+    pub(super) fn read_or_new() -> Result<DockerConfig> {
+        if let Some(config) = DockerConfig::read()? {
+            return Ok(config);
+        }
+        let path = DockerConfig::path().ok_or_else(|| {
+            Error::invalid("neither DOCKER_CONFIG nor HOME says where docker's configuration is")
+        })?;
+        Ok(DockerConfig { path, document: Map::new() })
+    }
+
+    /// Take out all that is kept for a registry, under whichever of its names; whether there was anything.
+    pub(super) fn forget(&mut self, registry: &str) -> bool {
+        let key = key_of(registry);
+        match self.document.get_mut("auths").and_then(Value::as_object_mut) {
+            None => false,
+            Some(entries) => {
+                let before = entries.len();
+                entries.retain(|name, _| *name != key && host_of(name) != registry);
+                entries.len() != before
+            }
+        }
+    }
+
+    /// Put in an entry.
+    pub(super) fn remember(&mut self, key: &str, fields: &[(&str, &str)]) {
+        let entry: Map<String, Value> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let auths = self.document.entry("auths").or_insert_with(|| Map::new().into());
+        if !auths.is_object() {
+            *auths = Map::new().into();
+        }
+        if let Some(auths) = auths.as_object_mut() {
+            auths.insert(key.to_owned(), entry.into());
+        }
+    }
+
+    /// Write it: under another name first, so that it is the old one or the new one at any time. Where it is a link, what that leads
+    /// to is replaced, as docker does.
+    pub(super) fn write(&self) -> Result<()> {
+        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let failed = |error| Error::system(format!("write {}", path.display()), error);
+        if let Some(directory) = path.parent() {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .map_err(failed)?;
+        }
+        let mut text = serde_json::to_vec_pretty(&self.document)
+            .map_err(|error| Error::internal("write a configuration").because(error))?;
+        text.push(b'\n');
+        // Docker's own permissions stay when somebody gave the file others; a new one is for its owner alone.
+        let mode =
+            std::fs::metadata(&path).map_or(0o600, |there| there.permissions().mode() & 0o777);
+        let mut number = [0; 8];
+        // Without randomness a name that is taken fails below.
+        let _ = getrandom::fill(&mut number);
+        let name = format!("config.json{:016x}", u64::from_ne_bytes(number));
+        let temporary = path.with_file_name(name);
+        let written = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)
+            .and_then(|mut file| {
+                file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+                file.write_all(&text)?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&temporary, &path));
+        written.map_err(|error| {
+            // It may not be there.
+            let _ = std::fs::remove_file(&temporary);
+            failed(error)
+        })
     }
 
     /// The helper that keeps a registry's credentials.
@@ -143,6 +222,24 @@ mod tests {
         ] {
             assert_eq!(auth(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_goes_under_all_names_of_its_registry_and_the_rest_stays() {
+        let mut config = config(
+            r#"{"auths": {"https://r.example/v1/": {"auth": "eA=="}, "r.example": {"auth": "eA=="},
+                "r.example:5000": {"auth": "eQ=="}}, "detachKeys": "ctrl-e,e", "proxies": {"default": {"x": 1}}}"#,
+        );
+        assert!(config.forget("r.example"));
+        assert!(!config.forget("r.example"));
+        config.remember("new.example", &[("auth", "eg==")]);
+        assert_eq!(
+            Value::from(config.document),
+            serde_json::json!({
+                "auths": {"r.example:5000": {"auth": "eQ=="}, "new.example": {"auth": "eg=="}},
+                "detachKeys": "ctrl-e,e", "proxies": {"default": {"x": 1}}
+            })
+        );
     }
 
     #[test]

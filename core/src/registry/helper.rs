@@ -67,7 +67,6 @@ pub(super) fn get(
 }
 
 /// Have it keep a secret.
-#[expect(dead_code, reason = "login comes next")]
 pub(super) fn store(
     helper: &str,
     key: &str,
@@ -80,7 +79,6 @@ pub(super) fn store(
 }
 
 /// Have it forget one.
-#[expect(dead_code, reason = "login comes next")]
 pub(super) fn erase(helper: &str, key: &str, canceller: &Canceller) -> Result<()> {
     expect(helper, "erase", key.as_bytes(), canceller)
 }

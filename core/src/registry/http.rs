@@ -20,14 +20,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::stream::Canceller;
 
 /// What is sent after a request's header.
-#[expect(dead_code, reason = "pushing comes next")]
 pub(super) enum Payload<'a> {
     Nothing,
     Bytes(&'a [u8]),
     /// As many bytes as said.
     Reader(&'a mut dyn Read, u64),
-    /// As many as there are, in chunks.
-    Chunked(&'a mut dyn Read),
 }
 
 /// Names and values of a header.
@@ -92,10 +89,6 @@ impl Client {
             Payload::Bytes(bytes) => agent.run(request.body(bytes).map_err(wrong)?),
             Payload::Reader(reader, size) => {
                 let request = request.header("content-length", size);
-                agent.run(request.body(SendBody::from_reader(reader)).map_err(wrong)?)
-            }
-            Payload::Chunked(reader) => {
-                let request = request.header("transfer-encoding", "chunked");
                 agent.run(request.body(SendBody::from_reader(reader)).map_err(wrong)?)
             }
         };
@@ -216,7 +209,7 @@ fn failed(method: &Method, url: &Url, error: ureq::Error) -> Error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(error) => error,
             Err(error) => match error.downcast::<rustls::Error>() {
-                Ok(error) => unavailable(&tls::explain(&error), "tls").because(error),
+                Ok(error) => unavailable(&tls::explain(&error), tls::reason(&error)).because(error),
                 Err(error) => unavailable(&describe(&error), "connection").because(error),
             },
         },
@@ -224,7 +217,9 @@ fn failed(method: &Method, url: &Url, error: ureq::Error) -> Error {
             unavailable(&format!("lookup {}: no such host", url.origin.host), "no_such_host")
         }
         ureq::Error::Timeout(_) => slow(url),
-        ureq::Error::Rustls(error) => unavailable(&tls::explain(&error), "tls").because(error),
+        ureq::Error::Rustls(error) => {
+            unavailable(&tls::explain(&error), tls::reason(&error)).because(error)
+        }
         ureq::Error::ConnectProxyFailed(why) => unavailable(&why, "proxy"),
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => {
             unavailable("the answer is not HTTP", "not_http")

@@ -11,6 +11,7 @@ mod docker_config;
 mod failure;
 mod helper;
 mod http;
+mod login;
 mod patience;
 mod proxy;
 mod repository;
@@ -19,10 +20,14 @@ mod session;
 mod settings;
 mod tls;
 mod token;
+mod upload;
 mod url;
 
 pub(crate) use credentials::Login;
+pub use login::Registries;
+
 pub(crate) use http::{is_transient, slow_blob};
 pub(crate) use patience::{ATTEMPTS, SLOWEST, back_off, silence};
 pub(crate) use repository::{Access, Fetched, Place, Repository};
 pub(crate) use settings::Settings;
+pub(crate) use upload::{Begun, Upload};

@@ -13,7 +13,7 @@ use crate::image::{Digest, MAX_DOCUMENT, Reference};
 use crate::stream::Canceller;
 
 /// Docker Hub's name in references, and where its registry is.
-const HUB: &str = "docker.io";
+pub(super) const HUB: &str = "docker.io";
 const HUB_HOST: &str = "registry-1.docker.io";
 
 /// What a manifest may be, as `Accept` says it.
@@ -39,7 +39,6 @@ pub(crate) struct Fetched {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Pull,
-    #[expect(dead_code, reason = "pushing comes next")]
     Push,
 }
 
@@ -57,21 +56,11 @@ impl Repository {
         if access == Access::Pull {
             for mirror in settings.mirrors(reference.domain())? {
                 let login = login(&mirror.origin.authority())?;
-                places.push(Place { origin: mirror.origin, login, mirror: true });
+                places.push(Place { origin: mirror.origin, login });
             }
         }
-        let host = match reference.domain() {
-            HUB => HUB_HOST,
-            domain => domain,
-        };
-        let origin = Url::parse(&format!("https://{host}"))?.origin;
-        places.push(Place { origin, login: login(reference.domain())?, mirror: false });
-        for place in &mut places {
-            if !place.mirror && settings.may_be_plain(&place.origin) {
-                let client = Client::new(canceller, settings.clone());
-                place.origin = spoken(&client, &place.origin)?;
-            }
-        }
+        let origin = origin_of(reference.domain(), canceller, settings)?;
+        places.push(Place { origin, login: login(reference.domain())? });
         Ok(places)
     }
 
@@ -87,12 +76,10 @@ impl Repository {
         Repository { session, path: reference.path().to_owned() }
     }
 
-    #[expect(dead_code, reason = "pushing comes next")]
     pub(super) fn session(&self) -> &Session {
         &self.session
     }
 
-    #[expect(dead_code, reason = "pushing comes next")]
     pub(super) fn path(&self) -> &str {
         &self.path
     }
@@ -194,7 +181,6 @@ impl Repository {
 pub(crate) struct Place {
     pub(super) origin: Origin,
     pub(super) login: Option<Login>,
-    mirror: bool,
 }
 
 impl Place {
@@ -261,6 +247,20 @@ fn range_start(header: Option<&str>) -> Option<u64> {
     range.split_once('-')?.0.parse().ok()
 }
 
+/// Where a registry is, and how it wants to be spoken to.
+pub(super) fn origin_of(
+    domain: &str,
+    canceller: &Canceller,
+    settings: &Settings,
+) -> Result<Origin> {
+    let host = if domain == HUB { HUB_HOST } else { domain };
+    let origin = Url::parse(&format!("https://{host}"))?.origin;
+    match settings.may_be_plain(&origin) {
+        true => spoken(&Client::new(canceller, settings.clone()), &origin),
+        false => Ok(origin),
+    }
+}
+
 /// How a registry that may be spoken to in the clear wants it: https if it does that, else http. A certificate that is wrong is no
 /// reason for less.
 fn spoken(client: &Client, origin: &Origin) -> Result<Origin> {
@@ -269,10 +269,9 @@ fn spoken(client: &Client, origin: &Origin) -> Result<Origin> {
     };
     match ping(origin) {
         Ok(()) => return Ok(origin.clone()),
-        Err(error) if matches!(error.kind(), ErrorKind::Cancelled) => return Err(error),
-        Err(error) if error.reason() == "offline" => return Err(error),
-        Err(error) if error.message().contains("certificate") => return Err(error),
-        Err(_) => {}
+        // Nobody speaks TLS there. Whatever else went wrong was said over TLS, or kept us from trying.
+        Err(error) if matches!(error.reason(), "not_tls" | "connection" | "slow") => {}
+        Err(error) => return Err(error),
     }
     // A port that was not given is http's own now.
     let port = if origin.port == 443 { 80 } else { origin.port };

@@ -76,7 +76,6 @@ impl Session {
     }
 
     /// Ask once: whoever sends what cannot be sent twice sees to it alone. Authorization is that of an earlier request.
-    #[expect(dead_code, reason = "pushing comes next")]
     pub(super) fn ask_once(
         &self,
         method: &Method,

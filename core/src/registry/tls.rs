@@ -104,6 +104,11 @@ fn client(path: &Path) -> Result<ClientCert> {
     Ok(ClientCert::new_with_certs(&chain, key))
 }
 
+/// The error's short word: that the peer speaks something else is no fault of its certificate.
+pub(super) fn reason(error: &rustls::Error) -> &'static str {
+    if matches!(error, rustls::Error::InvalidMessage(_)) { "not_tls" } else { "tls" }
+}
+
 /// Why a connection was not trusted, in docker's words where it has them.
 pub(super) fn explain(error: &rustls::Error) -> String {
     let why = match error {

@@ -89,6 +89,7 @@ static const struct {
     {"file.copy", barque_file_copy},
     {"image.import", barque_image_import},
     {"image.list", barque_image_list},
+    {"registry.login", barque_registry_login},
 };
 
 static void call(const char *operation, const char *request) {
@@ -218,6 +219,8 @@ static void begin(const char *id, const char *operation, const char *request) {
     code = barque_container_attach(engine, request, NULL, &stream, &err);
   else if (strcmp(operation, "image.pull") == 0)
     code = barque_image_pull(engine, request, NULL, &stream, &err);
+  else if (strcmp(operation, "image.push") == 0)
+    code = barque_image_push(engine, request, NULL, &stream, &err);
   else if (!begin_file(operation, request, &stream, &err, &code))
     code = barque_open_stream(engine, operation, request, NULL, &stream, &err);
   if (code == BARQUE_OK) {

@@ -158,6 +158,19 @@ impl Face for CommandLine {
                 }));
                 streamed.stdout.clear();
             }
+            "image.push" => {
+                let lines = done.stdout.lines();
+                let tags: Vec<Value> = lines
+                    .filter_map(|line| {
+                        let (tag, rest) = line.split_once(": digest: ")?;
+                        let (digest, size) = rest.split_once(" size: ")?;
+                        let size: i64 = size.parse().ok()?;
+                        Some(json!({"Tag": tag, "Digest": digest, "Size": size}))
+                    })
+                    .collect();
+                streamed.documents.push(json!({"Tags": tags}));
+                streamed.stdout.clear();
+            }
             "container.run" | "container.attach" => {
                 streamed.documents.push(json!({"StatusCode": done.code}));
             }

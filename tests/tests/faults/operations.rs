@@ -53,6 +53,11 @@ fn pulled() -> String {
     format!("{}/pulled:1", registry().address())
 }
 
+/// Where nobody has pushed before: what is there already is not sent again.
+fn to_push(sandbox: &Sandbox) -> String {
+    format!("{}/{}:1", registry().address(), sandbox.instance().to_lowercase())
+}
+
 fn created(sandbox: &Sandbox) {
     sandbox.ok(&["create", "--name", "c", "--network", "none", "testbox", "sleep", "forever"]);
 }
@@ -241,6 +246,17 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "pull",
         prepare: nothing,
         arguments: |_| vec!["pull".into(), "--quiet".into(), pulled()],
+        settled: image_is_whole,
+        done_already: &[],
+    },
+    Operation {
+        name: "push",
+        prepare: |s| {
+            let path = layered(s);
+            s.ok(&["load", "--quiet", "--input", &path]);
+            s.ok(&["tag", "layered", &to_push(s)]);
+        },
+        arguments: |s| vec!["push".into(), "--quiet".into(), to_push(s)],
         settled: image_is_whole,
         done_already: &[],
     },

@@ -3,12 +3,18 @@
 //! The promise is the same for all that goes wrong: either the image is there whole, or there is nothing of it, an error says why in
 //! one line, and the next pull does better.
 
+mod login;
 mod pull;
+mod push;
+mod trust;
 
 use barque_tests::suite::Suite;
 
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::default();
     pull::add(&mut suite);
+    push::add(&mut suite);
+    login::add(&mut suite);
+    trust::add(&mut suite);
     suite.run()
 }

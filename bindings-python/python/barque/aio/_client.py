@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union, cast
 from .._kwargs import Command, CreateOptions
 from .._run import OUTPUT_LIMIT, Captures, Input, RunResult, pieces
 from .._streams import Uncopyable
-from ..client import prune_document, run_document
+from ..client import login_document, prune_document, run_document
 from ..errors import APIError
 from ..models.images import Image
 from ._api import AsyncApi
@@ -101,6 +101,23 @@ class AsyncClient(Uncopyable):
         named = cast("Union[str, Image]", image)
         request = run_document(named, command, stdin, timeout, remove, options)
         return await self.api.stream("container.run", request)
+
+    async def login(
+        self,
+        username: str = "",
+        password: str = "",
+        *,
+        registry: str = "",
+        identity_token: str = "",
+        check_only: bool = False,
+    ) -> t.RegistryLoggedIn:
+        """Ask a registry whether it takes these credentials, and keep them, as `barque.Client.login`."""
+        request = login_document(username, password, registry, identity_token, check_only)
+        return cast("t.RegistryLoggedIn", await self.api.call("registry.login", request))
+
+    async def logout(self, registry: str = "") -> None:
+        """Forget the credentials of a registry."""
+        await self.api.call("registry.logout", {"ServerAddress": registry})
 
     async def info(self) -> t.SystemInfo:
         """The engine and this host."""

@@ -489,6 +489,30 @@ class AsyncImages(Uncopyable):
         finally:
             lines.close()
 
+    async def push(
+        self,
+        repository: str,
+        tag: Optional[str] = None,
+        *,
+        all_tags: bool = False,
+        auth_config: Optional[t.AuthConfig] = None,
+        progress: Optional[Callable[[t.Progress], object]] = None,
+    ) -> t.ImagePushed:
+        """Bring an image to its registry, as `barque.Client.images.push`. Cancelling the task ends the push."""
+        request = {
+            "Name": reference(repository, tag),
+            "AllTags": all_tags,
+            "Auth": auth_config,
+        }
+        lines = await self.client.api.progress("image.push", request)
+        try:
+            async for line in lines:
+                if progress is not None:
+                    progress(line)
+            return cast("t.ImagePushed", await lines.wait())
+        finally:
+            lines.close()
+
     async def import_(
         self,
         data: Data,

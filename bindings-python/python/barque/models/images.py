@@ -98,6 +98,27 @@ class ImageCollection(Uncopyable):
                     progress(line)
             return self.get(lines.wait()["Id"])
 
+    def push(
+        self,
+        repository: str,
+        tag: Optional[str] = None,
+        *,
+        all_tags: bool = False,
+        auth_config: Optional[t.AuthConfig] = None,
+        progress: Optional[Callable[[t.Progress], object]] = None,
+    ) -> t.ImagePushed:
+        """Bring an image to its registry; it is there when this returns. `progress` is called with each line."""
+        request: t.ImagePush = {
+            "Name": reference(repository, tag),
+            "AllTags": all_tags,
+            "Auth": auth_config,
+        }
+        with self.client.api.image_push(request) as lines:
+            for line in lines:
+                if progress is not None:
+                    progress(line)
+            return lines.wait()
+
     def import_(
         self,
         data: Data,

@@ -221,6 +221,26 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.flag("Platform", "--platform", &mut words);
             words.push(fields.text("Name"));
         }
+        "image.push" => {
+            words.push("push".into());
+            fields.switch("AllTags", "--all-tags", &mut words);
+            words.push(fields.text("Name"));
+        }
+        "registry.login" => {
+            words.push("login".into());
+            // The command keeps what it is given, below its own HOME.
+            fields.0.remove("CheckOnly");
+            if let Some(Value::Object(auth)) = fields.0.remove("Auth") {
+                let mut auth = Fields(auth);
+                auth.flag("username", "--username", &mut words);
+                auth.flag("password", "--password", &mut words);
+                words.push(auth.text("serveraddress"));
+            }
+        }
+        "registry.logout" => {
+            words.push("logout".into());
+            words.push(fields.text("ServerAddress"));
+        }
         "image.import" => {
             words.push("import".into());
             fields.flag("Message", "--message", &mut words);
@@ -559,6 +579,8 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
                 None => Err(format!("printed {line:?}")),
             })
             .collect(),
+        "registry.login" => Ok(json!({"Status": line})),
+        "registry.logout" => Ok(json!({})),
         "image.load" => Ok(json!({
             "Images": line.lines().map(|line| match line.split_once(": ") {
                 Some(("Loaded image", name)) => json!({"Names": [name]}),
