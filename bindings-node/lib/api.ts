@@ -3,6 +3,7 @@
 import type * as t from './types.generated';
 import type { Operations } from './types.generated';
 import { onAbort } from './abort';
+import { DocumentStream } from './documents';
 import { AbortError, BarqueError, errorOf, fromNative } from './errors';
 import { native, type NativeCanceller, type NativeEngine } from './native';
 import { ProgressStream } from './progress';
@@ -96,6 +97,19 @@ export class Api {
     return new ProgressStream(stream, abortSignal);
   }
 
+  /** Carry out an operation by name that answers with a stream of documents. The signal goes on to end the stream. */
+  async documents<Name extends StreamName>(
+    name: Name,
+    request: Operations[Name]['request'],
+    { abortSignal }: Abortable = {},
+  ): Promise<DocumentStream<Operations[Name]['answer']>> {
+    const text = dump(request);
+    const stream = await this.#carryOut(abortSignal, (engine, canceller) =>
+      engine.stream(name, text, canceller),
+    );
+    return new DocumentStream(stream, abortSignal);
+  }
+
   /** Attach to a running container. */
   containerAttach(request: t.ContainerAttach, options?: Abortable): Promise<OutputStream> {
     return this.stream('container.attach', request, options);
@@ -181,6 +195,14 @@ export class Api {
     return this.call('container.start', request, options);
   }
 
+  /** What a container uses. */
+  containerStats(
+    request: t.ContainerStats,
+    options?: Abortable,
+  ): Promise<DocumentStream<t.StatsResponse>> {
+    return this.documents('container.stats', request, options);
+  }
+
   /** Stop a container. */
   containerStop(request: t.ContainerStop, options?: Abortable): Promise<t.Nothing> {
     return this.call('container.stop', request, options);
@@ -194,6 +216,11 @@ export class Api {
   /** Change a container's limits and restart policy. */
   containerUpdate(request: t.ContainerUpdate, options?: Abortable): Promise<t.ContainerUpdated> {
     return this.call('container.update', request, options);
+  }
+
+  /** A container's processes. */
+  containerTop(request: t.ContainerTop, options?: Abortable): Promise<t.ContainerTopResponse> {
+    return this.call('container.top', request, options);
   }
 
   /** Wait for a container: a stream of one document, its `exit`. */
@@ -319,6 +346,14 @@ export class Api {
   /** What the engine keeps on disk. */
   systemDf(request: t.Nothing = {}, options?: Abortable): Promise<t.DiskUsage> {
     return this.call('system.df', request, options);
+  }
+
+  /** What happens. */
+  systemEvents(
+    request: t.SystemEvents = {},
+    options?: Abortable,
+  ): Promise<DocumentStream<t.EventMessage>> {
+    return this.documents('system.events', request, options);
   }
 
   /** The engine and this host. */

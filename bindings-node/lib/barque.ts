@@ -7,6 +7,7 @@ import type {
   ContainersPruned,
   ContainerSummary,
   DiskUsage,
+  EventMessage,
   ImageList,
   ImageLoaded,
   ImagePull,
@@ -14,6 +15,7 @@ import type {
   ImageSummary,
   Progress,
   RegistryLoggedIn,
+  SystemEvents,
   SystemInfo,
   SystemPruned,
   SystemVersion,
@@ -21,7 +23,8 @@ import type {
   VolumesListed,
   VolumesPruned,
 } from './types.generated';
-import { Container } from './container';
+import { Container, moment } from './container';
+import type { DocumentStream } from './documents';
 import { type Abortable, Api } from './api';
 import { errorOf } from './errors';
 import { Exec } from './exec';
@@ -60,6 +63,18 @@ export interface PullOptions extends Abortable {
   policy?: 'always' | 'missing' | 'never';
   /** Called with each line. */
   onProgress?: (line: Progress) => void;
+}
+
+/** Which events. */
+export interface EventsOptions extends Abortable {
+  /** Those too that happened at or after: a `Date`, seconds since 1970, RFC 3339, or a duration ago (`10m`). */
+  since?: Date | number | string;
+  /** The stream ends at this time; the same forms. */
+  until?: Date | number | string;
+  /** `{ type: ['container'], event: ['die'] }`. */
+  filters?: Filters;
+  /** The `cursor` of the event to go on behind. */
+  cursor?: string;
 }
 
 /** An engine: a directory, opened. Nothing has to be installed or started. */
@@ -267,6 +282,17 @@ export class Barque {
   /** Forget the credentials of a registry; without a name: Docker Hub's. */
   async logout(serveraddress = '', options: Abortable = {}): Promise<void> {
     await this.api.call('registry.logout', { ServerAddress: serveraddress }, options);
+  }
+
+  /** What happens: from now on, since a time, or from the `cursor` of another event on, which leaves nothing out. */
+  getEvents(options: EventsOptions = {}): Promise<DocumentStream<EventMessage>> {
+    const request: SystemEvents = {
+      Since: moment(options.since),
+      Until: moment(options.until),
+      Filters: filters(options.filters),
+      Cursor: options.cursor ?? '',
+    };
+    return this.api.documents('system.events', request, options);
   }
 
   /** The engine and this host. */

@@ -8,13 +8,16 @@ import type {
   ContainerLogs,
   ContainerUpdate,
   ContainerUpdated,
+  ContainerTopResponse,
   ExecExit,
   FileCopied,
   FilesystemChange,
   ImageCreated,
   PathStat,
+  StatsResponse,
 } from './types.generated';
-import { BarqueError } from './errors';
+import type { DocumentStream } from './documents';
+import { BarqueError, errorOf } from './errors';
 import { reference } from './image';
 import { type ImageSource, withInput } from './input';
 import type { Abortable, Api } from './api';
@@ -38,6 +41,14 @@ export interface LogsOptions extends Abortable {
   timestamps?: boolean;
   /** Only the last so many lines. */
   tail?: number | string;
+}
+
+/** How to measure. */
+export interface StatsOptions extends Abortable {
+  /** Go on to its end; `true` unless said otherwise. */
+  stream?: boolean;
+  /** With `stream: false`: at once, without a sample a second older to compare with. */
+  'one-shot'?: boolean;
 }
 
 /** What to attach. */
@@ -314,6 +325,28 @@ export class Container {
     return this.#api.call('container.commit', request, options);
   }
 
+  /** Its processes; `ps_args` are options of `ps`. */
+  top(options: { ps_args?: string } & Abortable = {}): Promise<ContainerTopResponse> {
+    return this.#api.call('container.top', { Id: this.id, PsArgs: options.ps_args ?? '' }, options);
+  }
+
+  /** What it uses: once a second to its end, or with `stream: false` once. */
+  stats(options: StatsOptions & { stream: false }): Promise<StatsResponse>;
+  stats(options?: StatsOptions & { stream?: true }): Promise<DocumentStream<StatsResponse>>;
+  async stats(options: StatsOptions = {}): Promise<StatsResponse | DocumentStream<StatsResponse>> {
+    const stream = options.stream ?? true;
+    const request = { Id: this.id, Stream: stream, OneShot: options['one-shot'] ?? false };
+    const samples = await this.#api.documents('container.stats', request, options);
+    if (stream) return samples;
+    try {
+      const sample = await samples.read();
+      if (!sample) throw errorOf('cancelled', 500, 'the stream was closed before there was a sample');
+      return sample;
+    } finally {
+      samples.close();
+    }
+  }
+
   /** Attach to it while it runs. */
   attach(options: AttachOptions = {}): Promise<OutputStream> {
     const request: ContainerAttach = {
@@ -361,6 +394,6 @@ async function unlessSoAlready(operation: Promise<unknown>): Promise<void> {
   }
 }
 
-function moment(at: Date | number | string | undefined): string {
+export function moment(at: Date | number | string | undefined): string {
   return at instanceof Date ? at.toISOString() : String(at ?? '');
 }

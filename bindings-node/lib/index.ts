@@ -11,7 +11,7 @@ import { Barque } from './barque';
 import { native } from './native';
 
 export default Barque;
-export { Barque, type BarqueOptions, type CreateOptions, type Filters } from './barque';
+export { Barque, type BarqueOptions, type CreateOptions, type EventsOptions, type Filters } from './barque';
 export {
   Container,
   type AttachOptions,
@@ -19,9 +19,11 @@ export {
   type CopyOptions,
   type LogsOptions,
   type PutArchiveOptions,
+  type StatsOptions,
   type WriteFileOptions,
 } from './container';
 export { type Abortable, Api, type OperationName, type StreamName, type UnaryName } from './api';
+export { DocumentStream } from './documents';
 export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Exec, type ExecOptions, type ExecResult, type ExecStartOptions } from './exec';
 export { Image } from './image';

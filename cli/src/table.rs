@@ -5,11 +5,16 @@ const BETWEEN: usize = 3;
 
 /// Lines of cells to text. Each line's last cell is not padded.
 pub(crate) fn layout(lines: &[Vec<String>]) -> String {
+    wide(lines, MINIMUM)
+}
+
+/// The same with columns at least this wide.
+pub(crate) fn wide(lines: &[Vec<String>], minimum: usize) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter(|line| line.len() > column + 1);
         let widest = cells.map(|line| line[column].chars().count()).max().unwrap_or(0);
-        (widest + BETWEEN).max(MINIMUM)
+        (widest + BETWEEN).max(minimum)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();

@@ -660,6 +660,25 @@ int barque_container_logs(const barque_engine *engine,
                           barque_error **err);
 
 /**
+ * What a container uses. `request` is a ContainerStats document: "Id", "Stream", "OneShot".
+ *
+ * Each item of the stream is a StatsResponse document: one a second to the container's end, or one in all without "Stream".
+ */
+int barque_container_stats(const barque_engine *engine,
+                           const char *request,
+                           const barque_cancel *cancel,
+                           barque_stream **out,
+                           barque_error **err);
+
+/** The processes in a container: `*out` becomes a ContainerTopResponse document. `ps_args` are options of ps, NULL for "-ef". */
+int barque_container_top(const barque_engine *engine,
+                         const char *id,
+                         const char *ps_args,
+                         const barque_cancel *cancel,
+                         char **out,
+                         barque_error **err);
+
+/**
  * Attach to a running container. `request` is a ContainerAttach document: "Id", "Stdin", "Stdout", "Stderr".
  *
  * The stream gives the output from now on, takes input where "Stdin" is set, and ends with a ContainerExit document.
@@ -934,6 +953,18 @@ int barque_system_version(const barque_engine *engine,
                           const barque_cancel *cancel,
                           char **out,
                           barque_error **err);
+
+/**
+ * Events: `request` is a SystemEvents document ("Since", "Until", "Filters", "Cursor"), NULL for those from now on.
+ *
+ * Each item of the stream is an EventMessage document. With the "cursor" of one as "Cursor" another stream goes on behind it and
+ * has left nothing out.
+ */
+int barque_system_events(const barque_engine *engine,
+                         const char *request,
+                         const barque_cancel *cancel,
+                         barque_stream **out,
+                         barque_error **err);
 
 /** What the engine keeps on disk: `*out` becomes a DiskUsage document. */
 int barque_system_df(const barque_engine *engine,

@@ -352,6 +352,44 @@ pub extern "C" fn barque_container_logs(
     })
 }
 
+/// What a container uses. `request` is a ContainerStats document: "Id", "Stream", "OneShot".
+///
+/// Each item of the stream is a StatsResponse document: one a second to the container's end, or one in all without "Stream".
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_stats(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut barque_stream,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::stream(engine, "container.stats", request, cancel, out)
+    })
+}
+
+/// The processes in a container: `*out` becomes a ContainerTopResponse document. `ps_args` are options of ps, NULL for "-ef".
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_top(
+    engine: *const barque_engine,
+    id: *const c_char,
+    ps_args: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        let request = ContainerTop {
+            id: text::required(id, "id")?.to_owned(),
+            ps_args: text::optional(ps_args, "ps_args")?.to_owned(),
+        };
+        let out = Out::required(out, "out")?;
+        call::answer(out, &call.engine.containers().top(&request)?)
+    })
+}
+
 /// Attach to a running container. `request` is a ContainerAttach document: "Id", "Stdin", "Stdout", "Stderr".
 ///
 /// The stream gives the output from now on, takes input where "Stdin" is set, and ends with a ContainerExit document.

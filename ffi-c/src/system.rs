@@ -7,6 +7,7 @@ use crate::call;
 use crate::cancel::barque_cancel;
 use crate::engine::barque_engine;
 use crate::error::barque_error;
+use crate::stream::barque_stream;
 
 /// The engine and this host: `*out` becomes a SystemInfo document.
 #[unsafe(no_mangle)]
@@ -28,6 +29,21 @@ pub extern "C" fn barque_system_version(
     err: *mut *mut barque_error,
 ) -> c_int {
     boundary::run(err, || call::document(engine, "system.version", std::ptr::null(), cancel, out))
+}
+
+/// Events: `request` is a SystemEvents document ("Since", "Until", "Filters", "Cursor"), NULL for those from now on.
+///
+/// Each item of the stream is an EventMessage document. With the "cursor" of one as "Cursor" another stream goes on behind it and
+/// has left nothing out.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_system_events(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut barque_stream,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::stream(engine, "system.events", request, cancel, out))
 }
 
 /// What the engine keeps on disk: `*out` becomes a DiskUsage document.

@@ -191,7 +191,8 @@ impl Seen {
                 "stdout": String::from_utf8_lossy(&s.stdout),
                 "stderr": String::from_utf8_lossy(&s.stderr),
                 // How far it is when somebody looks differs from run to run: what is compared is what came of it.
-                "documents": s.documents.iter().filter(|d| d["status"].is_null()).collect::<Vec<_>>(),
+                // An event, which has a type, is no progress.
+                "documents": s.documents.iter().filter(|d| d["status"].is_null() || d["Type"].is_string()).collect::<Vec<_>>(),
             }),
             (None, None) => Value::Null,
         }

@@ -12,6 +12,7 @@ The names and shapes are docker-py's. `barque.aio` is the same for asyncio. The 
 
 from . import errors, types
 from ._barque import __version__
+from ._documents import DocumentStream
 from ._exec import ExecResult
 from ._run import RunResult
 from ._streams import CancellableStream, Chunk, Progress, Stream
@@ -24,6 +25,7 @@ __all__ = [
     "Chunk",
     "Client",
     "DockerClient",
+    "DocumentStream",
     "ExecResult",
     "Progress",
     "RunResult",

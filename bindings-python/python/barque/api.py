@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Optional, cast
 
 from ._barque import Canceller, NativeEngine
+from ._documents import DocumentStream
 from ._streams import Progress, Stream
 from .errors import InvalidArgument
 
@@ -49,6 +50,12 @@ class Api:
     ) -> Progress[Any]:
         """Carry out an operation by name whose stream tells how it goes."""
         return Progress(self._open().stream(operation, dump(request or {}), canceller))
+
+    def documents(
+        self, operation: str, request: Any = None, canceller: Optional[Canceller] = None
+    ) -> DocumentStream[Any]:
+        """Carry out an operation by name that answers with a stream of documents."""
+        return DocumentStream(self._open().stream(operation, dump(request or {}), canceller))
 
     def close(self) -> None:
         """Let go of the engine."""
@@ -139,6 +146,10 @@ class Api:
         """Start a container."""
         self.call("container.start", request)
 
+    def container_stats(self, request: t.ContainerStats) -> DocumentStream[t.StatsResponse]:
+        """What a container uses."""
+        return self.documents("container.stats", request)
+
     def container_stop(self, request: t.ContainerStop) -> None:
         """Stop a container."""
         self.call("container.stop", request)
@@ -150,6 +161,10 @@ class Api:
     def container_update(self, request: t.ContainerUpdate) -> t.ContainerUpdated:
         """Change a container's limits and restart policy."""
         return cast("t.ContainerUpdated", self.call("container.update", request))
+
+    def container_top(self, request: t.ContainerTop) -> t.ContainerTopResponse:
+        """A container's processes."""
+        return cast("t.ContainerTopResponse", self.call("container.top", request))
 
     def container_wait(self, request: t.ContainerWait) -> Stream:
         """Wait for a container: a stream of one document, its `exit`."""
@@ -250,6 +265,12 @@ class Api:
     def system_df(self) -> t.DiskUsage:
         """What the engine keeps on disk."""
         return cast("t.DiskUsage", self.call("system.df"))
+
+    def system_events(
+        self, request: Optional[t.SystemEvents] = None
+    ) -> DocumentStream[t.EventMessage]:
+        """What happens."""
+        return self.documents("system.events", request)
 
     def system_info(self) -> t.SystemInfo:
         """The engine and this host."""

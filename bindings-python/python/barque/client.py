@@ -6,16 +6,17 @@ import os
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
 
 from ._barque import NativeEngine
+from ._documents import DocumentStream, Encoded
 from ._kwargs import Command, CreateOptions, create_document
 from ._run import OUTPUT_LIMIT, Captures, Input, RunResult, run_to_end
 from ._streams import Stream, Uncopyable
 from .api import Api
 from .models.containers import ContainerCollection
 from .models.images import Image, ImageCollection
-from .models.resource import filters_document
+from .models.resource import Moment, filters_document, moment_text
 from .models.volumes import VolumeCollection
 
 if sys.version_info >= (3, 12):
@@ -118,6 +119,40 @@ class Client(Uncopyable):
         """Forget the credentials of a registry."""
         self.api.registry_logout({"ServerAddress": registry})
 
+    @overload
+    def events(
+        self,
+        since: Optional[Moment] = None,
+        until: Optional[Moment] = None,
+        filters: Optional[dict[str, Any]] = None,
+        *,
+        decode: Literal[True],
+        cursor: str = "",
+    ) -> DocumentStream[t.EventMessage]: ...
+    @overload
+    def events(
+        self,
+        since: Optional[Moment] = None,
+        until: Optional[Moment] = None,
+        filters: Optional[dict[str, Any]] = None,
+        decode: Optional[Literal[False]] = None,
+        cursor: str = "",
+    ) -> Encoded: ...
+    def events(
+        self,
+        since: Optional[Moment] = None,
+        until: Optional[Moment] = None,
+        filters: Optional[dict[str, Any]] = None,
+        decode: Optional[bool] = None,
+        cursor: str = "",
+    ) -> Union[Encoded, DocumentStream[t.EventMessage]]:
+        """What happens: from now on, since a time, or from the `cursor` of another event on, which leaves nothing out.
+
+        `decode`: as dictionaries; without it each is a line of JSON, as docker-py has it. Ends at `until`, or when it is closed.
+        """
+        events = self.api.system_events(events_document(since, until, filters, cursor))
+        return events if decode else Encoded(events)
+
     def info(self) -> t.SystemInfo:
         """The engine and this host."""
         return self.api.system_info()
@@ -212,6 +247,21 @@ def run_document(
             raise ValueError("a timeout is more than 0 seconds")
         request["TimeoutMs"] = max(1, round(timeout * 1000))
     return request
+
+
+def events_document(
+    since: Optional[Moment],
+    until: Optional[Moment],
+    filters: Optional[dict[str, Any]],
+    cursor: str,
+) -> t.SystemEvents:
+    """The request for events."""
+    return {
+        "Since": moment_text(since),
+        "Until": moment_text(until),
+        "Filters": filters_document(filters),
+        "Cursor": cursor,
+    }
 
 
 def from_env(environment: Optional[Mapping[str, str]] = None) -> Client:

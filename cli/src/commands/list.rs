@@ -72,7 +72,7 @@ fn split(line: &str) -> Vec<String> {
 }
 
 /// A cell is one line, whatever somebody called their container.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     output::printable(&text.replace(['\n', '\t', '\r'], " "))
 }
 

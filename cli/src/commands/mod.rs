@@ -7,6 +7,7 @@ mod cp;
 mod create;
 mod df;
 mod diff;
+mod events;
 mod exec;
 mod export;
 mod history;
@@ -31,9 +32,11 @@ mod rm;
 mod rmi;
 mod run;
 mod start;
+mod stats;
 mod stop;
 mod tag;
 mod update;
+mod top;
 mod version;
 mod volume;
 mod wait;
@@ -52,6 +55,7 @@ pub(crate) const TOP: &[&Verb] = &[
     &cp::VERB,
     &create::VERB,
     &diff::VERB,
+    &events::VERB,
     &exec::VERB,
     &export::VERB,
     &history::VERB,
@@ -74,10 +78,12 @@ pub(crate) const TOP: &[&Verb] = &[
     &rmi::VERB,
     &run::VERB,
     &start::VERB,
+    &stats::VERB,
     &stop::VERB,
     &tag::VERB,
     &pause::UNPAUSE,
     &update::VERB,
+    &top::VERB,
     &version::VERB,
     &wait::VERB,
 ];
@@ -114,9 +120,11 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["rm", "remove"], &rm::VERB),
             (&["run"], &run::VERB),
             (&["start"], &start::VERB),
+            (&["stats"], &stats::VERB),
             (&["stop"], &stop::VERB),
             (&["unpause"], &pause::UNPAUSE),
             (&["update"], &update::VERB),
+            (&["top"], &top::VERB),
             (&["wait"], &wait::VERB),
         ],
     },
@@ -139,7 +147,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "system",
         about: "Manage barque",
-        verbs: &[(&["df"], &df::VERB), (&["info"], &info::VERB), (&["prune"], &prune::SYSTEM)],
+        verbs: &[(&["df"], &df::VERB), (&["events"], &events::VERB), (&["info"], &info::VERB), (&["prune"], &prune::SYSTEM)],
     },
     Group {
         name: "volume",

@@ -142,6 +142,9 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("container.start", ContainerStart => Nothing, "0.1.0", |engine, request| {
         engine.containers().start(&request).map(|()| Nothing {})
     }),
+    stream!("container.stats", ContainerStats => StatsResponse, "0.1.0", |engine, request| {
+        engine.containers().stats(&request)
+    }),
     unary!("container.stop", ContainerStop => Nothing, "0.1.0", |engine, request| {
         engine.containers().stop(&request).map(|()| Nothing {})
     }),
@@ -150,6 +153,9 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     unary!("container.update", ContainerUpdate => ContainerUpdated, "0.1.0", |engine, request| {
         engine.containers().update(&request)
+    }),
+    unary!("container.top", ContainerTop => ContainerTopResponse, "0.1.0", |engine, request| {
+        engine.containers().top(&request)
     }),
     stream!("container.wait", ContainerWait => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().wait(&request)
@@ -224,6 +230,9 @@ pub const OPERATIONS: &[Operation] = &[
         engine.registries().logout(&request).map(|()| Nothing {})
     }),
     unary!("system.df", Nothing => DiskUsage, "0.1.0", |engine, _| engine.disk_usage()),
+    stream!("system.events", SystemEvents => EventMessage, "0.1.0", |engine, request| {
+        engine.events(&request)
+    }),
     unary!("system.info", Nothing => SystemInfo, "0.1.0", |engine, _| engine.info()),
     unary!("system.prune", SystemPrune => SystemPruned, "0.1.0", |engine, request| {
         engine.prune(&request)

@@ -39,9 +39,11 @@ mod session;
 mod settle;
 mod start;
 mod state;
+mod stats;
 mod status;
 mod stop;
 mod update;
+mod top;
 mod wait;
 
 #[cfg(test)]

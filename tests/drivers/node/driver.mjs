@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const { Barque, BarqueError, ProgressStream } = await import(pathToFileURL(join(process.env.BARQUE_PACKAGE, 'dist/esm.mjs')));
+const { Barque, BarqueError, DocumentStream, ProgressStream } = await import(pathToFileURL(join(process.env.BARQUE_PACKAGE, 'dist/esm.mjs')));
 
 const frame = (kind, data) => {
   process.stdout.write(`${kind} ${data.length}\n`);
@@ -57,6 +57,10 @@ class Driver {
     if (stream instanceof ProgressStream) {
       for await (const line of stream) frame('document', Buffer.from(JSON.stringify(line)));
       frame('document', Buffer.from(JSON.stringify(stream.result)));
+      return;
+    }
+    if (stream instanceof DocumentStream) {
+      for await (const document of stream) frame('document', Buffer.from(JSON.stringify(document)));
       return;
     }
     for await (const { stream: output, data } of stream) frame(output, data);

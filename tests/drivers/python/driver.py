@@ -70,6 +70,10 @@ class Driver:
                     frame("document", json.dumps(line).encode())
                 frame("document", json.dumps(stream.result).encode())
                 return
+            if isinstance(stream, barque.DocumentStream):
+                for document in stream:
+                    frame("document", json.dumps(document).encode())
+                return
             for chunk in stream:
                 frame(chunk.stream, chunk.data)
             if stream.exit is not None:

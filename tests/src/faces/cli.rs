@@ -174,6 +174,13 @@ impl Face for CommandLine {
             "container.run" | "container.attach" => {
                 streamed.documents.push(json!({"StatusCode": done.code}));
             }
+            // One a line, and no output of a container.
+            "container.stats" | "system.events" => {
+                let lines = std::mem::take(&mut streamed.stdout);
+                for line in String::from_utf8_lossy(&lines).lines() {
+                    streamed.documents.push(serde_json::from_str(line).map_err(broken)?);
+                }
+            }
             "exec.start" => {
                 streamed.documents.push(json!({"ExitCode": done.code, "Running": done.code == 0}));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Fields whose values are of one run only: times, process numbers, sizes of a moment, made-up names.
+/// Fields whose values are of one run only: times, processes, sizes and counts of a moment, made-up names.
 const OF_THE_MOMENT: &[&str] = &[
     "Created",
     "CreatedAt",
@@ -25,6 +25,16 @@ const OF_THE_MOMENT: &[&str] = &[
     "SizeRootFs",
     "SpaceReclaimed",
     "ID",
+    "Processes",
+    "read",
+    "preread",
+    "cpu_stats",
+    "precpu_stats",
+    "memory_stats",
+    "blkio_stats",
+    "time",
+    "timeNano",
+    "cursor",
 ];
 
 /// The answer with those taken out, and with ids and the sandbox's path replaced by what they are (the first id, the second).

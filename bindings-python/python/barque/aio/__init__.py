@@ -11,7 +11,16 @@ thread. Cancelling a task cancels the operation in the engine; a container that 
 """
 
 from ._client import AsyncClient, from_env, open
+from ._documents import AsyncDocumentStream
 from ._models import AsyncContainer, AsyncImage
 from ._streams import AsyncStream
 
-__all__ = ["AsyncClient", "AsyncContainer", "AsyncImage", "AsyncStream", "from_env", "open"]
+__all__ = [
+    "AsyncClient",
+    "AsyncContainer",
+    "AsyncDocumentStream",
+    "AsyncImage",
+    "AsyncStream",
+    "from_env",
+    "open",
+]

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from .._barque import NativeEngine, NativePending, NativeStream
 from ..api import dump
+from ._documents import AsyncDocumentStream
 from ._streams import AsyncProgress, AsyncStream, readable
 
 Path = Union[str, "os.PathLike[str]"]
@@ -63,6 +64,12 @@ class AsyncApi:
         answer = await self._carry_out(operation, request, True)
         assert not isinstance(answer, str)
         return AsyncProgress(answer)
+
+    async def documents(self, operation: str, request: Any = None) -> AsyncDocumentStream[Any]:
+        """Carry out an operation by name that answers with a stream of documents."""
+        answer = await self._carry_out(operation, request, True)
+        assert not isinstance(answer, str)
+        return AsyncDocumentStream(answer)
 
     def close(self) -> None:
         """Let go of the engine."""

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Optional, Union, cast
 from .._kwargs import Command, CreateOptions
 from .._run import OUTPUT_LIMIT, Captures, Input, RunResult, pieces
 from .._streams import Uncopyable
-from ..client import login_document, prune_document, run_document
+from ..client import events_document, login_document, prune_document, run_document
 from ..errors import APIError
 from ..models.images import Image
+from ..models.resource import Moment
 from ._api import AsyncApi
+from ._documents import AsyncDocumentStream
 from ._models import AsyncContainers, AsyncImage, AsyncImages
 from ._streams import AsyncStream
 from ._volumes import AsyncVolumes
@@ -118,6 +120,17 @@ class AsyncClient(Uncopyable):
     async def logout(self, registry: str = "") -> None:
         """Forget the credentials of a registry."""
         await self.api.call("registry.logout", {"ServerAddress": registry})
+
+    async def events(
+        self,
+        since: Optional[Moment] = None,
+        until: Optional[Moment] = None,
+        filters: Optional[dict[str, Any]] = None,
+        cursor: str = "",
+    ) -> AsyncDocumentStream[t.EventMessage]:
+        """What happens, from now on or since a time or a cursor: see `barque.Client.events`."""
+        request = events_document(since, until, filters, cursor)
+        return await self.api.documents("system.events", request)
 
     async def info(self) -> t.SystemInfo:
         """The engine and this host."""

@@ -25,6 +25,7 @@ from ..models.resource import (
     reference,
     signal_text,
 )
+from ._documents import AsyncDocumentStream
 from ._streams import AsyncStream
 
 if sys.version_info >= (3, 12):
@@ -122,6 +123,18 @@ class AsyncContainer(ContainerSnapshot):
         """What it has written, as a stream; `follow`: to its end. `b"".join([c.data async for c in await c.logs()])`."""
         request = self.logs_request(stdout, stderr, follow, timestamps, tail, since, until)
         return await self.client.api.stream("container.logs", request)
+
+    async def top(self, ps_args: str = "") -> t.ContainerTopResponse:
+        """Its processes: `Titles` and `Processes`; `ps_args` are options of `ps`."""
+        answer = await self.client.api.call("container.top", {"Id": self.id, "PsArgs": ps_args})
+        return cast("t.ContainerTopResponse", answer)
+
+    async def stats(
+        self, stream: bool = True, one_shot: bool = False
+    ) -> AsyncDocumentStream[t.StatsResponse]:
+        """What it uses, once a second to its end; without `stream` once, `one_shot`: without a sample to compare with."""
+        request = {"Id": self.id, "Stream": stream, "OneShot": one_shot}
+        return await self.client.api.documents("container.stats", request)
 
     async def attach(
         self, stdin: bool = False, stdout: bool = True, stderr: bool = True

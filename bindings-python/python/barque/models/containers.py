@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, cast, overload
 
+from .._documents import DocumentStream, Encoded
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
@@ -237,6 +238,40 @@ class Container(ContainerSnapshot):
         if demux:
             return (bytes(captures.stdout) or None, bytes(captures.stderr) or None)
         return b"".join(both)
+
+    def top(self, ps_args: Optional[str] = None) -> t.ContainerTopResponse:
+        """Its processes: `Titles` and `Processes`; `ps_args` are options of `ps`."""
+        return self.client.api.container_top({"Id": self.id, "PsArgs": ps_args or ""})
+
+    @overload
+    def stats(
+        self,
+        decode: Optional[Literal[False]] = None,
+        stream: Literal[True] = True,
+        one_shot: bool = False,
+    ) -> Encoded: ...
+    @overload
+    def stats(
+        self, decode: Literal[True], stream: Literal[True] = True, one_shot: bool = False
+    ) -> DocumentStream[t.StatsResponse]: ...
+    @overload
+    def stats(
+        self, decode: Optional[bool] = None, *, stream: Literal[False], one_shot: bool = False
+    ) -> t.StatsResponse: ...
+    def stats(
+        self, decode: Optional[bool] = None, stream: bool = True, one_shot: bool = False
+    ) -> Union[Encoded, DocumentStream[t.StatsResponse], t.StatsResponse]:
+        """What it uses, once a second to its end. `decode`: as dictionaries, else lines of JSON, as docker-py has it.
+
+        Without `stream` it is one dictionary: a sample with another, a second older, in `precpu_stats`; `one_shot`: without.
+        """
+        samples = self.client.api.container_stats(
+            {"Id": self.id, "Stream": stream, "OneShot": one_shot}
+        )
+        if stream:
+            return samples if decode else Encoded(samples)
+        with samples:
+            return next(samples)
 
     def attach_stream(self, stdin: bool = True, stdout: bool = True, stderr: bool = True) -> Stream:
         """Attach to it while it runs: iterate for what it writes, `write` to its input, `exit` at the end."""

@@ -202,6 +202,16 @@ impl Cgroup {
         }
     }
 
+    /// The files in which v1 keeps `controller`'s statistics; `None` where v2 has it, or nobody.
+    pub fn v1_files(&self, controller: &str) -> Option<Files<'_>> {
+        self.v1(controller).map(Files)
+    }
+
+    /// The files in which v2 keeps all statistics.
+    pub fn v2_files(&self) -> Option<Files<'_>> {
+        self.unified().map(Files)
+    }
+
     fn unified(&self) -> Option<&Directory> {
         self.members.iter().find(|m| m.hierarchy.unified).map(|m| &m.directory)
     }
@@ -218,6 +228,17 @@ impl Cgroup {
         let unified = self.unified()?;
         let has = unified.read("cgroup.controllers").ok()?.split_whitespace().any(|c| c == in_v2);
         has.then_some(Place::V2(unified))
+    }
+}
+
+/// Files of a cgroup in one hierarchy, to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a>(&'a Directory);
+
+impl Files<'_> {
+    /// The text of a file; `None` when there is no such file.
+    pub fn read(&self, file: &str) -> Option<String> {
+        self.0.read(file).ok()
     }
 }
 

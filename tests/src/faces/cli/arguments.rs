@@ -197,6 +197,23 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.push(operation["container.".len()..].into());
             words.push(fields.text("Id"));
         }
+        "container.top" => {
+            words.extend(["top".into(), fields.text("Id")]);
+            words.extend(fields.text("PsArgs").split_whitespace().map(String::from));
+        }
+        "container.stats" => {
+            words.extend(["stats", "--no-trunc", "--format", "{{json .}}"].map(String::from));
+            if fields.0.remove("Stream") == Some(Value::Bool(false)) {
+                words.push("--no-stream".into());
+            }
+            words.push(fields.text("Id"));
+        }
+        "system.events" => {
+            words.extend(["events", "--format", "{{json .}}"].map(String::from));
+            fields.flag("Since", "--since", &mut words);
+            fields.flag("Until", "--until", &mut words);
+            fields.filters(&mut words);
+        }
         "image.list" => {
             words.extend(
                 ["images", "--no-trunc", "--digests", "--format", "{{json .}}"].map(String::from),
@@ -569,6 +586,11 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
         "image.import" | "container.commit" => Ok(json!({"Id": line})),
         // What it says of the size goes to standard error.
         "file.copy" => Ok(json!({"printed": line})),
+        "container.top" => {
+            let mut rows = line.lines();
+            let titles: Vec<&str> = rows.next().unwrap_or_default().split_whitespace().collect();
+            Ok(json!({"Titles": titles, "Processes": rows.collect::<Vec<_>>()}))
+        }
         "container.diff" => line
             .lines()
             .map(|line| match line.split_once(' ') {

@@ -1,0 +1,108 @@
+"""Streams of documents: events, statistics."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time as _time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, cast
+
+from ._barque import NativeStream
+from ._streams import Uncopyable
+from .errors import Cancelled, Timeout
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+elif TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+
+class DocumentStream(Uncopyable, Iterator[T], Generic[T]):
+    """Documents as they come. `close()` from any thread ends it."""
+
+    def __init__(self, native: NativeStream) -> None:
+        self._native = native
+
+    def read(self, timeout: Optional[float] = None) -> Optional[T]:
+        """The next document; `None` when there will be no more.
+
+        Raises `Timeout` when nothing came within `timeout` seconds; the stream goes on.
+        """
+        deadline = None if timeout is None else _time.monotonic() + timeout
+        while True:
+            left = None if deadline is None else max(0.0, deadline - _time.monotonic())
+            try:
+                item = self._native.next(left)
+            except Cancelled:
+                if self._native.closed:
+                    return None
+                raise
+            if item is None:
+                return None
+            if item is False:
+                raise Timeout("nothing came in time", {"kind": "timeout", "code": -12})
+            if isinstance(item, str):
+                return cast("T", json.loads(item))
+
+    def __next__(self) -> T:
+        document = self.read()
+        if document is None:
+            raise StopIteration
+        return document
+
+    next = __next__
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `read(0)` may have something to say. Only to be polled."""
+        return self._native.fileno()
+
+    def close(self) -> None:
+        """Let go of it. Closing twice is no error."""
+        self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._native.closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class Encoded(Uncopyable, Iterator[bytes]):
+    """The same as docker-py gives it where nothing is said: each document a line of JSON."""
+
+    def __init__(self, documents: DocumentStream[Any]) -> None:
+        self._documents = documents
+
+    def __next__(self) -> bytes:
+        return json.dumps(next(self._documents), separators=(",", ":")).encode() + b"\n"
+
+    next = __next__
+
+    def close(self) -> None:
+        """End it."""
+        self._documents.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()

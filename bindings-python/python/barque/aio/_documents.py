@@ -1,0 +1,75 @@
+"""Streams of documents that the event loop watches."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Optional, TypeVar, cast
+
+from .._barque import NativeStream
+from .._streams import Uncopyable
+from ._streams import AsyncStream
+
+if sys.version_info >= (3, 11):
+    from typing import Self
+elif TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+
+class AsyncDocumentStream(Uncopyable, AsyncIterator[T], Generic[T]):
+    """Documents as they come: `async for event in await client.events()`."""
+
+    def __init__(self, native: NativeStream) -> None:
+        self._stream = _Documents(native)
+
+    async def read(self) -> Optional[T]:
+        """The next document; `None` when there will be no more. One task at a time."""
+        text = await self._stream.document()
+        return None if text is None else cast("T", json.loads(text))
+
+    async def __anext__(self) -> T:
+        document = await self.read()
+        if document is None:
+            raise StopAsyncIteration
+        return document
+
+    def close(self) -> None:
+        """Let go of it. Closing twice is no error."""
+        self._stream.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._stream.closed
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class _Documents(AsyncStream):
+    """A stream whose items are documents, read with the waiting of one whose items are bytes."""
+
+    async def document(self) -> Optional[str]:
+        """The next document's text."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream")
+        self._reading = True
+        try:
+            while True:
+                item = await self._item()
+                if item is None or isinstance(item, str):
+                    return item
+        finally:
+            self._reading = False
