@@ -21,6 +21,9 @@ suite!(
     load_and_removal_of_one_image_end_in_a_whole_state,
     tag_and_removal_end_in_a_whole_state,
     create_and_removal_of_its_image_never_leave_a_container_without_one,
+    two_copies_into_one_container_both_arrive,
+    copy_and_removal_end_in_a_whole_state,
+    commit_and_stop_or_removal_end_in_a_whole_state,
     two_reconciliations_find_the_same,
     an_engine_is_opened_for_the_first_time_by_many,
 );
@@ -266,6 +269,86 @@ fn create_and_removal_of_its_image_never_leave_a_container_without_one() {
         invariants::hold(&sandbox, "create and rmi");
         sandbox.barque(&["rm", "c"]);
         sandbox.barque(&["rmi", "--force", "raced"]);
+    }
+}
+
+/// A directory of a few megabytes.
+fn tree(sandbox: &Sandbox) -> String {
+    let tree = sandbox.work().join("tree");
+    std::fs::create_dir_all(&tree).expect("make a directory");
+    for name in ["one", "two"] {
+        std::fs::write(tree.join(name), vec![b't'; 2 << 20]).expect("write a file");
+    }
+    tree.to_string_lossy().into_owned()
+}
+
+fn two_copies_into_one_container_both_arrive() {
+    let sandbox = Sandbox::with_testbox();
+    let tree = tree(&sandbox);
+    for round in 0..ROUNDS / 2 {
+        let id = sleeper(&sandbox);
+        if round % 2 == 0 {
+            sandbox.ok(&["start", &id]);
+        }
+        let places = ["one", "other"].map(|name| format!("{id}:/data/{name}"));
+        let (one, other) = race(&sandbox, &["cp", &tree, &places[0]], &["cp", &tree, &places[1]]);
+        assert_eq!((one.code, other.code), (0, 0), "{} {}", one.stderr, other.stderr);
+        let changed = sandbox.ok(&["diff", &id]);
+        for path in ["/data/one/one", "/data/one/two", "/data/other/one", "/data/other/two"] {
+            assert!(changed.lines().any(|line| line == format!("A {path}")), "{changed}");
+        }
+        sandbox.ok(&["rm", "--force", &id]);
+        invariants::hold(&sandbox, "cp and cp");
+    }
+}
+
+fn copy_and_removal_end_in_a_whole_state() {
+    let sandbox = Sandbox::with_testbox();
+    let tree = tree(&sandbox);
+    let out = sandbox.work().join("out").to_string_lossy().into_owned();
+    for round in 0..ROUNDS {
+        let id = sleeper(&sandbox);
+        if round % 2 == 0 {
+            sandbox.ok(&["start", &id]);
+        }
+        let inside = format!("{id}:/data");
+        let copy = if round % 3 == 0 { ["cp", &inside, &out] } else { ["cp", &tree, &inside] };
+        let (copied, removed) = race(&sandbox, &copy, &["rm", "--force", &id]);
+        no_lock_error(&copied);
+        no_lock_error(&removed);
+        assert_eq!(removed.code, 0, "{}", removed.stderr);
+        assert!(copied.code == 0 || !copied.stderr.trim().is_empty(), "failed without a word");
+        assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "");
+        invariants::hold(&sandbox, "cp and rm --force");
+        let _ = std::fs::remove_dir_all(&out);
+    }
+}
+
+fn commit_and_stop_or_removal_end_in_a_whole_state() {
+    let sandbox = Sandbox::with_testbox();
+    let tree = tree(&sandbox);
+    for round in 0..ROUNDS {
+        let id = sleeper(&sandbox);
+        sandbox.ok(&["start", &id]);
+        sandbox.ok(&["cp", &tree, &format!("{id}:/data/")]);
+        let end: &[&str] = match round % 2 {
+            0 => &["stop", "--time", "1", &id],
+            _ => &["rm", "--force", &id],
+        };
+        let begin = Instant::now();
+        let (made, ended) = race(&sandbox, &["commit", &id, "made"], end);
+        assert!(begin.elapsed() < Duration::from_secs(10), "one waited for the other");
+        no_lock_error(&made);
+        no_lock_error(&ended);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(made.code == 0 || made.stderr.contains("No such container"), "{}", made.stderr);
+        if made.code == 0 {
+            sandbox.ok(&["create", "--name", "uses", "--network", "none", "made", "x"]);
+            sandbox.ok(&["rm", "uses"]);
+            sandbox.ok(&["rmi", "--force", "made"]);
+        }
+        sandbox.barque(&["rm", "--force", &id]);
+        invariants::hold(&sandbox, "commit and an end");
     }
 }
 

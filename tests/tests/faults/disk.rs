@@ -12,6 +12,7 @@ use super::operations::is_clean;
 pub(crate) fn add(suite: &mut Suite) {
     suite.add("load on a full disk says so and changes nothing", load_on_a_full_disk);
     suite.add("run on a full disk says so, and removal works", run_on_a_full_disk);
+    suite.add("cp and commit on a full disk say so and leave nothing", copies_on_a_full_disk);
     suite.add("a full disk without inodes", without_inodes);
     suite.add("a read-only root is named", a_read_only_root);
     suite.add("without permission the directory is named", without_permission);
@@ -144,6 +145,44 @@ fn run_on_a_full_disk() {
         sandbox.barque(&["run", "--rm", "--network", "none", "testbox", "exit", "6"]).code,
         6
     );
+}
+
+fn copies_on_a_full_disk() {
+    let small = Small::new("copied", "size=24m");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    let outside = PathBuf::from(format!("/tmp/copied-{}", std::process::id()));
+    std::fs::write(&outside, vec![b'c'; 6 << 20]).expect("write a file");
+    let path = outside.to_string_lossy().into_owned();
+    for name in ["running", "stopped"] {
+        sandbox.ok(&["create", "--name", name, "--network", "none", "testbox", "sleep", "forever"]);
+    }
+    sandbox.ok(&["start", "running"]);
+    sandbox.ok(&["cp", &path, "running:/data/old"]);
+    fill(&small.place);
+    for arguments in [
+        &["cp", &path, "running:/data/new"][..],
+        &["cp", &path, "stopped:/data/new"],
+        &["commit", "running", "made"],
+    ] {
+        let done = sandbox.barque(arguments);
+        assert_ne!(done.code, 0, "{arguments:?}");
+        is_clean(&done, "a full disk");
+        assert!(is_about_space(&done.stderr), "{arguments:?}: {}", done.stderr);
+    }
+    std::fs::remove_file(small.place.join("ballast")).expect("remove the ballast");
+    sandbox.ok(&["ps", "--all"]);
+    invariants::hold(&sandbox, "copies on a full disk");
+    let changed = sandbox.ok(&["diff", "running"]);
+    assert!(!changed.contains("/data/new") && !changed.contains(".barque"), "{changed}");
+    // What was there is as it was, and goes on.
+    let out = PathBuf::from(format!("{path}-out"));
+    sandbox.ok(&["cp", "running:/data/old", &out.to_string_lossy()]);
+    assert!(std::fs::read(&out).expect("read the copy") == vec![b'c'; 6 << 20]);
+    sandbox.ok(&["rm", "--force", "running", "stopped"]);
+    for path in [outside, out] {
+        std::fs::remove_file(path).expect("remove a copy");
+    }
 }
 
 fn without_inodes() {
