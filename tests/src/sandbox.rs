@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// An engine's root and run directory. Dropping it removes all its containers and then the directories.
 pub struct Sandbox {
     place: PathBuf,
+    /// The program that is run instead of the command, and its failpoints.
+    armed: Mutex<Option<(PathBuf, String)>>,
 }
 
 /// What a finished command left.
@@ -64,7 +67,7 @@ impl Sandbox {
         for directory in ["root", "run", "work"] {
             std::fs::create_dir_all(place.join(directory)).expect("make a sandbox");
         }
-        let sandbox = Sandbox { place };
+        let sandbox = Sandbox { place, armed: Mutex::new(None) };
         suite::register_instance(sandbox.instance());
         sandbox
     }
@@ -127,7 +130,22 @@ impl Sandbox {
 
     /// `barque ARGUMENTS` on this engine, not started yet. Its environment is empty but for what it needs.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
-        self.command_of(&programs::barque(), arguments)
+        let armed = self.armed.lock().expect("nobody panicked with it");
+        let Some((program, list)) = &*armed else {
+            return self.command_of(&programs::barque(), arguments);
+        };
+        let mut command = self.command_of(program, arguments);
+        command.env("BARQUE_FAILPOINTS", list);
+        command
+    }
+
+    /// From now on commands are of this program and obey these failpoints, and so do the monitors that they start; `None`: no longer.
+    ///
+    /// # Panics
+    /// When another thread panicked in it.
+    pub fn arm(&self, armed: Option<(&Path, String)>) {
+        *self.armed.lock().expect("nobody panicked with it") =
+            armed.map(|(program, list)| (program.to_owned(), list));
     }
 
     /// The same for another build of the command line.

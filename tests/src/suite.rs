@@ -36,6 +36,7 @@ pub struct Trial {
 #[derive(Default)]
 pub struct Suite {
     trials: Vec<Trial>,
+    beginning: Option<fn()>,
 }
 
 /// The payload of the panic that skips a test.
@@ -76,6 +77,11 @@ macro_rules! suite {
 }
 
 impl Suite {
+    /// Do this before the first test, in the suite's namespaces: what it leaves open is no test's.
+    pub fn begin_with(&mut self, beginning: fn()) {
+        self.beginning = Some(beginning);
+    }
+
     /// Add a test.
     pub fn add(&mut self, name: impl Into<String>, body: impl FnOnce() + Send + 'static) {
         self.add_patient(name, PATIENCE, body);
@@ -130,6 +136,9 @@ impl Suite {
         print(&format!("\nrunning {} tests\n", trials.len() + 1));
 
         quiet_panics();
+        if let Some(beginning) = self.beginning {
+            beginning();
+        }
         let before = leaks::Baseline::take();
         let (mut passed, mut skipped, mut failures) = (0, 0, Vec::new());
         let mut note = |name: String, outcome: Outcome, took: Duration| {

@@ -3,7 +3,8 @@
 //! Without the feature `failpoints` [`failpoint`] is nothing at all, so a release cannot be told to fail. With it the
 //! process obeys a list such as `cgroup-made=kill,exit-written=sleep(200)`: from [`configure`] (a monitor, whose
 //! environment is empty, gets it in its launch document) or else from the variable `BARQUE_FAILPOINTS`. An entry `mark=PATH`
-//! names a file that is made when a place acts, so that a test can tell a place that was passed from one that was not.
+//! names a file that is made when a place acts, so that a test can tell a place that was passed from one that was not;
+//! `trace=DIRECTORY` a directory that gets a file of the name of every place that is passed.
 
 /// Pass the place called `name`.
 ///
@@ -57,6 +58,9 @@ mod armed {
             // A list that cannot be read must stop the test, not let it pass unharmed.
             parse(&list).unwrap_or_else(|e| panic!("BARQUE_FAILPOINTS: {e}"))
         });
+        if let Some((_, Action::Mark(directory))) = actions.iter().find(|(n, _)| n == "trace") {
+            let _ = std::fs::write(directory.join(name), name);
+        }
         let Some((_, action)) = actions.iter().find(|(n, _)| n == name) else { return Ok(()) };
         if let Some((_, Action::Mark(path))) = actions.iter().find(|(n, _)| n == "mark") {
             // A process that has another root by now cannot leave it, and acts all the same.
@@ -88,7 +92,7 @@ mod armed {
         let wrong = || format!("not a failpoint: {entry:?}");
         let (name, action) = entry.split_once('=').ok_or_else(wrong)?;
         let action = match action {
-            path if name == "mark" => Action::Mark(path.into()),
+            path if name == "mark" || name == "trace" => Action::Mark(path.into()),
             "kill" => Action::Kill,
             "exit" => Action::Exit,
             "panic" => Action::Panic,

@@ -38,7 +38,7 @@ fn layered(sandbox: &Sandbox) -> String {
 }
 
 /// One registry for all: it is only read.
-fn registry() -> &'static Registry {
+pub(crate) fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(|| {
         let registry = Registry::new();
@@ -55,7 +55,10 @@ fn pulled() -> String {
 
 /// Where nobody has pushed before: what is there already is not sent again.
 fn to_push(sandbox: &Sandbox) -> String {
-    format!("{}/{}:1", registry().address(), sandbox.instance().to_lowercase())
+    // An instance's name may come again: inodes are used again.
+    let work = sandbox.work();
+    let place = work.parent().and_then(Path::file_name).expect("a place with a name");
+    format!("{}/{}:1", registry().address(), place.to_string_lossy())
 }
 
 fn created(sandbox: &Sandbox) {
@@ -164,7 +167,7 @@ fn volume_is_whole(sandbox: &Sandbox) {
     let list = ["testbox", "list", "/data"];
     let mount = ["run", "--rm", "--network", "none", "--volume", "data:/data"];
     let files = sandbox.ok(&[&mount[..], &list].concat());
-    assert!(["", "file\n"].contains(&files.as_str()), "{files}");
+    assert!(["", "file"].contains(&files.as_str()), "{files}");
 }
 
 /// An image that the store lists must be whole: a container of it can be made.
@@ -211,9 +214,8 @@ fn truth_about_c(sandbox: &Sandbox) {
 
 /// Either the old name or the new one, and never none.
 fn has_one_name(sandbox: &Sandbox) {
-    let ids = sandbox.ok(&["ps", "--all", "--quiet"]);
-    let names = ["c", "d"].map(|name| sandbox.barque(&["inspect", name]).code == 0);
-    assert_eq!(names.iter().filter(|there| **there).count(), ids.lines().count());
+    let names = sandbox.ok(&["ps", "--all", "--format", "{{.Names}}"]);
+    assert!(["", "c", "d"].contains(&names.as_str()), "{names}");
 }
 
 /// The record says the old limit or the new one.
@@ -390,7 +392,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         prepare: running,
         arguments: |_| words(&["rename", "c", "d"]),
         settled: has_one_name,
-        done_already: &["No such container: c"],
+        // The beginning of its id may be a c.
+        done_already: &["No such container: c", "already", "same name"],
     },
     Operation {
         name: "update",
@@ -486,7 +489,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         settled: |s| {
             auto_removed(s);
             let volumes = s.ok(&["volume", "ls", "--quiet"]);
-            assert!(["", "data\n"].contains(&volumes.as_str()), "left: {volumes}");
+            assert!(["", "data"].contains(&volumes.as_str()), "left: {volumes}");
         },
         done_already: &[],
     },
@@ -616,6 +619,19 @@ impl Operation {
     pub(crate) fn sandbox(&self) -> Sandbox {
         let sandbox = Sandbox::with_testbox();
         (self.prepare)(&sandbox);
+        sandbox
+    }
+
+    /// The same, where monitors that run before obey failpoints too.
+    pub(crate) fn armed_sandbox(
+        &self,
+        program: &Path,
+        list: impl FnOnce(&Sandbox) -> String,
+    ) -> Sandbox {
+        let sandbox = Sandbox::with_testbox();
+        sandbox.arm(Some((program, list(&sandbox))));
+        (self.prepare)(&sandbox);
+        sandbox.arm(None);
         sandbox
     }
 
