@@ -223,6 +223,22 @@ export interface ContainerRemove {
   Volumes?: boolean;
 }
 
+/** Remove those that do not run. */
+export interface ContainerPrune {
+  /** `{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`. */
+  Filters?: Record<string, string[]>;
+  /** Only say what would go. */
+  DryRun?: boolean;
+}
+
+/** What was removed. */
+export interface ContainersPruned {
+  /** Ids. */
+  ContainersDeleted: string[];
+  /** Bytes of what they had written. */
+  SpaceReclaimed: number;
+}
+
 /** Read the log. */
 export interface ContainerLogs {
   /** Name, id or prefix. */
@@ -308,7 +324,7 @@ export interface ContainerSummary {
   /** Its networks. */
   NetworkSettings: SummaryNetworks;
   /** Its mounts. */
-  Mounts: unknown[];
+  Mounts: MountPoint[];
 }
 
 /** The part of the host configuration that a list shows. */
@@ -370,11 +386,31 @@ export interface ContainerInspect {
   /** Bytes of all layers. */
   SizeRootFs?: number;
   /** Its mounts. */
-  Mounts: unknown[];
+  Mounts: MountPoint[];
   /** The configuration it runs with: the image's and the caller's, merged. */
   Config: ContainerConfig;
   /** Its networks. */
   NetworkSettings: NetworkSettings;
+}
+
+/** Something mounted into a container. */
+export interface MountPoint {
+  /** `bind`, `volume`, `tmpfs`. */
+  Type: string;
+  /** The volume. */
+  Name?: string;
+  /** The path on the host; of a volume, where its files are. */
+  Source: string;
+  /** Path inside. */
+  Destination: string;
+  /** The volume's driver. */
+  Driver?: string;
+  /** Mode as of the short form: `ro`, `z`. */
+  Mode: string;
+  /** It can be written. */
+  RW: boolean;
+  /** Propagation of a bind mount. */
+  Propagation: string;
 }
 
 /** How a container is. */
@@ -1136,11 +1172,11 @@ export interface Mount {
   /** Docker Desktop's; ignored. */
   Consistency?: string;
   /** Options of a bind mount. */
-  BindOptions?: unknown;
+  BindOptions?: BindOptions | null;
   /** Options of a volume. */
-  VolumeOptions?: unknown;
+  VolumeOptions?: VolumeOptions | null;
   /** Options of a tmpfs. */
-  TmpfsOptions?: unknown;
+  TmpfsOptions?: TmpfsOptions | null;
 }
 
 /** A mount in the long form. */
@@ -1156,11 +1192,99 @@ export interface MountInspect {
   /** Docker Desktop's; ignored. */
   Consistency: string;
   /** Options of a bind mount. */
-  BindOptions?: unknown;
+  BindOptions?: BindOptionsInspect;
   /** Options of a volume. */
-  VolumeOptions?: unknown;
+  VolumeOptions?: VolumeOptionsInspect;
   /** Options of a tmpfs. */
-  TmpfsOptions?: unknown;
+  TmpfsOptions?: TmpfsOptionsInspect;
+}
+
+/** Options of a bind mount. */
+export interface BindOptions {
+  /** `private`, `rprivate` (also when empty), `slave`, `rslave`, `shared` or `rshared`. */
+  Propagation?: string;
+  /** Without what is mounted below the source. */
+  NonRecursive?: boolean;
+  /** Make the source, a directory, when it is missing. */
+  CreateMountpoint?: boolean;
+  /** `ReadOnly` holds for the mount itself and not for those below. */
+  ReadOnlyNonRecursive?: boolean;
+  /** `ReadOnly` holds for those below too, or else it is an error. */
+  ReadOnlyForceRecursive?: boolean;
+}
+
+/** Options of a bind mount. */
+export interface BindOptionsInspect {
+  /** `private`, `rprivate` (also when empty), `slave`, `rslave`, `shared` or `rshared`. */
+  Propagation?: string;
+  /** Without what is mounted below the source. */
+  NonRecursive?: boolean;
+  /** Make the source, a directory, when it is missing. */
+  CreateMountpoint?: boolean;
+  /** `ReadOnly` holds for the mount itself and not for those below. */
+  ReadOnlyNonRecursive?: boolean;
+  /** `ReadOnly` holds for those below too, or else it is an error. */
+  ReadOnlyForceRecursive?: boolean;
+}
+
+/** Options of a volume in a container. */
+export interface VolumeOptions {
+  /** Don't fill it with what the image has in its place. */
+  NoCopy?: boolean;
+  /** Labels of the volume, if it is made. */
+  Labels?: Record<string, string>;
+  /** Driver of the volume, if it is made. */
+  DriverConfig?: DriverConfig | null;
+  /** Path inside the volume to mount instead of the whole. */
+  Subpath?: string;
+}
+
+/** Options of a volume in a container. */
+export interface VolumeOptionsInspect {
+  /** Don't fill it with what the image has in its place. */
+  NoCopy?: boolean;
+  /** Labels of the volume, if it is made. */
+  Labels?: Record<string, string>;
+  /** Driver of the volume, if it is made. */
+  DriverConfig?: DriverConfigInspect;
+  /** Path inside the volume to mount instead of the whole. */
+  Subpath?: string;
+}
+
+/** The driver of a volume that a mount makes. */
+export interface DriverConfig {
+  /** `local` (also when empty). */
+  Name?: string;
+  /** Its options. */
+  Options?: Record<string, string>;
+}
+
+/** The driver of a volume that a mount makes. */
+export interface DriverConfigInspect {
+  /** `local` (also when empty). */
+  Name?: string;
+  /** Its options. */
+  Options?: Record<string, string>;
+}
+
+/** Options of a tmpfs. */
+export interface TmpfsOptions {
+  /** Most bytes; 0: half of the memory. */
+  SizeBytes?: number | string;
+  /** Permissions of its root; 0: those of the directory in its place, or 1777. */
+  Mode?: number;
+  /** More options, `["exec"]` or `["uid", "1000"]` each. */
+  Options?: string[][];
+}
+
+/** Options of a tmpfs. */
+export interface TmpfsOptionsInspect {
+  /** Most bytes; 0: half of the memory. */
+  SizeBytes?: number;
+  /** Permissions of its root; 0: those of the directory in its place, or 1777. */
+  Mode?: number;
+  /** More options, `["exec"]` or `["uid", "1000"]` each. */
+  Options?: string[][];
 }
 
 /** Block I/O weight of a device. */
@@ -1397,6 +1521,25 @@ export interface ImageRemoved {
   Deleted?: string;
 }
 
+/** Remove the images that nothing needs. */
+export interface ImagePrune {
+  /**
+   * `{"dangling": ["false"], "until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`; without `dangling` only those that
+   * have no tag.
+   */
+  Filters?: Record<string, string[]>;
+  /** Only say what would go. */
+  DryRun?: boolean;
+}
+
+/** What was removed. */
+export interface ImagesPruned {
+  /** Names, images and layers. */
+  ImagesDeleted: ImageRemoved[];
+  /** Bytes of their layers and blobs that no other image has. */
+  SpaceReclaimed: number;
+}
+
 /** A row of an image's history, newest first, as `GET /images/{name}/history` gives it. */
 export interface HistoryRow {
   /** Id of the image after this step, or `<missing>`. */
@@ -1532,6 +1675,156 @@ export interface ProgressDetail {
   total?: number;
 }
 
+/** What a container uses. */
+export interface ContainerStats {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** Go on, once a second, until the container ends. */
+  Stream?: boolean;
+  /** One sample, at once. Without it and `Stream` there is one that has another, a second older, in `precpu_stats`. */
+  OneShot?: boolean;
+}
+
+/** A sample, as `GET /containers/{id}/stats` gives it. Of a container that does not run all is zero. */
+export interface StatsResponse {
+  /** The container's id. */
+  id: string;
+  /** Its name, with a slash in front. */
+  name: string;
+  /** When it was taken, RFC 3339; `0001-01-01T00:00:00Z` when nothing ran. */
+  read: string;
+  /** When the sample in `precpu_stats` was. */
+  preread: string;
+  /** Processes. */
+  pids_stats: PidsStats;
+  /** Disks. */
+  blkio_stats: BlkioStats;
+  /** Windows only. */
+  num_procs: number;
+  /** Windows only. */
+  storage_stats: Empty;
+  /** Processors. */
+  cpu_stats: CpuStats;
+  /** Processors in the sample before: the difference of the two is what was used in between. */
+  precpu_stats: CpuStats;
+  /** Memory. */
+  memory_stats: MemoryStats;
+  /** Network interfaces by name, without the loopback. */
+  networks?: Record<string, NetworkStats>;
+}
+
+/** Processes and threads. */
+export interface PidsStats {
+  /** How many there are. */
+  current: number;
+  /** How many there may be; 0: no limit. */
+  limit: number;
+}
+
+/** Use of processors. */
+export interface CpuStats {
+  /** Of the container. */
+  cpu_usage: CpuUsage;
+  /** Of the whole machine, nanoseconds of all processors, idle ones too. */
+  system_cpu_usage: number;
+  /** Processors. */
+  online_cpus: number;
+  /** How it was held back. */
+  throttling_data: ThrottlingData;
+}
+
+/** Use of processors by a container, nanoseconds. */
+export interface CpuUsage {
+  /** All. */
+  total_usage: number;
+  /** By processor, where the kernel counts that (cgroup v1). */
+  percpu_usage?: number[];
+  /** In the kernel. */
+  usage_in_kernelmode: number;
+  /** In programs. */
+  usage_in_usermode: number;
+}
+
+/** How a CPU quota held a container back. */
+export interface ThrottlingData {
+  /** Periods in which it ran. */
+  periods: number;
+  /** Periods in which it used up its quota. */
+  throttled_periods: number;
+  /** Time for which it was held back, nanoseconds. */
+  throttled_time: number;
+}
+
+/** Use of memory, bytes. */
+export interface MemoryStats {
+  /** What it has, page cache included. */
+  usage: number;
+  /** The most it had. */
+  max_usage?: number;
+  /** The kernel's `memory.stat`. */
+  stats: Record<string, number>;
+  /** How often it ran into its limit. */
+  failcnt?: number;
+  /** What it may have; without a limit what the machine has. */
+  limit: number;
+}
+
+/** Use of disks. */
+export interface BlkioStats {
+  /** Bytes. */
+  io_service_bytes_recursive: BlkioStatEntry[];
+  /** Operations. */
+  io_serviced_recursive: BlkioStatEntry[];
+}
+
+/** A number about a disk. */
+export interface BlkioStatEntry {
+  /** The device's major number. */
+  major: number;
+  /** Its minor number. */
+  minor: number;
+  /** `read`, `write`. */
+  op: string;
+  /** The number. */
+  value: number;
+}
+
+/** What went through a network interface. */
+export interface NetworkStats {
+  /** Bytes received. */
+  rx_bytes: number;
+  /** Packets received. */
+  rx_packets: number;
+  /** Errors while receiving. */
+  rx_errors: number;
+  /** Packets dropped on the way in. */
+  rx_dropped: number;
+  /** Bytes sent. */
+  tx_bytes: number;
+  /** Packets sent. */
+  tx_packets: number;
+  /** Errors while sending. */
+  tx_errors: number;
+  /** Packets dropped on the way out. */
+  tx_dropped: number;
+}
+
+/** List a container's processes. */
+export interface ContainerTop {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** What to show, as options of `ps`: `-ef` (also when empty), `aux`, `-eo pid,comm`. */
+  PsArgs?: string;
+}
+
+/** A container's processes, as `GET /containers/{id}/top` gives them. */
+export interface ContainerTopResponse {
+  /** Titles of the columns. */
+  Titles: string[];
+  /** A row for each process, its texts in the order of the titles. Process ids are this machine's. */
+  Processes: string[][];
+}
+
 /** A request without fields. */
 export type Nothing = Record<string, never>;
 
@@ -1619,8 +1912,118 @@ export interface DiskUsage {
   Images: ImageSummary[];
   /** Containers, with sizes. */
   Containers: ContainerSummary[];
+  /** Volumes, with sizes and counts of containers. */
+  Volumes: Volume[];
   /** Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document. */
   BlobsSize: number;
+}
+
+/** Remove what nothing needs: containers that do not run, and images. Not in Docker's API: its command asks for each. */
+export interface SystemPrune {
+  /** All images that no container stands on, not only those without a tag. */
+  All?: boolean;
+  /** The volumes too that nobody gave a name and no container has. */
+  Volumes?: boolean;
+  /** `{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`, of everything. */
+  Filters?: Record<string, string[]>;
+  /** Only say what would go. */
+  DryRun?: boolean;
+}
+
+/** What was removed. */
+export interface SystemPruned {
+  /** Ids. */
+  ContainersDeleted: string[];
+  /** Names. */
+  VolumesDeleted: string[];
+  /** Names, images and layers. */
+  ImagesDeleted: ImageRemoved[];
+  /** Bytes of all. */
+  SpaceReclaimed: number;
+}
+
+/** What to create: the body of `POST /volumes/create`. */
+export interface VolumeCreate {
+  /** The volume's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`; empty: one is made up. */
+  Name?: string;
+  /** `local` (also when empty). */
+  Driver?: string;
+  /** Options of the driver: `type` (`tmpfs`, or `none` for a directory of the host's), `device`, `o`. */
+  DriverOpts?: Record<string, string>;
+  /** Labels. */
+  Labels?: Record<string, string>;
+}
+
+/** A volume and what to do with it: the request of the verbs that need nothing else. */
+export interface VolumeRef {
+  /** Its name. */
+  Name?: string;
+}
+
+/** A volume, as `GET /volumes/{name}` gives it. */
+export interface Volume {
+  /** When it was created, RFC 3339. */
+  CreatedAt: string;
+  /** `local`. */
+  Driver: string;
+  /** Labels. */
+  Labels: Record<string, string>;
+  /** The directory that holds its files. */
+  Mountpoint: string;
+  /** Its name. */
+  Name: string;
+  /** Options of the driver. */
+  Options: Record<string, string>;
+  /** `local`: it is on this machine. */
+  Scope: string;
+  /** What it takes; only where that was asked for (`system.df`). */
+  UsageData?: VolumeUsage;
+}
+
+/** What a volume takes. */
+export interface VolumeUsage {
+  /** Bytes of its files; -1 where they are not on this engine's disk. */
+  Size: number;
+  /** How many containers have it. */
+  RefCount: number;
+}
+
+/** List. */
+export interface VolumeList {
+  /** `{"dangling": ["true"], "label": ["a=b"], "name": ["data"], "driver": ["local"]}`. */
+  Filters?: Record<string, string[]>;
+}
+
+/** The volumes of a list. */
+export interface VolumesListed {
+  /** By name. */
+  Volumes: Volume[];
+  /** What the caller should know. */
+  Warnings: string[];
+}
+
+/** Remove. */
+export interface VolumeRemove {
+  /** Its name. */
+  Name?: string;
+  /** That there is none is fine. */
+  Force?: boolean;
+}
+
+/** Remove those that no container has. */
+export interface VolumePrune {
+  /** `{"all": ["true"], "label": ["a=b"], "label!": ["keep"]}`; without `all` only those that nobody gave a name. */
+  Filters?: Record<string, string[]>;
+  /** Only say what would go. */
+  DryRun?: boolean;
+}
+
+/** What was removed. */
+export interface VolumesPruned {
+  /** Names. */
+  VolumesDeleted: string[];
+  /** Bytes of their files. */
+  SpaceReclaimed: number;
 }
 
 /** Every operation with its request and answer; a stream's answer is its last document. */
@@ -1637,13 +2040,16 @@ export interface Operations {
   'container.list': { request: ContainerList; answer: ContainerSummary[]; kind: 'unary' };
   'container.logs': { request: ContainerLogs; answer: Nothing; kind: 'stream' };
   'container.pause': { request: ContainerRef; answer: Nothing; kind: 'unary' };
+  'container.prune': { request: ContainerPrune; answer: ContainersPruned; kind: 'unary' };
   'container.remove': { request: ContainerRemove; answer: Nothing; kind: 'unary' };
   'container.rename': { request: ContainerRename; answer: Nothing; kind: 'unary' };
   'container.resize': { request: ContainerResize; answer: Nothing; kind: 'unary' };
   'container.restart': { request: ContainerRestart; answer: Nothing; kind: 'unary' };
   'container.run': { request: ContainerRun; answer: ContainerExit; kind: 'stream' };
   'container.start': { request: ContainerStart; answer: Nothing; kind: 'unary' };
+  'container.stats': { request: ContainerStats; answer: StatsResponse; kind: 'stream' };
   'container.stop': { request: ContainerStop; answer: Nothing; kind: 'unary' };
+  'container.top': { request: ContainerTop; answer: ContainerTopResponse; kind: 'unary' };
   'container.unpause': { request: ContainerRef; answer: Nothing; kind: 'unary' };
   'container.update': { request: ContainerUpdate; answer: ContainerUpdated; kind: 'unary' };
   'container.wait': { request: ContainerWait; answer: ContainerExit; kind: 'stream' };
@@ -1663,6 +2069,7 @@ export interface Operations {
   'image.inspect': { request: ImageRef; answer: ImageInspect; kind: 'unary' };
   'image.list': { request: ImageList; answer: ImageSummary[]; kind: 'unary' };
   'image.load': { request: ImageLoad; answer: ImageLoaded; kind: 'unary' };
+  'image.prune': { request: ImagePrune; answer: ImagesPruned; kind: 'unary' };
   'image.pull': { request: ImagePull; answer: ImagePulled; kind: 'stream' };
   'image.push': { request: ImagePush; answer: ImagePushed; kind: 'stream' };
   'image.remove': { request: ImageRemove; answer: ImageRemoved[]; kind: 'unary' };
@@ -1670,6 +2077,13 @@ export interface Operations {
   'registry.login': { request: RegistryLogin; answer: RegistryLoggedIn; kind: 'unary' };
   'registry.logout': { request: RegistryLogout; answer: Nothing; kind: 'unary' };
   'system.df': { request: Nothing; answer: DiskUsage; kind: 'unary' };
+  'system.events': { request: SystemEvents; answer: EventMessage; kind: 'stream' };
   'system.info': { request: Nothing; answer: SystemInfo; kind: 'unary' };
+  'system.prune': { request: SystemPrune; answer: SystemPruned; kind: 'unary' };
   'system.version': { request: Nothing; answer: SystemVersion; kind: 'unary' };
+  'volume.create': { request: VolumeCreate; answer: Volume; kind: 'unary' };
+  'volume.inspect': { request: VolumeRef; answer: Volume; kind: 'unary' };
+  'volume.list': { request: VolumeList; answer: VolumesListed; kind: 'unary' };
+  'volume.prune': { request: VolumePrune; answer: VolumesPruned; kind: 'unary' };
+  'volume.remove': { request: VolumeRemove; answer: Nothing; kind: 'unary' };
 }

@@ -88,7 +88,7 @@ def test_detach_returns_a_running_container(client):
 def test_detach_with_remove_leaves_nothing(client):
     container = client.containers.run("hello", ["true"], detach=True, remove=True)
     until(lambda: is_gone(container))
-    assert client.containers.list(all=True) == []
+    until(lambda: client.containers.list(all=True) == [])
 
 
 def is_gone(container):

@@ -43,10 +43,11 @@ fn a_run_has_the_containers_output_and_exit_code() {
         ("run --rm hello nosuchprogram", 127, "", "barque: Error: "),
         ("run --rm hello /etc", 126, "", "barque: Error: "),
         (
-            "run --rm nothing",
+            // Nobody listens there.
+            "run --rm 127.0.0.1:1/nothing",
             125,
             "",
-            "Unable to find image 'nothing:latest' locally\nbarque: Error: No such image: nothing:latest",
+            "Unable to find image '127.0.0.1:1/nothing:latest' locally",
         ),
         ("run --pull never nothing", 125, "", "barque: Error: No such image: nothing:latest"),
         ("run --rm --memory 1 hello", 125, "", "barque: Error: "),

@@ -882,6 +882,18 @@ int barque_image_pull(const barque_engine *engine,
                       barque_error **err);
 
 /**
+ * Bring an image to its registry. `request` is an ImagePush document: "Name", "AllTags", "Auth".
+ *
+ * The stream gives Progress documents, which have a "status", and at last an ImagePushed. The push goes on whether it is read or
+ * not; freeing the stream ends it.
+ */
+int barque_image_push(const barque_engine *engine,
+                      const char *request,
+                      const barque_cancel *cancel,
+                      barque_stream **out,
+                      barque_error **err);
+
+/**
  * Make an image of a root file system. `request` is an ImageImport document: "Input.Path" (a tar archive or a directory) or
  * "Input.Fd", "Reference", "Changes" …; `*out` becomes an ImageCreated: Id.
  */
@@ -941,6 +953,22 @@ int barque_image_prune(const barque_engine *engine,
                        const barque_cancel *cancel,
                        char **out,
                        barque_error **err);
+
+/**
+ * Ask a registry whether it takes credentials, and keep them as the docker command does. `request` is a RegistryLogin document:
+ * "Auth", "CheckOnly"; `*out` becomes a RegistryLoggedIn: Status, ServerAddress, Kept.
+ */
+int barque_registry_login(const barque_engine *engine,
+                          const char *request,
+                          const barque_cancel *cancel,
+                          char **out,
+                          barque_error **err);
+
+/** Forget the credentials of a registry: its name, or NULL for Docker Hub. */
+int barque_registry_logout(const barque_engine *engine,
+                           const char *server,
+                           const barque_cancel *cancel,
+                           barque_error **err);
 
 /** The engine and this host: `*out` becomes a SystemInfo document. */
 int barque_system_info(const barque_engine *engine,

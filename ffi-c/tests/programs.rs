@@ -118,7 +118,7 @@ fn the_examples_compile_everywhere_and_explain_their_use() {
     for file in std::fs::read_dir(manifest_dir().join("examples")).unwrap() {
         let source = file.unwrap().path();
         for language in [Language::C99, Language::C11, Language::Cxx11, Language::Cxx20] {
-            let built = Program::of_file(&source).language(language).build();
+            let built = Program::of_file(&source).apart("everywhere").language(language).build();
             let output = built.command().output().unwrap();
             assert_eq!(output.status.code(), Some(125), "{}", source.display());
             assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: "));

@@ -65,7 +65,16 @@ fn every_operation_has_its_python_method() {
         let Some(rest) = line.strip_prefix("    def ") else { continue };
         let name = rest.split('(').next().unwrap_or_default();
         let operation = name.replacen('_', ".", 1);
-        let nouns = ["archive_", "container_", "exec_", "file_", "image_", "registry_", "system_", "volume_"];
+        let nouns = [
+            "archive_",
+            "container_",
+            "exec_",
+            "file_",
+            "image_",
+            "registry_",
+            "system_",
+            "volume_",
+        ];
         if nouns.iter().any(|noun| name.starts_with(noun)) {
             assert!(
                 OPERATIONS.iter().any(|o| o.name == operation),

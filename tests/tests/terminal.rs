@@ -64,9 +64,19 @@ impl<'a> Screen<'a> {
     /// Wait until it is to be seen.
     #[track_caller]
     fn shows(&self, text: &str) {
+        self.tells(&["capture-pane", "-p"], text);
+    }
+
+    /// Wait until the command has ended with this status. (What tmux writes of that into the pane may be out of sight.)
+    fn ends(&self, status: u8) {
+        let asked = ["display-message", "-p", "dead=#{pane_dead} status=#{pane_dead_status};"];
+        self.tells(&asked, &format!("dead=1 status={status};"));
+    }
+
+    fn tells(&self, asked: &[&str], text: &str) {
         let until = std::time::Instant::now() + Duration::from_secs(20);
         loop {
-            let seen = self.tmux(&["capture-pane", "-p"]);
+            let seen = self.tmux(asked);
             if seen.contains(text) {
                 return;
             }
@@ -141,7 +151,7 @@ fn a_shell_vi_and_top_work_and_follow_the_size() {
     screen.enter("echo interrupted=$?", &["Enter"]);
     screen.shows("interrupted=130");
     screen.enter("exit 7", &["Enter"]);
-    screen.shows("Pane is dead (status 7");
+    screen.ends(7);
     drop(screen);
     invariants::hold(&sandbox, "a session");
 }
@@ -158,7 +168,7 @@ fn a_shell_of_an_exec_works_beside_it() {
     screen.enter("sleep 1; echo size=$(stty size)", &["Enter"]);
     screen.shows("size=37 101");
     screen.enter("exit 5", &["Enter"]);
-    screen.shows("Pane is dead (status 5");
+    screen.ends(5);
     drop(screen);
     assert_eq!(sandbox.inspect("c")["State"]["Status"], "running");
     sandbox.ok(&["rm", "--force", "c"]);

@@ -704,21 +704,21 @@ class ContainerConfig(TypedDict):
     """Shell."""
 
 
-class SystemEvents(TypedDict):
+class SystemEvents(TypedDict, total=False):
     """Which events to give: the query of `GET /events`, and a cursor."""
 
-    Since: NotRequired[str]
+    Since: str
     """Those that happened at or after this too, as far as they are kept: RFC 3339, seconds since 1970, or a duration ago
     (`10m`). Without it and `Cursor` only those that happen from now on."""
 
-    Until: NotRequired[str]
+    Until: str
     """The stream ends at this time; the same forms. Without it it goes on."""
 
-    Filters: NotRequired[dict[str, list[str]]]
+    Filters: dict[str, list[str]]
     """`{"type": ["container"], "event": ["die"], "label": ["a=b"]}`. Values of one name are alternatives, but every label
     must hold; names must all hold."""
 
-    Cursor: NotRequired[str]
+    Cursor: str
     """Go on behind the event that had this `cursor`: nothing that happened since is left out, or it is an error. Not in
     Docker's query."""
 
@@ -2166,6 +2166,72 @@ class ImagePulled(TypedDict):
     """What the caller should know."""
 
 
+class ImagePush(TypedDict, total=False):
+    """Bring an image to its registry."""
+
+    Name: str
+    """Name with a tag, without one: `latest`. An id is no name: it does not say where to."""
+
+    AllTags: bool
+    """All tags that the repository has here; the name has none then."""
+
+    Auth: AuthConfig | None
+    """Credentials; without them those that `docker login` left."""
+
+
+class ImagePushed(TypedDict):
+    """What was pushed: the last document of the stream."""
+
+    Repository: str
+    """The repository in full: `docker.io/me/app`."""
+
+    Tags: list[PushedTag]
+    """Each tag, in the order of their names."""
+
+
+class PushedTag(TypedDict):
+    """A tag that was pushed."""
+
+    Tag: str
+    """The tag."""
+
+    Digest: str
+    """Digest of the manifest that it stands for at the registry now."""
+
+    Size: int
+    """Size of that manifest in bytes."""
+
+
+class RegistryLogin(TypedDict, total=False):
+    """Log in to a registry."""
+
+    Auth: AuthConfig
+    """User name and password (or a token), and the registry's name in `serveraddress`; without one it is Docker Hub."""
+
+    CheckOnly: bool
+    """Only ask whether the registry takes them; keep nothing."""
+
+
+class RegistryLoggedIn(TypedDict):
+    """A login that succeeded."""
+
+    Status: str
+    """Docker's words: `Login Succeeded`."""
+
+    ServerAddress: str
+    """The registry's name."""
+
+    Kept: str
+    """Where the credentials are kept: a file, in which they can be read, or a program `docker-credential-…`. Empty: nowhere."""
+
+
+class RegistryLogout(TypedDict, total=False):
+    """Forget the credentials of a registry."""
+
+    ServerAddress: str
+    """Its name; empty: Docker Hub."""
+
+
 class AuthConfig(TypedDict, total=False):
     """Credentials for a registry, with docker's names for them."""
 
@@ -2215,6 +2281,207 @@ class ProgressDetail(TypedDict):
 
     total: NotRequired[int]
     """Of how much."""
+
+
+class ContainerStats(TypedDict, total=False):
+    """What a container uses."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Stream: bool
+    """Go on, once a second, until the container ends."""
+
+    OneShot: bool
+    """One sample, at once. Without it and `Stream` there is one that has another, a second older, in `precpu_stats`."""
+
+
+class StatsResponse(TypedDict):
+    """A sample, as `GET /containers/{id}/stats` gives it. Of a container that does not run all is zero."""
+
+    id: str
+    """The container's id."""
+
+    name: str
+    """Its name, with a slash in front."""
+
+    read: str
+    """When it was taken, RFC 3339; `0001-01-01T00:00:00Z` when nothing ran."""
+
+    preread: str
+    """When the sample in `precpu_stats` was."""
+
+    pids_stats: PidsStats
+    """Processes."""
+
+    blkio_stats: BlkioStats
+    """Disks."""
+
+    num_procs: int
+    """Windows only."""
+
+    storage_stats: Empty
+    """Windows only."""
+
+    cpu_stats: CpuStats
+    """Processors."""
+
+    precpu_stats: CpuStats
+    """Processors in the sample before: the difference of the two is what was used in between."""
+
+    memory_stats: MemoryStats
+    """Memory."""
+
+    networks: NotRequired[dict[str, NetworkStats]]
+    """Network interfaces by name, without the loopback."""
+
+
+class PidsStats(TypedDict):
+    """Processes and threads."""
+
+    current: int
+    """How many there are."""
+
+    limit: int
+    """How many there may be; 0: no limit."""
+
+
+class CpuStats(TypedDict):
+    """Use of processors."""
+
+    cpu_usage: CpuUsage
+    """Of the container."""
+
+    system_cpu_usage: int
+    """Of the whole machine, nanoseconds of all processors, idle ones too."""
+
+    online_cpus: int
+    """Processors."""
+
+    throttling_data: ThrottlingData
+    """How it was held back."""
+
+
+class CpuUsage(TypedDict):
+    """Use of processors by a container, nanoseconds."""
+
+    total_usage: int
+    """All."""
+
+    percpu_usage: NotRequired[list[int]]
+    """By processor, where the kernel counts that (cgroup v1)."""
+
+    usage_in_kernelmode: int
+    """In the kernel."""
+
+    usage_in_usermode: int
+    """In programs."""
+
+
+class ThrottlingData(TypedDict):
+    """How a CPU quota held a container back."""
+
+    periods: int
+    """Periods in which it ran."""
+
+    throttled_periods: int
+    """Periods in which it used up its quota."""
+
+    throttled_time: int
+    """Time for which it was held back, nanoseconds."""
+
+
+class MemoryStats(TypedDict):
+    """Use of memory, bytes."""
+
+    usage: int
+    """What it has, page cache included."""
+
+    max_usage: NotRequired[int]
+    """The most it had."""
+
+    stats: dict[str, int]
+    """The kernel's `memory.stat`."""
+
+    failcnt: NotRequired[int]
+    """How often it ran into its limit."""
+
+    limit: int
+    """What it may have; without a limit what the machine has."""
+
+
+class BlkioStats(TypedDict):
+    """Use of disks."""
+
+    io_service_bytes_recursive: list[BlkioStatEntry]
+    """Bytes."""
+
+    io_serviced_recursive: list[BlkioStatEntry]
+    """Operations."""
+
+
+class BlkioStatEntry(TypedDict):
+    """A number about a disk."""
+
+    major: int
+    """The device's major number."""
+
+    minor: int
+    """Its minor number."""
+
+    op: str
+    """`read`, `write`."""
+
+    value: int
+    """The number."""
+
+
+class NetworkStats(TypedDict):
+    """What went through a network interface."""
+
+    rx_bytes: int
+    """Bytes received."""
+
+    rx_packets: int
+    """Packets received."""
+
+    rx_errors: int
+    """Errors while receiving."""
+
+    rx_dropped: int
+    """Packets dropped on the way in."""
+
+    tx_bytes: int
+    """Bytes sent."""
+
+    tx_packets: int
+    """Packets sent."""
+
+    tx_errors: int
+    """Errors while sending."""
+
+    tx_dropped: int
+    """Packets dropped on the way out."""
+
+
+class ContainerTop(TypedDict, total=False):
+    """List a container's processes."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    PsArgs: str
+    """What to show, as options of `ps`: `-ef` (also when empty), `aux`, `-eo pid,comm`."""
+
+
+class ContainerTopResponse(TypedDict):
+    """A container's processes, as `GET /containers/{id}/top` gives them."""
+
+    Titles: list[str]
+    """Titles of the columns."""
+
+    Processes: list[list[str]]
+    """A row for each process, its texts in the order of the titles. Process ids are this machine's."""
 
 
 class Nothing(TypedDict, total=False):
@@ -2496,6 +2763,8 @@ __all__ = [
     "AuthConfig",
     "BindOptions",
     "BindOptionsInspect",
+    "BlkioStatEntry",
+    "BlkioStats",
     "ContainerAttach",
     "ContainerCommit",
     "ContainerConfig",
@@ -2515,13 +2784,18 @@ __all__ = [
     "ContainerRun",
     "ContainerStart",
     "ContainerState",
+    "ContainerStats",
     "ContainerStop",
     "ContainerSummary",
+    "ContainerTop",
+    "ContainerTopResponse",
     "ContainerUpdate",
     "ContainerUpdated",
     "ContainerWait",
     "ContainersPruned",
     "CopyPlace",
+    "CpuStats",
+    "CpuUsage",
     "DeviceMapping",
     "DeviceMappingInspect",
     "DiskUsage",
@@ -2557,9 +2831,11 @@ __all__ = [
     "ImageLoad",
     "ImageLoaded",
     "ImageMetadata",
+    "ImagePrune",
     "ImagePull",
     "ImagePulled",
-    "ImagePrune",
+    "ImagePush",
+    "ImagePushed",
     "ImageRef",
     "ImageRemove",
     "ImageRemoved",
@@ -2570,19 +2846,27 @@ __all__ = [
     "LoadedImage",
     "LogConfig",
     "LogConfigInspect",
+    "MemoryStats",
     "Mount",
     "MountInspect",
     "MountPoint",
     "NetworkSettings",
+    "NetworkStats",
     "Nothing",
     "PathStat",
+    "PidsStats",
     "PortBinding",
     "PortBindingInspect",
     "Progress",
     "ProgressDetail",
+    "PushedTag",
+    "RegistryLoggedIn",
+    "RegistryLogin",
+    "RegistryLogout",
     "RestartPolicy",
     "RestartPolicyInspect",
     "RootFs",
+    "StatsResponse",
     "SummaryHostConfig",
     "SummaryNetworks",
     "SystemEvents",
@@ -2592,6 +2876,7 @@ __all__ = [
     "SystemVersion",
     "ThrottleDevice",
     "ThrottleDeviceInspect",
+    "ThrottlingData",
     "TmpfsOptions",
     "TmpfsOptionsInspect",
     "Ulimit",

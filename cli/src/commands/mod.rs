@@ -25,9 +25,9 @@ mod pause;
 mod prune;
 mod ps;
 mod pull;
+mod push;
 mod rename;
 mod restart;
-mod push;
 mod rm;
 mod rmi;
 mod run;
@@ -35,8 +35,8 @@ mod start;
 mod stats;
 mod stop;
 mod tag;
-mod update;
 mod top;
+mod update;
 mod version;
 mod volume;
 mod wait;
@@ -147,7 +147,12 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "system",
         about: "Manage barque",
-        verbs: &[(&["df"], &df::VERB), (&["events"], &events::VERB), (&["info"], &info::VERB), (&["prune"], &prune::SYSTEM)],
+        verbs: &[
+            (&["df"], &df::VERB),
+            (&["events"], &events::VERB),
+            (&["info"], &info::VERB),
+            (&["prune"], &prune::SYSTEM),
+        ],
     },
     Group {
         name: "volume",

@@ -148,14 +148,14 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("container.stop", ContainerStop => Nothing, "0.1.0", |engine, request| {
         engine.containers().stop(&request).map(|()| Nothing {})
     }),
+    unary!("container.top", ContainerTop => ContainerTopResponse, "0.1.0", |engine, request| {
+        engine.containers().top(&request)
+    }),
     unary!("container.unpause", ContainerRef => Nothing, "0.1.0", |engine, request| {
         engine.containers().unpause(&request.id).map(|()| Nothing {})
     }),
     unary!("container.update", ContainerUpdate => ContainerUpdated, "0.1.0", |engine, request| {
         engine.containers().update(&request)
-    }),
-    unary!("container.top", ContainerTop => ContainerTopResponse, "0.1.0", |engine, request| {
-        engine.containers().top(&request)
     }),
     stream!("container.wait", ContainerWait => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().wait(&request)

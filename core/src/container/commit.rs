@@ -103,6 +103,10 @@ fn pack(
 ) -> Result<()> {
     // Nobody starts, removes or pauses it meanwhile.
     let lock = OperationLock::take_quietly(engine, &record.id)?;
+    // Who had the lock before may have removed it.
+    if engine.store().read(|connection| Record::find(connection, &record.id))?.is_none() {
+        return Err(Error::not_found("container", &request.id));
+    }
     let freezes = request.pause
         && lock.has_monitor()?
         && Standing::of(engine, &record.id)?.is_running()

@@ -42,8 +42,8 @@ mod state;
 mod stats;
 mod status;
 mod stop;
-mod update;
 mod top;
+mod update;
 mod wait;
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ impl Images<'_> {
     fn candidates(&self, cleanup: &Cleanup) -> Result<Vec<Digest>> {
         let rows = self.engine.store().read(|connection| {
             connection
-                .prepare_cached("SELECT id, created FROM images WHERE hidden = 0 ORDER BY id")?
+                .prepare_cached(
+                    "SELECT id, created FROM images WHERE hidden = 0 ORDER BY loaded, id",
+                )?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<Vec<(String, i64)>>>()
         })?;

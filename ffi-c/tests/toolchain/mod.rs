@@ -87,6 +87,12 @@ impl Program {
         }
     }
 
+    /// Call what is built so that nobody else builds it at the same time.
+    pub(crate) fn apart(mut self, suffix: &str) -> Program {
+        self.name = format!("{}-{suffix}", self.name);
+        self
+    }
+
     pub(crate) fn language(mut self, language: Language) -> Program {
         self.language = language;
         self

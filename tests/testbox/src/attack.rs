@@ -85,8 +85,9 @@ pub(crate) fn watch_processes(arguments: &[String]) -> Result<u8, String> {
                 let link = file.path();
                 let Ok(found) = fs::metadata(&link) else { continue };
                 let kind = found.file_type();
-                let anonymous = fs::read_link(&link)
-                    .is_ok_and(|target| target.to_string_lossy().starts_with("anon_inode:"));
+                // One that was closed meanwhile can no longer be told.
+                let Ok(target) = fs::read_link(&link) else { continue };
+                let anonymous = target.to_string_lossy().starts_with("anon_inode:");
                 if !kind.is_fifo() && !kind.is_socket() && !anonymous && !own.contains(&found.dev())
                 {
                     tell("file", &link);

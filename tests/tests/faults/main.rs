@@ -16,7 +16,7 @@ use barque_tests::suite::Suite;
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::default();
     // It stands as long as this process: what it has open is no test's.
-    suite.begin_with(|| drop(operations::registry().address()));
+    suite.begin_with(|| _ = operations::registry());
     failpoints::add(&mut suite);
     syscalls::add(&mut suite);
     monitor::add(&mut suite);

@@ -225,7 +225,7 @@ fn removal_of_links() {
     ] {
         sandbox.ok(&["volume", "create", "--label", "linked", "linked"]);
         let volume = sandbox.root().join("volumes/linked/_data");
-        std::os::unix::fs::symlink(victim.path(), volume.join("link")).expect("make a link");
+        std::os::unix::fs::symlink(victim.path(), volume.join("to-the-host")).expect("make a link");
         let hammer = Hammer::new(volume, &victim.path());
         // Beside the hammer it may fail to find a directory empty, and says so.
         is_clean(&sandbox.barque(removal));

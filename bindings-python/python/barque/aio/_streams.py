@@ -61,7 +61,7 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
             raise RuntimeError("another task is reading this stream")
         self._reading = True
         try:
-            return await self._read()
+            return cast("Optional[Chunk]", await self._read())
         finally:
             self._reading = False
 
@@ -205,6 +205,9 @@ class AsyncProgress(AsyncStream):
             return document
         self.result = document
         return None
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
 
     async def wait(self) -> Any:
         """Read to the end; what came of it."""

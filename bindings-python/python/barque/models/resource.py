@@ -87,8 +87,8 @@ class ContainerSnapshot(Snapshot):
             "Stderr": stderr,
             "Timestamps": timestamps,
             "Tail": str(tail),
-            "Since": _moment(since),
-            "Until": _moment(until),
+            "Since": moment_text(since),
+            "Until": moment_text(until),
         }
 
 
@@ -167,7 +167,7 @@ def reference(repository: str, tag: Optional[str]) -> str:
     return f"{repository}:{tag}" if repository and tag else repository
 
 
-def _moment(moment: Optional[Moment]) -> str:
+def moment_text(moment: Optional[Moment]) -> str:
     if moment is None:
         return ""
     if isinstance(moment, datetime):
