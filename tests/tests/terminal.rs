@@ -69,8 +69,8 @@ impl<'a> Screen<'a> {
 
     /// Wait until the command has ended with this status. (What tmux writes of that into the pane may be out of sight.)
     fn ends(&self, status: u8) {
-        let asked = ["display-message", "-p", "dead=#{pane_dead} status=#{pane_dead_status};"];
-        self.tells(&asked, &format!("dead=1 status={status};"));
+        let asked = ["display-message", "-p", "dead=#{pane_dead} status=#{pane_dead_status}."];
+        self.tells(&asked, &format!("dead=1 status={status}."));
     }
 
     fn tells(&self, asked: &[&str], text: &str) {
