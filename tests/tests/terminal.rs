@@ -30,6 +30,8 @@ impl<'a> Screen<'a> {
         let configuration = configuration.to_string_lossy().into_owned();
         let mut words = vec!["-f", &configuration, "new-session", "-d", "-x", "90", "-y", "30"];
         let program = programs::barque().to_string_lossy().into_owned();
+        // tmux 3.3 may notice a command's last output and miss its status.
+        words.extend(["sh", "-c", "\"$0\" \"$@\"; echo ended=$?."]);
         words.push(&program);
         words.extend(command);
         screen.tmux(&words);
@@ -64,25 +66,20 @@ impl<'a> Screen<'a> {
     /// Wait until it is to be seen.
     #[track_caller]
     fn shows(&self, text: &str) {
-        self.tells(&["capture-pane", "-p"], text);
-    }
-
-    /// Wait until the command has ended with this status. (What tmux writes of that into the pane may be out of sight.)
-    fn ends(&self, status: u8) {
-        let asked = ["display-message", "-p", "dead=#{pane_dead} status=#{pane_dead_status}."];
-        self.tells(&asked, &format!("dead=1 status={status}."));
-    }
-
-    fn tells(&self, asked: &[&str], text: &str) {
         let until = std::time::Instant::now() + Duration::from_secs(20);
         loop {
-            let seen = self.tmux(asked);
+            let seen = self.tmux(&["capture-pane", "-p"]);
             if seen.contains(text) {
                 return;
             }
             assert!(std::time::Instant::now() < until, "{text:?} is not in\n{seen}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Wait until the command has ended with this status.
+    fn ends(&self, status: u8) {
+        self.shows(&format!("ended={status}."));
     }
 }
 
