@@ -41,17 +41,31 @@ pub(crate) const SYSTEM: Verb = Verb {
     ..CONTAINERS
 };
 
+/// Whether anything goes, and whether somebody is asked first.
 #[derive(Args)]
-struct Flags {
+struct Consent {
     /// Only show what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Provide filter values (e.g. "until=<timestamp>")
-    #[arg(long, value_name = "filter")]
-    filter: Vec<String>,
     /// Do not prompt for confirmation
     #[arg(short, long)]
     force: bool,
+}
+
+impl Consent {
+    /// Ask, unless that was answered by a flag or nothing will go.
+    fn ask(&self, warning: &str, what: &str) -> Result<()> {
+        if self.dry_run || self.force { Ok(()) } else { confirm(warning, what) }
+    }
+}
+
+#[derive(Args)]
+struct Flags {
+    #[command(flatten)]
+    consent: Consent,
+    /// Provide filter values (e.g. "until=<timestamp>")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
 }
 
 #[derive(Args)]
@@ -59,15 +73,11 @@ struct VolumeFlags {
     /// Remove all unused volumes, not just anonymous ones
     #[arg(short, long)]
     all: bool,
-    /// Only show what would be removed
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Provide filter values (e.g. "label=<label>")
     #[arg(long, value_name = "filter")]
     filter: Vec<String>,
-    /// Do not prompt for confirmation
-    #[arg(short, long)]
-    force: bool,
 }
 
 #[derive(Args)]
@@ -75,15 +85,11 @@ struct ImageFlags {
     /// Remove all unused images, not just dangling ones
     #[arg(short, long)]
     all: bool,
-    /// Only show what would be removed
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Provide filter values (e.g. "until=<timestamp>")
     #[arg(long, value_name = "filter")]
     filter: Vec<String>,
-    /// Do not prompt for confirmation
-    #[arg(short, long)]
-    force: bool,
 }
 
 #[derive(Args)]
@@ -91,15 +97,11 @@ struct SystemFlags {
     /// Remove all unused images not just dangling ones
     #[arg(short, long)]
     all: bool,
-    /// Only show what would be removed
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Provide filter values (e.g. "label=<key>=<value>")
     #[arg(long, value_name = "filter")]
     filter: Vec<String>,
-    /// Do not prompt for confirmation
-    #[arg(short, long)]
-    force: bool,
     /// Prune anonymous volumes
     #[arg(long)]
     volumes: bool,
@@ -107,11 +109,11 @@ struct SystemFlags {
 
 fn containers(parsed: &mut Parsed) -> Result<u8> {
     let flags: Flags = parsed.flags()?;
-    let request =
-        api::ContainerPrune { filters: list::filters(&flags.filter)?, dry_run: flags.dry_run };
-    if !flags.dry_run && !flags.force {
-        confirm("WARNING! This will remove all stopped containers.", "container prune")?;
-    }
+    let request = api::ContainerPrune {
+        filters: list::filters(&flags.filter)?,
+        dry_run: flags.consent.dry_run,
+    };
+    flags.consent.ask("WARNING! This will remove all stopped containers.", "container prune")?;
     let pruned = parsed.engine()?.containers().prune(&request)?;
     section("Deleted Containers:", &pruned.containers_deleted)?;
     reclaimed(pruned.space_reclaimed)
@@ -123,18 +125,14 @@ fn volumes(parsed: &mut Parsed) -> Result<u8> {
     if flags.all {
         filters.insert("all".to_owned(), vec!["1".to_owned()]);
     }
-    if !flags.dry_run && !flags.force {
-        let warning = match flags.all {
-            true => {
-                "WARNING! This will remove all local volumes not used by at least one container."
-            }
-            false => {
-                "WARNING! This will remove anonymous local volumes not used by at least one container."
-            }
-        };
-        confirm(warning, "volume prune")?;
-    }
-    let request = api::VolumePrune { filters, dry_run: flags.dry_run };
+    let warning = match flags.all {
+        true => "WARNING! This will remove all local volumes not used by at least one container.",
+        false => {
+            "WARNING! This will remove anonymous local volumes not used by at least one container."
+        }
+    };
+    flags.consent.ask(warning, "volume prune")?;
+    let request = api::VolumePrune { filters, dry_run: flags.consent.dry_run };
     let pruned = parsed.engine()?.volumes().prune(&request)?;
     section("Deleted Volumes:", &pruned.volumes_deleted)?;
     reclaimed(pruned.space_reclaimed)
@@ -147,16 +145,14 @@ fn images(parsed: &mut Parsed) -> Result<u8> {
     if flags.all || !filters.contains_key("dangling") {
         filters.insert("dangling".to_owned(), vec![(!flags.all).to_string()]);
     }
-    if !flags.dry_run && !flags.force {
-        let warning = match flags.all {
-            true => {
-                "WARNING! This will remove all images without at least one container associated to them."
-            }
-            false => "WARNING! This will remove all dangling images.",
-        };
-        confirm(warning, "image prune")?;
-    }
-    let request = api::ImagePrune { filters, dry_run: flags.dry_run };
+    let warning = match flags.all {
+        true => {
+            "WARNING! This will remove all images without at least one container associated to them."
+        }
+        false => "WARNING! This will remove all dangling images.",
+    };
+    flags.consent.ask(warning, "image prune")?;
+    let request = api::ImagePrune { filters, dry_run: flags.consent.dry_run };
     let pruned = parsed.engine()?.images().prune(&request)?;
     section("Deleted Images:", &removals(&pruned.images_deleted))?;
     reclaimed(pruned.space_reclaimed)
@@ -165,14 +161,12 @@ fn images(parsed: &mut Parsed) -> Result<u8> {
 fn system(parsed: &mut Parsed) -> Result<u8> {
     let flags: SystemFlags = parsed.flags()?;
     let filters = list::filters(&flags.filter)?;
-    if !flags.dry_run && !flags.force {
-        confirm(&system_warning(&flags), "system prune")?;
-    }
+    flags.consent.ask(&system_warning(&flags), "system prune")?;
     let request = api::SystemPrune {
         all: flags.all,
         volumes: flags.volumes,
         filters,
-        dry_run: flags.dry_run,
+        dry_run: flags.consent.dry_run,
     };
     let pruned = parsed.engine()?.prune(&request)?;
     section("Deleted Containers:", &pruned.containers_deleted)?;

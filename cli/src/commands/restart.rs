@@ -4,6 +4,7 @@ use barque::api;
 use clap::Args;
 
 use super::each;
+use super::stop::Flags;
 use crate::args::{Operands, Parsed, Verb};
 use crate::failure::Result;
 
@@ -16,16 +17,6 @@ pub(crate) const VERB: Verb = Verb {
     flags: Flags::augment_args,
     run,
 };
-
-#[derive(Args)]
-struct Flags {
-    /// Signal to send to the container
-    #[arg(short, long, value_name = "string", default_value = "")]
-    signal: String,
-    /// Seconds to wait before killing the container
-    #[arg(short, long, alias = "time", value_name = "int")]
-    timeout: Option<i64>,
-}
 
 fn run(parsed: &mut Parsed) -> Result<u8> {
     let flags: Flags = parsed.flags()?;

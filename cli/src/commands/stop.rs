@@ -17,14 +17,15 @@ pub(crate) const VERB: Verb = Verb {
     run,
 };
 
+/// How to stop; `restart` has the same.
 #[derive(Args)]
-struct Flags {
+pub(super) struct Flags {
     /// Signal to send to the container
     #[arg(short, long, value_name = "string", default_value = "")]
-    signal: String,
+    pub(super) signal: String,
     /// Seconds to wait before killing the container
     #[arg(short, long, alias = "time", value_name = "int")]
-    timeout: Option<i64>,
+    pub(super) timeout: Option<i64>,
 }
 
 fn run(parsed: &mut Parsed) -> Result<u8> {
