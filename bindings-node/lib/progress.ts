@@ -1,7 +1,7 @@
 /** Streams of operations that take their time and tell how they go. */
 
-import { onAbort } from './abort';
-import { AbortError, errorOf, fromNative } from './errors';
+import { errorOf } from './errors';
+import { Items } from './items';
 import type { NativeStream } from './native';
 import type { Progress } from './types.generated';
 
@@ -14,63 +14,27 @@ export class ProgressStream<Result> implements AsyncIterable<Progress> {
   /** What came of it; `undefined` before the end. */
   result: Result | undefined;
 
-  readonly #native: NativeStream;
-  readonly #signal: AbortSignal | undefined;
-  readonly #release: () => void;
-  #ready: Progress[] = [];
-  #closed = false;
-  #ended = false;
+  readonly #items: Items<Progress>;
 
   /** @internal */
   constructor(native: NativeStream, signal?: AbortSignal) {
-    this.#native = native;
-    this.#signal = signal;
-    this.#release = onAbort(signal, () => this.close());
-    if (signal?.aborted) this.close();
+    this.#items = new Items(native, signal, (item) => {
+      if (typeof item !== 'string') return undefined;
+      const document = JSON.parse(item) as Progress | Result;
+      // A line has a status, the last document has none.
+      if (isLine(document)) return document;
+      this.result = document;
+      return undefined;
+    });
   }
 
   /** The next line; `undefined` when there will be no more. */
-  async read(): Promise<Progress | undefined> {
-    for (;;) {
-      const line = this.#ready.shift();
-      if (line) return line;
-      if (this.#signal?.aborted) throw new AbortError(this.#signal.reason);
-      if (this.#closed || this.#ended) return undefined;
-      await this.#pull();
-    }
+  read(): Promise<Progress | undefined> {
+    return this.#items.read();
   }
 
-  async #pull(): Promise<void> {
-    let items;
-    try {
-      items = await this.#native.next();
-    } catch (rejection) {
-      this.#finish();
-      if (this.#signal?.aborted) throw new AbortError(this.#signal.reason);
-      if (this.#closed) return;
-      throw fromNative(rejection);
-    }
-    if (items.length === 0) this.#finish();
-    for (const item of items) {
-      if (typeof item !== 'string') continue;
-      const document = JSON.parse(item) as Progress | Result;
-      // A line has a status, the last document has none.
-      if (isLine(document)) this.#ready.push(document);
-      else this.result = document;
-    }
-  }
-
-  #finish(): void {
-    this.#ended = true;
-    this.#release();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Progress, void, undefined> {
-    try {
-      for (let line = await this.read(); line; line = await this.read()) yield line;
-    } finally {
-      this.close();
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Progress, void, undefined> {
+    return this.#items.iterate();
   }
 
   /** Read to the end; what came of it. */
@@ -82,15 +46,12 @@ export class ProgressStream<Result> implements AsyncIterable<Progress> {
 
   /** Let go of it, which ends it. Closing twice is no error. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#release();
-    this.#native.close();
+    this.#items.close();
   }
 
   /** Whether it was closed. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#items.closed;
   }
 }
 

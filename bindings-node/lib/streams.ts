@@ -2,8 +2,8 @@
 
 import { Duplex, Readable, Writable } from 'node:stream';
 import type { ContainerExit } from './types.generated';
-import { onAbort } from './abort';
 import { AbortError, errorOf, fromNative } from './errors';
+import { Items } from './items';
 import type { NativeStream } from './native';
 
 /** Bytes a container wrote. */
@@ -36,64 +36,31 @@ export class OutputStream implements AsyncIterable<Chunk> {
 
   readonly #native: NativeStream;
   readonly #signal: AbortSignal | undefined;
-  readonly #release: () => void;
-  #ready: Chunk[] = [];
-  #closed = false;
-  #ended = false;
+  readonly #items: Items<Chunk>;
 
   /** @internal */
   constructor(native: NativeStream, signal?: AbortSignal) {
     this.#native = native;
     this.#signal = signal;
-    this.#release = onAbort(signal, () => this.close());
-    if (signal?.aborted) this.close();
+    this.#items = new Items(native, signal, (item) => {
+      if (typeof item === 'string') {
+        this.exit = JSON.parse(item) as ContainerExit;
+        return undefined;
+      }
+      const { output, data, time } = item;
+      const chunk: Chunk = { stream: output === 1 ? 'stdout' : 'stderr', data };
+      if (time !== undefined && time !== null) chunk.time = time;
+      return chunk;
+    });
   }
 
   /** The next chunk; `undefined` when there will be no more. */
-  async read(): Promise<Chunk | undefined> {
-    for (;;) {
-      const chunk = this.#ready.shift();
-      if (chunk) return chunk;
-      if (this.#signal?.aborted) throw new AbortError(this.#signal.reason);
-      if (this.#closed || this.#ended) return undefined;
-      await this.#pull();
-    }
+  read(): Promise<Chunk | undefined> {
+    return this.#items.read();
   }
 
-  async #pull(): Promise<void> {
-    let items;
-    try {
-      items = await this.#native.next();
-    } catch (rejection) {
-      this.#finish();
-      if (this.#signal?.aborted) throw new AbortError(this.#signal.reason);
-      if (this.#closed) return;
-      throw fromNative(rejection);
-    }
-    if (items.length === 0) this.#finish();
-    for (const item of items) {
-      if (typeof item === 'string') {
-        this.exit = JSON.parse(item) as ContainerExit;
-      } else {
-        const { output, data, time } = item;
-        const chunk: Chunk = { stream: output === 1 ? 'stdout' : 'stderr', data };
-        if (time !== undefined && time !== null) chunk.time = time;
-        this.#ready.push(chunk);
-      }
-    }
-  }
-
-  #finish(): void {
-    this.#ended = true;
-    this.#release();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
-    try {
-      for (let chunk = await this.read(); chunk; chunk = await this.read()) yield chunk;
-    } finally {
-      this.close();
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
+    return this.#items.iterate();
   }
 
   /** Read to the end and keep it all, or the first `limit` bytes of each output. */
@@ -137,7 +104,7 @@ export class OutputStream implements AsyncIterable<Chunk> {
 
   /** Give the container's standard input these bytes. Waits while it does not read: read what it writes meanwhile. */
   async write(data: Uint8Array | string): Promise<void> {
-    if (this.#closed) throw errorOf('conflict', 409, 'the stream is closed');
+    if (this.closed) throw errorOf('conflict', 409, 'the stream is closed');
     try {
       await this.#native.write(Buffer.from(data as Uint8Array));
     } catch (rejection) {
@@ -147,7 +114,7 @@ export class OutputStream implements AsyncIterable<Chunk> {
 
   /** End the container's standard input; its output goes on. */
   async end(): Promise<void> {
-    if (this.#closed) return;
+    if (this.closed) return;
     try {
       await this.#native.end();
     } catch (rejection) {
@@ -173,15 +140,12 @@ export class OutputStream implements AsyncIterable<Chunk> {
 
   /** Let go of it. A run that is tied to its stream ends. Closing twice is no error. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#release();
-    this.#native.close();
+    this.#items.close();
   }
 
   /** Whether it was closed. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#items.closed;
   }
 }
 

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, cast
 
-from ._barque import NativeStream
-from ._streams import Uncopyable
-from .errors import Cancelled, Timeout
+from ._streams import NativeItems, Uncopyable
+from .errors import Timeout
 
 if sys.version_info >= (3, 11):
     from typing import Self
@@ -21,11 +20,8 @@ elif TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class DocumentStream(Uncopyable, Iterator[T], Generic[T]):
+class DocumentStream(NativeItems, Iterator[T], Generic[T]):
     """Documents as they come. `close()` from any thread ends it."""
-
-    def __init__(self, native: NativeStream) -> None:
-        self._native = native
 
     def read(self, timeout: Optional[float] = None) -> Optional[T]:
         """The next document; `None` when there will be no more.
@@ -35,12 +31,7 @@ class DocumentStream(Uncopyable, Iterator[T], Generic[T]):
         deadline = None if timeout is None else _time.monotonic() + timeout
         while True:
             left = None if deadline is None else max(0.0, deadline - _time.monotonic())
-            try:
-                item = self._native.next(left)
-            except Cancelled:
-                if self._native.closed:
-                    return None
-                raise
+            item = self._item(left)
             if item is None:
                 return None
             if item is False:
@@ -59,26 +50,6 @@ class DocumentStream(Uncopyable, Iterator[T], Generic[T]):
     def fileno(self) -> int:
         """A descriptor that is readable when `read(0)` may have something to say. Only to be polled."""
         return self._native.fileno()
-
-    def close(self) -> None:
-        """Let go of it. Closing twice is no error."""
-        self._native.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._native.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 class Encoded(Uncopyable, Iterator[bytes]):

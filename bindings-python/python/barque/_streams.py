@@ -54,14 +54,52 @@ class Uncopyable:
         raise TypeError(f"cannot pickle or copy a {type(self).__name__}: it belongs to this process")
 
 
-class Stream(Uncopyable, Iterator[Chunk]):
+class NativeItems(Uncopyable):
+    """What all streams have in common. `close()` from any thread ends it."""
+
+    def __init__(self, native: NativeStream) -> None:
+        self._native = native
+
+    def _item(
+        self, timeout: Optional[float], feeding: bool = False
+    ) -> tuple[int, bytes, Optional[int]] | str | Literal[False] | None:
+        """The next item; `None` at the end, `False` when nothing came in time."""
+        try:
+            return self._native.next(timeout, feeding)
+        except Cancelled:
+            if self._native.closed:
+                return None
+            raise
+
+    def close(self) -> None:
+        """Let go of it, which ends a run that is tied to it. Closing twice is no error."""
+        self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._native.closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class Stream(NativeItems, Iterator[Chunk]):
     """The output of a container, and its input where the stream was opened with it.
 
     Iterate for `Chunk`s. Afterwards `exit` says how the container ended, if the stream saw it.
     """
 
     def __init__(self, native: NativeStream) -> None:
-        self._native = native
+        super().__init__(native)
         self._early: Optional[object] = None
         self.exit: Optional[ContainerExit] = None
         """How the container ended: the last document of a run, attach or wait."""
@@ -90,12 +128,7 @@ class Stream(Uncopyable, Iterator[Chunk]):
 
     def _step(self, timeout: Optional[float], feeding: bool = False) -> Chunk | None | bool:
         """A chunk, `None` at the end, `False` when nothing came (or input can be taken), `True` when it was a document."""
-        try:
-            item = self._native.next(timeout, feeding)
-        except Cancelled:
-            if self._native.closed:
-                return None
-            raise
+        item = self._item(timeout, feeding)
         if item is None or item is False:
             return item
         if isinstance(item, str):
@@ -142,46 +175,21 @@ class Stream(Uncopyable, Iterator[Chunk]):
         """A descriptor that is readable when `read(0)` may have something to say. Only to be polled."""
         return self._native.fileno()
 
-    def close(self) -> None:
-        """Let go of it. A run that is tied to its stream ends. Closing twice is no error."""
-        self._native.close()
 
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._native.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
-
-class Progress(Uncopyable, Iterator["ProgressLine"], Generic[T]):
+class Progress(NativeItems, Iterator["ProgressLine"], Generic[T]):
     """How something goes that takes its time: iterate for lines such as `{"status": "Downloading", "id": …}`.
 
     It goes on whether it is read or not; `close()` ends it.
     """
 
     def __init__(self, native: NativeStream) -> None:
-        self._native = native
+        super().__init__(native)
         self.result: Optional[T] = None
         """What came of it, at the end."""
 
     def __next__(self) -> ProgressLine:
         while True:
-            try:
-                item = self._native.next(None, False)
-            except Cancelled:
-                if self._native.closed:
-                    raise StopIteration from None
-                raise
+            item = self._item(None)
             if item is None:
                 raise StopIteration
             if isinstance(item, str):
@@ -198,26 +206,6 @@ class Progress(Uncopyable, Iterator["ProgressLine"], Generic[T]):
         if self.result is None:
             raise Cancelled("the stream was closed before its end")
         return self.result
-
-    def close(self) -> None:
-        """Let go of it, which ends it. Closing twice is no error."""
-        self._native.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._native.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 class CancellableStream(Uncopyable, Iterator[T], Generic[T]):

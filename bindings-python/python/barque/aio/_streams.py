@@ -71,20 +71,6 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
 
     async def _read(self) -> Any:
         while True:
-            item = await self._item()
-            if item is None:
-                return None
-            if isinstance(item, str):
-                line = self._document(json.loads(item))
-                if line is not None:
-                    return line
-            else:
-                output, data, at = item
-                return Chunk("stdout" if output == 1 else "stderr", data, at)
-
-    async def _item(self) -> tuple[int, bytes, Optional[int]] | str | None:
-        """The next item, waited for."""
-        while True:
             self._burst += 1
             if self._burst % BURST == 0:
                 await asyncio.sleep(0)
@@ -100,8 +86,13 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
                 self._burst = 0
                 loop = asyncio.get_running_loop()
                 await self._ready(self._native.fileno(), loop.add_reader, loop.remove_reader)
+            elif isinstance(item, str):
+                line = self._document(json.loads(item))
+                if line is not None:
+                    return line
             else:
-                return item
+                output, data, at = item
+                return Chunk("stdout" if output == 1 else "stderr", data, at)
 
     async def document(self) -> object:
         """The document that comes before the bytes: what is packed or read."""
