@@ -9,6 +9,7 @@ use super::Engine;
 use crate::api::{ContainerList, SystemInfo, SystemVersion};
 use crate::container::plan::Host;
 use crate::error::Result;
+use crate::sys;
 
 /// The version of the Docker Engine API that the documents follow.
 const API_VERSION: &str = "1.45";
@@ -172,11 +173,7 @@ fn warnings(cgroups: &Cgroups, capabilities: u64, swap_limit: bool) -> Vec<Strin
 
 /// Memory of this machine, bytes; 0 when it does not say.
 fn memory() -> i64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kibibytes = text.lines().find_map(|line| {
-        line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok()
-    });
-    kibibytes.map_or(0, |kibibytes: i64| kibibytes.saturating_mul(1024))
+    i64::try_from(sys::memory::total().unwrap_or(0)).unwrap_or(i64::MAX)
 }
 
 /// `PRETTY_NAME` of os-release(5).

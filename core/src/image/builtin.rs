@@ -4,14 +4,15 @@
 //! file. It is made on first use and published like any image; the same barque makes the same bytes, so its id is always the same.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde_json::json;
 
 use super::Images;
 use super::content::Content;
-use super::digest::{Digest, Hasher};
+use super::digest::Digest;
+use super::hashing::Hashing;
 use super::manifest::Platform;
 use super::publish;
 use super::reference::Reference;
@@ -74,11 +75,7 @@ fn config(layer: &Digest) -> Vec<u8> {
 
 /// Write the layer as a tar archive.
 fn write_layer(path: &Path) -> io::Result<Content> {
-    let mut archive = tar::Builder::new(Hashing {
-        file: File::create_new(path)?,
-        hasher: Hasher::new(),
-        size: 0,
-    });
+    let mut archive = tar::Builder::new(Hashing::new(File::create_new(path)?));
     for (directory, mode) in [
         ("bin/", 0o755),
         ("dev/", 0o755),
@@ -101,7 +98,7 @@ fn write_layer(path: &Path) -> io::Result<Content> {
         let mut link = header(tar::EntryType::Symlink, 0o777, 0);
         archive.append_link(&mut link, format!("bin/{applet}"), "barque")?;
     }
-    let Hashing { hasher, size, .. } = archive.into_inner()?;
+    let Hashing { hasher, count: size, .. } = archive.into_inner()?;
     Ok(Content::Spooled { path: path.to_owned(), digest: hasher.finish(), size })
 }
 
@@ -114,24 +111,4 @@ fn header(kind: tar::EntryType, mode: u32, size: usize) -> tar::Header {
     header.set_uid(0);
     header.set_gid(0);
     header
-}
-
-/// A file whose digest is computed as it is written.
-struct Hashing {
-    file: File,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.size += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }

@@ -1,15 +1,15 @@
 //! An image made of another and one more layer: what `commit` makes of a container.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 
 use rusqlite::params;
 
 use super::blob;
 use super::config::{History, ImageConfig, RunConfig};
-use super::content::Content;
-use super::digest::{Digest, Hasher};
+use super::content::{Content, patient};
+use super::digest::Digest;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
 use super::{instruction, publish};
@@ -17,7 +17,6 @@ use crate::Engine;
 use crate::api::{ContainerCommit, ContainerConfig, ImageCreated};
 use crate::error::{Error, Result};
 use crate::store::lease::Lease;
-use crate::stream::Deadline;
 use crate::sys::clock;
 
 /// An image in the making.
@@ -77,25 +76,12 @@ impl<'a> Commit<'a> {
 
     /// Take in the new layer, as a plain archive, to its end.
     pub(crate) fn layer(&mut self, input: OwnedFd) -> Result<()> {
+        let input = patient(File::from(input), self.engine.canceller());
+        let unreadable = |error: io::Error| {
+            error.downcast().unwrap_or_else(|error| Error::system("read the layer", error))
+        };
         let path = self.lease.path().join("packed");
-        let failed = |error| Error::system(format!("write {}", path.display()), error);
-        let mut file = File::create_new(&path).map_err(failed)?;
-        let (mut hasher, mut size) = (Hasher::new(), 0);
-        let mut input = File::from(input);
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            self.engine.canceller().wait_readable(input.as_fd(), Deadline::never())?;
-            let read = match input.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Error::system("read the layer", error)),
-            };
-            file.write_all(&buffer[..read]).map_err(failed)?;
-            hasher.update(&buffer[..read]);
-            size += read as u64;
-        }
-        self.layer = Some(Content::Spooled { path, digest: hasher.finish(), size });
+        self.layer = Some(Content::spool(path, input, unreadable)?);
         Ok(())
     }
 

@@ -15,8 +15,9 @@ use barque_monitor::tar::{self, Kind, Reader};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::compression::{self, Compression};
-use super::digest::{Digest, Hasher};
+use super::digest::Digest;
 use super::download::Download;
+use super::hashing::Hashing;
 use super::json;
 use crate::api::Input;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,6 +37,25 @@ pub(crate) enum Content {
 }
 
 impl Content {
+    /// All that comes from `source`, written out to `path`; `unreadable` is what an error of the source's means.
+    pub(crate) fn spool(
+        path: PathBuf,
+        mut source: impl Read,
+        unreadable: impl Fn(io::Error) -> Error,
+    ) -> Result<Content> {
+        let written = |error| Error::system(format!("write {}", path.display()), error);
+        let mut out = Hashing::new(File::create_new(&path).map_err(written)?);
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let read = source.read(&mut buffer).map_err(&unreadable)?;
+            if read == 0 {
+                let (digest, size) = (out.hasher.finish(), out.count);
+                return Ok(Content::Spooled { path, digest, size });
+            }
+            out.write_all(&buffer[..read]).map_err(written)?;
+        }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         match self {
             Content::Range { size, .. } | Content::Spooled { size, .. } => *size,
@@ -266,21 +286,18 @@ fn spool<R: io::BufRead>(
     canceller: &Canceller,
 ) -> Result<Content> {
     let failed = |error| Error::system(format!("write {}", path.display()), error);
-    let mut file = File::create_new(&path).map_err(failed)?;
-    let (mut hasher, mut size) = (Hasher::new(), 0);
+    let mut out = Hashing::new(File::create_new(&path).map_err(failed)?);
     loop {
         canceller.check()?;
         let data = reader.data().map_err(unreadable)?;
         if data.is_empty() {
             break;
         }
-        hasher.update(data);
-        file.write_all(data).map_err(failed)?;
+        out.write_all(data).map_err(failed)?;
         let len = data.len();
-        size += len as u64;
         reader.consume(len);
     }
-    Ok(Content::Spooled { path, digest: hasher.finish(), size })
+    Ok(Content::Spooled { path, digest: out.hasher.finish(), size: out.count })
 }
 
 /// Most files of an archive. 500 layers in three files each would be 1,500.

@@ -3,13 +3,12 @@
 //! A tar archive is the layer as it comes; of a directory one is made. Both go the way of every layer: through the unpacker.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Seek;
 use std::sync::Arc;
 
 use super::Images;
 use super::config::{History, ImageConfig, RootFs};
-use super::content::{Content, Opened, open_input};
-use super::digest::Hasher;
+use super::content::{Content, Opened, open_input, patient, unreadable};
 use super::manifest::Platform;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
@@ -119,19 +118,5 @@ fn stream(engine: &Engine, lease: &Lease, mut file: File) -> Result<Content> {
         let size = metadata.len().saturating_sub(offset);
         return Ok(Content::Range { file: Arc::new(file), offset, size });
     }
-    let path = lease.path().join("archive");
-    let written = |error| Error::system(format!("write {}", path.display()), error);
-    let mut out = File::create_new(&path).map_err(written)?;
-    let (mut hasher, mut size) = (Hasher::new(), 0);
-    let mut buffer = vec![0; 256 << 10];
-    let mut source = super::content::patient(file, engine.canceller());
-    loop {
-        let read = source.read(&mut buffer).map_err(super::content::unreadable)?;
-        if read == 0 {
-            return Ok(Content::Spooled { path, digest: hasher.finish(), size });
-        }
-        out.write_all(&buffer[..read]).map_err(written)?;
-        hasher.update(&buffer[..read]);
-        size += read as u64;
-    }
+    Content::spool(lease.path().join("archive"), patient(file, engine.canceller()), unreadable)
 }

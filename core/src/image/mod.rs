@@ -14,6 +14,7 @@ mod content_lock;
 mod digest;
 mod download;
 mod gzip;
+mod hashing;
 mod history;
 mod imply;
 mod import;

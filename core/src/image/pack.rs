@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use tar::{Builder, EntryType, Header};
 
 use super::content::Content;
-use super::digest::Hasher;
+use super::hashing::Hashing;
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::lease::Lease;
@@ -40,7 +40,7 @@ pub(super) fn directory(engine: &Engine, lease: &Lease, root: &OwnedFd) -> Resul
     let path = lease.path().join("packed");
     let file = File::create_new(&path)
         .map_err(|error| Error::system(format!("write {}", path.display()), error))?;
-    let out = Hashing { file, hasher: Hasher::new(), size: 0 };
+    let out = Hashing::new(file);
     let root = openat(root, c".", DIRECTORY, Mode::empty())
         .map_err(|errno| Error::system("open the directory", errno.into()))?;
     let stat = fstat(&root).map_err(|errno| Error::system("stat the directory", errno.into()))?;
@@ -48,14 +48,14 @@ pub(super) fn directory(engine: &Engine, lease: &Lease, root: &OwnedFd) -> Resul
         Packer { engine, out: Builder::new(out), device: stat.st_dev, links: BTreeMap::new() };
     let mut name = Vec::new();
     packer.tree(&root, &stat, &mut name, 0)?;
-    let Hashing { hasher, size, .. } =
+    let Hashing { hasher, count: size, .. } =
         packer.out.into_inner().map_err(|error| Error::system("write an archive", error))?;
     Ok(Content::Spooled { path, digest: hasher.finish(), size })
 }
 
 struct Packer<'a> {
     engine: &'a Engine,
-    out: Builder<Hashing>,
+    out: Builder<Hashing<File>>,
     device: u64,
     /// First names of files that have several.
     links: BTreeMap<u64, Vec<u8>>,
@@ -268,25 +268,5 @@ impl Read for Exactly {
         let read = self.file.read(buffer)?;
         self.left -= read as u64;
         Ok(read)
-    }
-}
-
-/// A file whose digest is computed as it is written.
-struct Hashing {
-    file: File,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.size += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }

@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use super::blob;
 use super::compression::Compression;
-use super::digest::{Digest, Hasher};
+use super::digest::Digest;
 use super::gzip;
+use super::hashing::Hashing;
 use super::manifest::{Descriptor, Document, LAYER, MANIFEST, Manifest};
 use super::reference::Reference;
 use super::{Images, tag};
@@ -285,8 +286,8 @@ impl Push<'_> {
         let failed = |error| Error::system(format!("write {}", path.display()), error);
         // The same layer twice in an image.
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-        let mut out = Hashing { inner: file.map_err(failed)?, hasher: Hasher::new(), count: 0 };
-        let mut source = Hashing { inner: part.file, hasher: Hasher::new(), count: 0 };
+        let mut out = Hashing::new(file.map_err(failed)?);
+        let mut source = Hashing::new(part.file);
         gzip::compress(&mut source, &mut out, &|| self.canceller.check())?;
         part.digest.check(&source.hasher.finish(), "a stored layer").map_err(damaged)?;
         failpoint("image-push-compressed")?;
@@ -423,7 +424,7 @@ impl Push<'_> {
     /// A blob from `offset` on, the digest of what lies before computed again.
     fn rest<'b>(&'b self, part: &'b Part, offset: u64) -> Result<Rest<'b>> {
         let section = Section { file: &part.file, position: 0 };
-        let mut source = Hashing { inner: section, hasher: Hasher::new(), count: 0 };
+        let mut source = Hashing::new(section);
         io::copy(&mut (&mut source).take(offset), &mut io::sink())
             .map_err(|error| Error::system("read a blob", error))?;
         let (progress, told) = (self.progress, Instant::now());
@@ -482,34 +483,5 @@ fn media_type(bytes: &[u8]) -> Result<String> {
     match Document::parse(bytes)? {
         Document::Manifest(manifest) if !manifest.media_type.is_empty() => Ok(manifest.media_type),
         _ => Ok(MANIFEST.to_owned()),
-    }
-}
-
-/// Whatever is read or written through it is hashed and counted.
-struct Hashing<T> {
-    inner: T,
-    hasher: Hasher,
-    count: u64,
-}
-
-impl<T: Read> Read for Hashing<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        self.count += read as u64;
-        Ok(read)
-    }
-}
-
-impl<T: io::Write> io::Write for Hashing<T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.count += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod lock;
+pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod socket;
 pub(crate) mod spawn;

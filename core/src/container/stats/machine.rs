@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::api::NetworkStats;
 use crate::error::{Error, Result};
+use crate::sys::memory;
 
 /// `USER_HZ`: how often a second `/proc` counts. 100 on every architecture that Linux runs on today.
 pub(super) const TICK: u64 = 1_000_000_000 / 100;
@@ -19,12 +20,10 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn now() -> Result<Machine> {
-        let read = |path: &str| {
-            std::fs::read_to_string(path)
-                .map_err(|error| Error::system(format!("read {path}"), error))
-        };
-        let (cpu, cpus) = processors(&read("/proc/stat")?);
-        let memory = memory(&read("/proc/meminfo")?);
+        let stat = std::fs::read_to_string("/proc/stat")
+            .map_err(|error| Error::system("read /proc/stat", error))?;
+        let (cpu, cpus) = processors(&stat);
+        let memory = memory::total().map_err(|error| Error::system("read /proc/meminfo", error))?;
         Ok(Machine { cpu, cpus, memory })
     }
 }
@@ -41,12 +40,6 @@ fn processors(text: &str) -> (u64, u32) {
         }
     }
     (ticks.saturating_mul(TICK), cpus)
-}
-
-fn memory(text: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0).saturating_mul(1024)
 }
 
 /// The interfaces that a process sees; `None` when it is gone.
@@ -92,7 +85,6 @@ mod tests {
         let text =
             "cpu  10 20 30 400 50 6 7 800 9 0\ncpu0 1 1 1 1 1 1 1 1 1 1\ncpu1 1 1 1\nintr 5\n";
         assert_eq!(processors(text), (523 * TICK, 2));
-        assert_eq!(memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), 16 << 20);
     }
 
     #[test]

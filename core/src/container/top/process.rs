@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::sys::memory;
 
 /// `USER_HZ` and the size of a page in kilobytes.
 const HZ: u64 = 100;
@@ -142,13 +143,11 @@ impl Machine {
         let uptime = read("/proc/uptime")?;
         let seconds: f64 =
             uptime.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or_default();
-        let memory = read("/proc/meminfo")?;
-        let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-        let total = total.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        let memory = memory::total().map_err(|error| Error::system("read /proc/meminfo", error))?;
         Ok(Machine {
             boot: Timestamp::now().as_second() - seconds as i64,
             uptime_ticks: (seconds * HZ as f64) as u64,
-            memory_kb: total.unwrap_or(1),
+            memory_kb: memory / 1024,
             // A machine need not have these files.
             users: names(&read("/etc/passwd").unwrap_or_default()),
             groups: names(&read("/etc/group").unwrap_or_default()),
