@@ -132,9 +132,9 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("container.start", &["start"]),
     ("container.stats", &["stats"]),
     ("container.stop", &["stop"]),
+    ("container.top", &["top"]),
     ("container.unpause", &["unpause"]),
     ("container.update", &["update"]),
-    ("container.top", &["top"]),
     ("container.wait", &["wait"]),
     ("exec.create", &["exec"]),
     // What a command shows of an exec is its output and its exit status; what ends it is Ctrl-C.
