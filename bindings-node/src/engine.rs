@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use barque::api::operations::Operation;
 use barque::{Engine, EngineOptions, Error};
 use napi::Env;
 use napi::bindgen_prelude::Object;
@@ -87,10 +88,7 @@ impl NativeEngine {
     }
 }
 
-/// Operations that may take seconds. They have no turn: ten slow stops must not hold up a start.
-const LONG: [&str; 3] = ["container.stop", "image.load", "image.import"];
-
-/// How many of the others run at once: each has a thread for the milliseconds it takes, and a thousand at once would be a
+/// How many operations that are soon over run at once: each has a thread for the milliseconds it takes, and a thousand at once would be a
 /// thousand threads waiting for one record.
 static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(8));
 
@@ -98,7 +96,7 @@ async fn in_turn<T: Send + 'static>(
     operation: String,
     work: impl FnOnce(&str) -> barque::Result<T> + Send + 'static,
 ) -> barque::Result<T> {
-    let _turn = match LONG.contains(&operation.as_str()) {
+    let _turn = match Operation::find(&operation).is_ok_and(Operation::may_take_long) {
         true => None,
         false => TURNS.acquire().await.ok(),
     };

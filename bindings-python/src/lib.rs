@@ -13,7 +13,7 @@ mod stream;
 
 use pyo3::prelude::*;
 
-use barque::api::operations::{Kind, OPERATIONS};
+use barque::api::operations::{Kind, OPERATIONS, Operation};
 
 /// The native module.
 #[pymodule(gil_used = false)]
@@ -34,7 +34,7 @@ mod _barque {
     /// Name, request type, answer type and kind of every operation.
     #[pyfunction]
     fn operations() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
-        let row = |operation: &barque::api::operations::Operation| {
+        let row = |operation: &Operation| {
             let kind = match operation.kind {
                 Kind::Unary(_) => "unary",
                 Kind::Stream(_) => "stream",
@@ -42,5 +42,11 @@ mod _barque {
             (operation.name, operation.request, operation.response, kind)
         };
         OPERATIONS.iter().map(row).collect()
+    }
+
+    /// Whether an operation may take seconds.
+    #[pyfunction]
+    fn may_take_long(operation: &str) -> bool {
+        Operation::find(operation).is_ok_and(Operation::may_take_long)
     }
 }

@@ -9,6 +9,7 @@ __all__ = [
     "NativePending",
     "NativeStream",
     "__version__",
+    "may_take_long",
     "operations",
 ]
 
@@ -16,6 +17,9 @@ __version__: Final[str]
 
 def operations() -> list[tuple[str, str, str, str]]:
     """Name, request type, answer type and kind (`unary`, `stream`) of every operation."""
+
+def may_take_long(operation: str) -> bool:
+    """Whether an operation may take seconds."""
 
 @final
 class Canceller:

@@ -44,7 +44,31 @@ impl Operation {
             .find(|operation| operation.name == name)
             .ok_or_else(|| Error::not_found("operation", name))
     }
+
+    /// Whether it may take seconds. Who limits how many operations run at once does not count these: ten slow stops must not
+    /// hold up a start.
+    pub fn may_take_long(&self) -> bool {
+        LONG.contains(&self.name)
+    }
 }
+
+/// What waits for a container, for a network, or for as much data as there is.
+const LONG: &[&str] = &[
+    "archive.put",
+    "container.commit",
+    "container.diff",
+    "container.prune",
+    "container.restart",
+    "container.stop",
+    "file.copy",
+    "file.write",
+    "image.import",
+    "image.load",
+    "image.prune",
+    "registry.login",
+    "system.prune",
+    "volume.prune",
+];
 
 fn answer<T: serde::Serialize>(document: T) -> Result<String> {
     serde_json::to_string(&document)
@@ -257,7 +281,7 @@ pub const OPERATIONS: &[Operation] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::OPERATIONS;
+    use super::{LONG, OPERATIONS};
 
     #[test]
     fn operations_are_sorted_and_have_one_row_each() {
@@ -266,5 +290,11 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(names, sorted);
+    }
+
+    #[test]
+    fn what_may_take_long_is_an_operation() {
+        let found = OPERATIONS.iter().filter(|operation| operation.may_take_long()).count();
+        assert_eq!(found, LONG.len());
     }
 }

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Optional, Union
 from weakref import WeakKeyDictionary
 
-from .._barque import NativeEngine, NativePending, NativeStream
+from .._barque import NativeEngine, NativePending, NativeStream, may_take_long
 from ..api import dump
 from ._documents import AsyncDocumentStream
 from ._streams import AsyncProgress, AsyncStream, readable
@@ -19,21 +19,6 @@ Path = Union[str, "os.PathLike[str]"]
 
 AT_ONCE = 8
 """How many short operations run at once: each has a thread for the milliseconds it takes."""
-
-LONG = frozenset(
-    {
-        "archive.put",
-        "container.commit",
-        "container.diff",
-        "container.restart",
-        "container.stop",
-        "file.copy",
-        "file.write",
-        "image.load",
-        "image.import",
-    }
-)
-"""Operations that may take seconds. They do not count: ten slow stops must not hold up a start."""
 
 
 class AsyncApi:
@@ -99,7 +84,8 @@ class AsyncApi:
             return pending.result()
 
     def _turn(self, operation: str) -> AbstractAsyncContextManager[Any]:
-        if operation in LONG:
+        # Ten slow stops must not hold up a start.
+        if may_take_long(operation):
             return _NoTurn()
         loop = asyncio.get_running_loop()
         if loop not in self._limits:
