@@ -143,7 +143,7 @@ pub fn begin(options: &Options<'_>) -> Result<Setup, Failure> {
     match clone(namespaces.clone_flags(), unified).doing(|| "clone the container's process")? {
         Side::Parent { pid, pidfd } => Ok(Setup {
             container: Container { pid, pidfd, stdio, channel: ours, stage },
-            moves: namespaces.join_pids(),
+            moves: namespaces.joined_pids().is_some(),
         }),
         Side::Child => {
             drop(ours);

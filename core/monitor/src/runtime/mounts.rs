@@ -20,10 +20,11 @@ use crate::sys::mount::{
 
 use super::Cgroup;
 use super::cgroups::CgroupMount;
-use super::failure::{Doing, invalid, system};
+use super::failure::{Doing, invalid, system, unsupported};
 use super::mount_options::MountOptions;
 use super::namespaces::{self, Namespaces};
 use super::paths::{Links, Missing, Root, clean, is_within};
+use super::procfs;
 use super::rootfs::isolate_mounts;
 
 /// Files of `/proc` that may be mounted over: what lxcfs and the like replace. Any other would let an image or a volume
@@ -93,10 +94,10 @@ impl<'a> Mounts<'a> {
                     flags.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !options.writable());
                     Content::Cgroups(CgroupMount::prepare(cgroups, host_view, flags)?)
                 }
-                "proc" if namespaces.join_pids() => {
-                    Content::Fresh(namespaces::as_child(|| fresh(mount, &destination, &options))?)
-                }
-                _ => Content::Fresh(fresh(mount, &destination, &options)?),
+                kind => Content::Fresh(match namespaces.joined_pids().filter(|_| kind == "proc") {
+                    Some(namespace) => joined_proc(namespace, &destination, &options)?,
+                    None => fresh(mount, &destination, &options)?,
+                }),
             };
             let pending_mount = Pending { mount, destination, options, content };
             pending_mount.check_place()?;
@@ -330,6 +331,23 @@ fn fresh(mount: &Mount, destination: &str, options: &MountOptions<'_>) -> Result
         let propagation = Attributes::propagating(propagation);
         set_attributes(&tree, propagation, false).doing(doing)?;
     }
+    Ok(tree)
+}
+
+/// The file system itself is another container's, so only what is of the mount can be asked for.
+fn joined_proc(
+    namespace: &str,
+    destination: &str,
+    options: &MountOptions<'_>,
+) -> Result<OwnedFd, Failure> {
+    if let Some((key, _)) = options.data.first() {
+        return Err(unsupported(format!(
+            "mount {destination}: {key} cannot be set in a pid namespace that is joined"
+        )));
+    }
+    let tree = procfs::of_joined(namespace)?;
+    set_attributes(&tree, Attributes::replacing(flags(options)), false)
+        .doing(|| format!("mount {destination}"))?;
     Ok(tree)
 }
 

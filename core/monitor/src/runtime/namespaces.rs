@@ -1,17 +1,13 @@
 //! Which namespaces a container has of its own, joins, or shares with the host.
 
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{WaitId, WaitIdOptions, chroot, fchdir, waitid};
+use rustix::process::{chroot, fchdir};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::oci::{Namespace, NamespaceKind};
 use crate::protocol::Failure;
-use crate::sys::clone::{Side, fork_sharing_descriptors};
-use crate::sys::exec::exit;
 
 use super::failure::{Doing, invalid, unsupported};
 
@@ -59,13 +55,13 @@ impl<'a> Namespaces<'a> {
             .fold(0, |flags, n| flags | u64::from(flag(n.kind).bits()))
     }
 
-    /// The container joins the pid namespace of another.
-    pub(crate) fn join_pids(&self) -> bool {
-        self.listed.iter().any(|n| n.kind == NamespaceKind::Pid && n.path.is_some())
+    /// The pid namespace of another container, if this one joins it.
+    pub(crate) fn joined_pids(&self) -> Option<&str> {
+        self.listed.iter().find(|n| n.kind == NamespaceKind::Pid)?.path.as_deref()
     }
 
     /// Join those that exist already, and make the cgroup namespace. In the child, in its cgroups. A pid namespace that is
-    /// joined holds only for processes made from now on (setns(2)); see [`as_child`].
+    /// joined holds only for processes made from now on (setns(2)).
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         for namespace in self.listed {
             match (&namespace.path, namespace.kind) {
@@ -103,46 +99,6 @@ pub(crate) fn within<T>(
     fchdir(&root)?;
     chroot(".")?;
     done
-}
-
-/// Open something as a process of the pid namespace that this one has joined, in which only its children are: procfs shows the
-/// processes of the namespace of whoever opens it (`proc_init_fs_context` in fs/proc/root.c).
-pub(crate) fn as_child(
-    work: impl FnOnce() -> Result<OwnedFd, Failure>,
-) -> Result<OwnedFd, Failure> {
-    let doing = || "work in the pid namespace";
-    let (answer, told) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
-    let pidfd = match fork_sharing_descriptors().doing(doing)? {
-        Side::Parent { pidfd, .. } => pidfd,
-        Side::Child => {
-            let (number, failure) = match work() {
-                Ok(opened) => (opened.into_raw_fd(), None),
-                Err(failure) => (-1, Some(failure)),
-            };
-            let document = serde_json::to_vec(&(number, failure)).unwrap_or_default();
-            let written = rustix::io::write(&told, &document);
-            exit(i32::from(written != Ok(document.len())));
-        }
-    };
-    let ended = loop {
-        match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
-            Err(Errno::INTR) => {}
-            ended => break ended.doing(doing)?,
-        }
-    };
-    let lost = || invalid("the process in the pid namespace of another container was killed");
-    if ended.and_then(|ended| ended.exit_status()) != Some(0) {
-        return Err(lost());
-    }
-    // It is all there, and fits into a pipe.
-    let mut document = [0; 4096];
-    let length = rustix::io::read(&answer, &mut document).doing(doing)?;
-    match serde_json::from_slice(&document[..length]) {
-        // SAFETY: the child has opened it in the table that both have, and let go of it.
-        Ok((number, None)) if number >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
-        Ok((_, Some(failure))) => Err(failure),
-        _ => Err(lost()),
-    }
 }
 
 /// setns(2). Fails with EINVAL when `fd` is a namespace of another kind.

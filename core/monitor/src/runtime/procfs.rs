@@ -1,23 +1,24 @@
-//! Writes to `/proc`: kernel parameters of the container's namespaces.
+//! The `/proc` of a pid namespace that is joined, and writes to `/proc`: kernel parameters of the container's namespaces.
 //!
-//! They go through a mount of procfs that is attached nowhere, with no link followed and no mount crossed: whatever an image
+//! The writes go through a mount of procfs that is attached nowhere, with no link followed and no mount crossed: whatever an image
 //! or a volume puts into the container's `/proc`, nothing is written but what was meant (CVE-2025-52881, CVE-2025-62596).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{OFlags, ResolveFlags};
+use rustix::fs::{CWD, OFlags, ResolveFlags, readlinkat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use crate::oci::NamespaceKind;
 use crate::protocol::Failure;
-use crate::sys::mount::Filesystem;
+use crate::sys::mount::{Filesystem, PROC_SUPER_MAGIC, clone_tree, is_of_type};
 
-use super::failure::{Doing, invalid, system};
+use super::failure::{Doing, invalid, system, unsupported};
 use super::mounts::Mounts;
-use super::namespaces::Namespaces;
+use super::namespaces::{Namespaces, within};
 use super::paths::open_resolved;
 
 /// Parameters of the ipc namespace, beside those below `fs.mqueue.` (ipc_namespaces(7)).
@@ -31,6 +32,29 @@ const IPC: [&str; 8] = [
     "kernel/shmmax",
     "kernel/shmmni",
 ];
+
+/// A mount of the procfs of a pid namespace that is joined, attached nowhere: what the container that it belongs to has at
+/// `/proc`, without what is mounted there.
+///
+/// procfs shows the namespace of whoever opens it (`proc_init_fs_context` in fs/proc/root.c; the option `pidns` came with Linux
+/// 6.17). But a process that opened it from in there would have the host's root and all that is open here, for the
+/// other container to look through meanwhile (CVE-2016-9962).
+pub(crate) fn of_joined(namespace: &str) -> Result<OwnedFd, Failure> {
+    let doing = || format!("mount /proc of the pid namespace {namespace}");
+    let Some(other) = namespace.strip_suffix("/pid") else {
+        return Err(unsupported(format!("{}: it is not that of a process", doing())));
+    };
+    let tree = within(&format!("{other}/mnt"), || clone_tree("/proc", false)).doing(doing)?;
+    // The other container may have mounted something else there, or be gone and its pid another's.
+    let shown = match is_of_type(&tree, PROC_SUPER_MAGIC).doing(doing)? {
+        true => readlinkat(&tree, "1/ns/pid", Vec::new()).doing(doing)?,
+        false => CString::default(),
+    };
+    match shown == readlinkat(CWD, namespace, Vec::new()).doing(doing)? {
+        true => Ok(tree),
+        false => Err(invalid(format!("{}: the /proc there is of another", doing()))),
+    }
+}
 
 /// Set kernel parameters. In the child, in its namespaces.
 pub(crate) fn set_parameters(

@@ -43,7 +43,7 @@ pub(crate) fn set_up(
     match prepared {
         Err(failure) => failure,
         Ok((mut process, streams, master)) => {
-            if namespaces.join_pids()
+            if namespaces.joined_pids().is_some()
                 && let Err(failure) = process.move_into_pid_namespace(channel)
             {
                 return failure;

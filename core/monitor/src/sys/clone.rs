@@ -74,17 +74,8 @@ pub(crate) fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<S
 ///
 /// Only for a process that [`clone`] has made, and which therefore has one thread.
 pub(crate) fn fork(sibling: bool) -> Result<Side> {
-    fork_with(if sibling { libc::CLONE_PARENT } else { 0 })
-}
-
-/// The same, and the two share their table of descriptors: what one opens or closes, the other has or has not. The new one must
-/// therefore end by [`exit`](super::exec::exit), without dropping anything.
-pub(crate) fn fork_sharing_descriptors() -> Result<Side> {
-    fork_with(libc::CLONE_FILES)
-}
-
-fn fork_with(more: libc::c_int) -> Result<Side> {
-    let flags = libc::CLONE_PIDFD | more | libc::SIGCHLD;
+    let parent = if sibling { libc::CLONE_PARENT } else { 0 };
+    let flags = libc::CLONE_PIDFD | parent | libc::SIGCHLD;
     let (stack, none) = (std::ptr::null_mut::<u8>(), 0_usize);
     let mut pidfd: i32 = -1;
     // SAFETY: the descriptor is stored where the third argument says, on all architectures (clone(2), "C library/kernel

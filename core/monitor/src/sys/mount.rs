@@ -36,6 +36,15 @@ impl Attributes {
         Attributes { set: flags.bits() as u64, clear: 0, propagation: 0, user_namespace: 0 }
     }
 
+    /// Have these of read-only, nosuid, nodev and noexec, and not the others.
+    pub(crate) fn replacing(flags: MountAttrFlags) -> Attributes {
+        let all = MountAttrFlags::MOUNT_ATTR_RDONLY
+            | MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        Attributes { clear: all.bits().into(), ..Attributes::setting(flags) }
+    }
+
     /// Set the propagation type.
     pub(crate) const fn propagating(propagation: u64) -> Attributes {
         Attributes { set: 0, clear: 0, propagation, user_namespace: 0 }
