@@ -30,7 +30,7 @@ export const descriptors = () => readdirSync('/proc/self/fd').length;
 export const threads = () => readdirSync('/proc/self/task').length;
 
 /** Wait until something is so. */
-export async function until(holds, within = 5000) {
+export async function until(holds, within = 30_000) {
   const end = Date.now() + within;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`not so within ${within} ms: ${holds}`);

@@ -239,6 +239,16 @@ static void fork_with(barque_engine *engine) {
     tell("a forked child: status %x", status);
 }
 
+/* A joined thread leaves the list a moment later. */
+static int threads_settle(int expected) {
+  int now = count("/proc/self/task");
+  for (int n = 0; n < 1000 && now != expected; n++) {
+    usleep(10000);
+    now = count("/proc/self/task");
+  }
+  return now;
+}
+
 int main(int argc, char **argv) {
   if (argc != 5) return 97;
   const char *mode = argv[1];
@@ -249,7 +259,7 @@ int main(int argc, char **argv) {
   run_directory = argv[4];
   odd_state(mode);
 
-  static struct picture before, during, after;
+  static struct picture before, after;
   take(&before);
   barque_engine *engine = NULL;
   barque_error *err = NULL;
@@ -258,15 +268,14 @@ int main(int argc, char **argv) {
     return 1;
   }
   use(engine);
-  take(&during);
-  if (during.threads != before.threads) tell("while idle %d threads became %d", before.threads, during.threads);
+  int idle = threads_settle(before.threads);
+  if (idle != before.threads) tell("while idle %d threads became %d", before.threads, idle);
   if (!strcmp(mode, "fork-after-open")) fork_with(engine);
   pthread_t threads[4];
   for (int n = 0; n < 4; n++) pthread_create(&threads[n], NULL, use, engine);
   for (int n = 0; n < 4; n++) pthread_join(threads[n], NULL);
   barque_engine_free(engine);
-  /* A joined thread leaves the list a moment later. */
-  for (int n = 0; n < 100 && count("/proc/self/task") != before.threads; n++) usleep(10000);
+  threads_settle(before.threads);
   take(&after);
   compare(&before, &after);
   return 0;

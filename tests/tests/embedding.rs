@@ -176,7 +176,7 @@ fn a_host_that_dies() {
     drop(face);
     barque_tests::sandbox::wait_until(
         "the tied container ends",
-        std::time::Duration::from_secs(5),
+        std::time::Duration::from_secs(30),
         || sandbox.inspect("tied")["State"]["Running"] == false,
     );
     assert_eq!(sandbox.inspect("tied")["State"]["ExitReason"], "owner-gone");

@@ -21,7 +21,7 @@ impl Baseline {
     pub(super) fn take() -> Baseline {
         let mut seen = BTreeSet::new();
         // Whatever is about to end may do so.
-        let until = Instant::now() + Duration::from_secs(3);
+        let until = Instant::now() + Duration::from_secs(30);
         while !processes().is_empty() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -65,7 +65,7 @@ fn the_truth() {
         kill(monitor, libc::SIGKILL);
         let begin = Instant::now();
         assert_eq!(sandbox.ok(&["ps", "--quiet"]), "");
-        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
         is_told_as_dead(&sandbox, &id);
         invariants::hold(&sandbox, "a killed monitor");
     }
@@ -92,7 +92,7 @@ pub(crate) fn spawn(sandbox: &Sandbox, arguments: &[&str]) -> std::process::Chil
 fn logs_end() {
     let sandbox = Sandbox::with_testbox();
     let (id, monitor) = started(&sandbox, &["echo", "before", ",", "sleep", "forever"]);
-    wait_until("the line is logged", Duration::from_secs(5), || {
+    wait_until("the line is logged", Duration::from_secs(30), || {
         sandbox.ok(&["logs", &id]) == "before"
     });
     let follower = spawn(&sandbox, &["logs", "--follow", &id]);
@@ -108,7 +108,7 @@ fn run_says_so() {
         &sandbox,
         &["run", "--name", "r", "--network", "none", "testbox", "sleep", "forever"],
     );
-    wait_until("it runs", Duration::from_secs(5), || {
+    wait_until("it runs", Duration::from_secs(30), || {
         sandbox.ok(&["ps", "--quiet", "--filter", "name=r"]).len() > 4
     });
     let id = sandbox.inspect("r")["Id"].as_str().expect("an id").to_owned();
@@ -156,7 +156,7 @@ fn processes_are_killed() {
     kill(monitor, libc::SIGKILL);
     sandbox.ok(&["ps"]);
     let gone = || !std::path::Path::new(&format!("/proc/{pid}/root/testbox")).exists();
-    wait_until("process 1 is gone", Duration::from_secs(2), gone);
+    wait_until("process 1 is gone", Duration::from_secs(30), gone);
     invariants::hold(&sandbox, "a killed monitor");
 }
 
@@ -168,7 +168,7 @@ fn a_stopped_monitor() {
     // Reading needs no monitor.
     assert_eq!(sandbox.ok(&["ps", "--quiet", "--no-trunc"]), id);
     sandbox.ok(&["inspect", &id]);
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
     kill(monitor, libc::SIGCONT);
     sandbox.ok(&["rm", "--force", &id]);
 }

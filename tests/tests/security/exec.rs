@@ -260,7 +260,7 @@ fn endless_output() {
     assert!(runs(&unread), "an exec that nobody reads has ended");
     drop(stream);
     // Who leaves takes along what was started.
-    wait_until("the exec has ended with its stream", Duration::from_secs(5), || !runs(&unread));
+    wait_until("the exec has ended with its stream", Duration::from_secs(30), || !runs(&unread));
     wait_until("the detached one has ended", Duration::from_secs(60), || !runs(&detached));
     drop(engine);
     end(&sandbox, "endless output");
