@@ -2,7 +2,7 @@
 //! (`tests/embedding/host.c` takes the pictures). Seen from outside too: nothing printed, no process left, no fork without an
 //! exec, and the engine whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -85,44 +85,65 @@ fn no_fork_without_an_exec() {
     let (done, report) = run(&sandbox, command, "plain");
     assert_eq!((done.code, report.as_str()), (0, ""), "{}", done.stderr);
     let text = std::fs::read_to_string(&trace).expect("read the trace");
-    let first = text.split_whitespace().next().expect("a pid").to_owned();
+    let first = text.split_whitespace().next().expect("a pid");
+    let Trace { made, executed } = Trace::read(&text);
     let mut threads = BTreeSet::from([first]);
-    let mut children = Vec::new();
-    let mut executed = BTreeSet::new();
-    for line in text.lines() {
-        let Some((pid, call)) = line.split_once(' ') else { continue };
-        let call = call.trim_start();
-        if call.contains("execve(") || call.contains("execveat(") {
-            executed.insert(pid.to_owned());
-        }
-        let made = ["clone", "fork", "vfork"].iter().any(|name| call.contains(name));
-        let Some((_, child)) = call.rsplit_once("= ").filter(|_| made) else { continue };
-        let child = child.split_whitespace().next().unwrap_or_default().to_owned();
-        if child.parse::<u32>().is_err() || !threads.contains(pid) {
-            continue;
-        }
-        // A resumed call's flags stand on its first line.
-        if call.contains("CLONE_THREAD")
-            || (call.contains("resumed") && !call.contains("vfork")) && is_thread(&text, pid)
-        {
-            threads.insert(child);
-        } else {
-            children.push(child);
-        }
+    // A thread may have made something before its own maker is seen to return.
+    while let Some(thread) = made
+        .iter()
+        .find(|made| made.thread && threads.contains(made.by) && !threads.contains(made.task))
+    {
+        threads.insert(thread.task);
     }
-    assert!(!children.is_empty(), "the host made no child: {}", text.len());
+    let mut children =
+        made.iter().filter(|made| !made.thread && threads.contains(made.by)).peekable();
+    assert!(children.peek().is_some(), "the host made no child: {}", text.len());
     for child in children {
-        assert!(executed.contains(&child), "{child} was forked and executed nothing");
+        assert!(executed.contains(child.task), "{} was forked and executed nothing", child.task);
     }
 }
 
-/// Whether the unfinished clone of this pid is that of a thread.
-fn is_thread(text: &str, pid: &str) -> bool {
-    text.lines().any(|line| {
-        line.starts_with(&format!("{pid} "))
-            && line.contains("CLONE_THREAD")
-            && line.contains("unfinished")
-    })
+/// What strace(1) saw of processes.
+#[derive(Default)]
+struct Trace<'a> {
+    made: Vec<Made<'a>>,
+    executed: BTreeSet<&'a str>,
+}
+
+struct Made<'a> {
+    by: &'a str,
+    task: &'a str,
+    thread: bool,
+}
+
+impl<'a> Trace<'a> {
+    fn read(text: &'a str) -> Trace<'a> {
+        let mut trace = Trace::default();
+        // A call during which another process did something is told in two lines, and its flags stand on the first.
+        let mut unfinished: BTreeMap<&str, &str> = BTreeMap::new();
+        for line in text.lines() {
+            let Some((pid, call)) = line.split_once(' ') else { continue };
+            let call = call.trim_start();
+            let begun = match call.starts_with("<... ") {
+                true => unfinished.remove(pid).unwrap_or_default(),
+                false => call,
+            };
+            if begun.starts_with("execve") {
+                trace.executed.insert(pid);
+            }
+            if call.ends_with("<unfinished ...>") {
+                unfinished.insert(pid, call);
+                continue;
+            }
+            let makes = ["clone", "fork", "vfork"].iter().any(|name| begun.starts_with(name));
+            let Some((_, task)) = call.rsplit_once("= ").filter(|_| makes) else { continue };
+            let task = task.split_whitespace().next().unwrap_or_default();
+            if task.parse::<u32>().is_ok() {
+                trace.made.push(Made { by: pid, task, thread: begun.contains("CLONE_THREAD") });
+            }
+        }
+        trace
+    }
 }
 
 /// An engine and a stream are open in this process: what it would hand on to a child must not be theirs.
