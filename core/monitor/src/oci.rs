@@ -151,7 +151,8 @@ pub struct Root {
 pub const SUBDIRECTORY: &str = "X-mount.subdir";
 
 /// Option of a bind mount whose source is a path of another mount namespace, given by the way to it:
-/// `X-barque.namespace=/proc/1/ns/mnt`. What is mounted there is seen in both.
+/// `X-barque.namespace=/proc/1/ns/mnt`. What is mounted there is seen in both. A mount of type proc needs it in a pid namespace that is
+/// joined: it is the `/proc` of the container that the namespace belongs to.
 pub const MOUNT_NAMESPACE: &str = "X-barque.namespace";
 
 /// A mount.

@@ -31,9 +31,10 @@ pub(super) fn resolve(engine: &Engine, spec: &mut Value) -> Result<Vec<OwnedFd>>
     }
     let prefix = format!("{MOUNT_NAMESPACE}=");
     for mount in items(&mut spec["mounts"]) {
+        let name = if mount["type"] == "proc" { "PID" } else { "IPC" };
         for option in items(&mut mount["options"]) {
             if let Some(container) = container(option, &prefix) {
-                let way = way(engine, container, "mnt", "IPC", &mut held)?;
+                let way = way(engine, container, "mnt", name, &mut held)?;
                 *option = format!("{prefix}{way}").into();
             }
         }

@@ -340,12 +340,17 @@ fn joined_proc(
     destination: &str,
     options: &MountOptions<'_>,
 ) -> Result<OwnedFd, Failure> {
-    if let Some((key, _)) = options.data.first() {
+    let mounts = options.value(MOUNT_NAMESPACE).ok_or_else(|| {
+        invalid(format!(
+            "mount {destination}: in a pid namespace that is joined it needs {MOUNT_NAMESPACE}"
+        ))
+    })?;
+    if let Some((key, _)) = options.data.iter().find(|(key, _)| *key != MOUNT_NAMESPACE) {
         return Err(unsupported(format!(
             "mount {destination}: {key} cannot be set in a pid namespace that is joined"
         )));
     }
-    let tree = procfs::of_joined(namespace)?;
+    let tree = procfs::of_joined(namespace, mounts)?;
     set_attributes(&tree, Attributes::replacing(flags(options)), false)
         .doing(|| format!("mount {destination}"))?;
     Ok(tree)

@@ -16,7 +16,7 @@ use crate::oci::NamespaceKind;
 use crate::protocol::Failure;
 use crate::sys::mount::{Filesystem, PROC_SUPER_MAGIC, clone_tree, is_of_type};
 
-use super::failure::{Doing, invalid, system, unsupported};
+use super::failure::{Doing, invalid, system};
 use super::mounts::Mounts;
 use super::namespaces::{Namespaces, within};
 use super::paths::open_resolved;
@@ -34,17 +34,14 @@ const IPC: [&str; 8] = [
 ];
 
 /// A mount of the procfs of a pid namespace that is joined, attached nowhere: what the container that it belongs to has at
-/// `/proc`, without what is mounted there.
+/// `/proc` in its mount namespace, without what is mounted there.
 ///
 /// procfs shows the namespace of whoever opens it (`proc_init_fs_context` in fs/proc/root.c; the option `pidns` came with Linux
 /// 6.17). But a process that opened it from in there would have the host's root and all that is open here, for the
 /// other container to look through meanwhile (CVE-2016-9962).
-pub(crate) fn of_joined(namespace: &str) -> Result<OwnedFd, Failure> {
+pub(crate) fn of_joined(namespace: &str, mounts: &str) -> Result<OwnedFd, Failure> {
     let doing = || format!("mount /proc of the pid namespace {namespace}");
-    let Some(other) = namespace.strip_suffix("/pid") else {
-        return Err(unsupported(format!("{}: it is not that of a process", doing())));
-    };
-    let tree = within(&format!("{other}/mnt"), || clone_tree("/proc", false)).doing(doing)?;
+    let tree = within(mounts, || clone_tree("/proc", false)).doing(doing)?;
     // The other container may have mounted something else there, or be gone and its pid another's.
     let shown = match is_of_type(&tree, PROC_SUPER_MAGIC).doing(doing)? {
         true => readlinkat(&tree, "1/ns/pid", Vec::new()).doing(doing)?,

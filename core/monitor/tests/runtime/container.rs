@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use barque_monitor::oci::{Mount, Namespace, NamespaceKind, Spec};
+use barque_monitor::oci::{MOUNT_NAMESPACE, Mount, Namespace, NamespaceKind, Spec};
 use barque_monitor::protocol::{Failure, Overlay};
 use barque_monitor::runtime::{self, Cgroup, Container, Options, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -74,8 +74,14 @@ impl Plan {
     }
 
     pub(crate) fn join(self, kind: NamespaceKind, path: String) -> Plan {
-        self.without_namespace(kind)
-            .with(|spec| spec.linux.namespaces.push(Namespace { kind, path: Some(path) }))
+        self.without_namespace(kind).with(|spec| {
+            if let (NamespaceKind::Pid, Some(process)) = (kind, path.strip_suffix("pid")) {
+                for proc in spec.mounts.iter_mut().filter(|mount| mount.kind == "proc") {
+                    proc.options.push(format!("{MOUNT_NAMESPACE}={process}mnt"));
+                }
+            }
+            spec.linux.namespaces.push(Namespace { kind, path: Some(path) });
+        })
     }
 
     pub(crate) fn begin(&self) -> Result<runtime::Setup, Failure> {

@@ -3,7 +3,7 @@
 use barque_monitor::oci::{MOUNT_NAMESPACE, Mount};
 
 use super::host::HostFacts;
-use super::namespaces::{Ipc, Namespaces, OF_CONTAINER};
+use super::namespaces::{Ipc, Namespaces, OF_CONTAINER, Pid};
 use super::security::Security;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};
@@ -75,7 +75,15 @@ pub(super) fn list(
 fn default(host_config: &HostConfig, namespaces: Namespaces<'_>) -> Vec<Mount> {
     let sys_access = if host_config.privileged { "rw" } else { "ro" };
     let mut mounts = vec![
-        mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
+        match namespaces.pid {
+            Pid::Private | Pid::Host => {
+                mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])
+            }
+            Pid::Container(container) => {
+                let of = format!("{MOUNT_NAMESPACE}={OF_CONTAINER}{container}");
+                mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev", &of])
+            }
+        },
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
         mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", sys_access]),
         mount(

@@ -18,7 +18,7 @@ pub(crate) const OF_CONTAINER: &str = "container:";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Namespaces<'a> {
     pub(super) host_network: bool,
-    pid: Pid<'a>,
+    pub(super) pid: Pid<'a>,
     pub(super) ipc: Ipc<'a>,
     pub(super) host_uts: bool,
     pub(super) host_cgroup: bool,
@@ -26,7 +26,7 @@ pub(super) struct Namespaces<'a> {
 
 /// Whose process numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pid<'a> {
+pub(super) enum Pid<'a> {
     /// The container's own.
     Private,
     /// The host's.
