@@ -196,8 +196,8 @@ test('the event loop goes on while a hundred things wait, start and write', asyn
   await container.kill();
   for (const { StatusCode } of await Promise.all(waits)) assert.equal(StatusCode, 137);
   await container.remove();
-  // The benchmark has the figure (N-01: 10 ms); a loop that waited for a container would stand for far longer than this.
-  assert(delay.percentile(99) / 1e6 < 500, `p99 ${delay.percentile(99) / 1e6} ms`);
+  // N-01 asks for 10 ms in a release build on a quiet machine.
+  assert(delay.percentile(99) / 1e6 < 50, `p99 ${delay.percentile(99) / 1e6} ms`);
 });
 
 test('a thousand waits take no threads', async () => {

@@ -84,7 +84,7 @@ def test_cancelling_a_run_ends_its_container(client):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - begin < 15
+        assert time.monotonic() - begin < 1
 
     asyncio.run(with_client(work))
     until(lambda: client.containers.list(all=True) == [])
@@ -117,7 +117,7 @@ def test_cancelling_a_stop_does_not_wait_for_it(client, busybox):
         begin = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(container.stop(), 0.5)
-        assert time.monotonic() - begin < 8
+        assert time.monotonic() - begin < 2
         await container.remove(force=True)
 
     asyncio.run(with_client(work))
@@ -166,7 +166,7 @@ def test_the_loop_goes_on_while_containers_start_and_write(client, busybox):
             client.run(busybox, ["dd", "if=/dev/zero", "bs=1M", "count=200"]),
         )
         ticker.cancel()
-        assert worst < 2, worst
+        assert worst < 0.25, worst
 
     asyncio.run(with_client(work))
 
@@ -218,7 +218,7 @@ def test_a_loop_that_ends_with_a_call_under_way_does_not_hang(client):
 
     begin = time.monotonic()
     asyncio.run(work())
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 5
     until(lambda: client.containers.list(all=True) == [])
 
 

@@ -657,7 +657,7 @@ impl Operation {
         let next = sandbox.barque(&["ps", "--all"]);
         assert_eq!(next.code, 0, "after {what}: ps says {}", next.stderr);
         assert!(
-            begin.elapsed() < Duration::from_secs(15),
+            begin.elapsed() < Duration::from_secs(5),
             "after {what}: ps took {:?}",
             begin.elapsed()
         );

@@ -272,7 +272,7 @@ fn stop_kills_everything_after_the_timeout_even_when_the_asker_has_left() {
     let state = running.wire.exited();
     assert_eq!((state.exit_code, state.reason), (137, Reason::StopTimeout));
     let took = start.elapsed();
-    assert!((Duration::from_millis(300)..Duration::from_secs(15)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(300)..Duration::from_secs(2)).contains(&took), "{took:?}");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn a_time_limit_ends_it() {
     let start = Instant::now();
     let (_, _, state) = bench.run(Launch { timeout_ms: 300, ..bench.script("sleep 1000 & wait") });
     assert_eq!((state.exit_code, state.reason), (137, Reason::Timeout));
-    assert!(start.elapsed() < Duration::from_secs(15));
+    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
