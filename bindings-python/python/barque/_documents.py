@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import time as _time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, cast
 
-from ._streams import NativeItems, Uncopyable
+from ._streams import Closing, NativeItems
 from .errors import Timeout
-
-if sys.version_info >= (3, 11):
-    from typing import Self
-elif TYPE_CHECKING:
-    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -52,7 +45,7 @@ class DocumentStream(NativeItems, Iterator[T], Generic[T]):
         return self._native.fileno()
 
 
-class Encoded(Uncopyable, Iterator[bytes]):
+class Encoded(Closing, Iterator[bytes]):
     """The same as docker-py gives it where nothing is said: each document a line of JSON."""
 
     def __init__(self, documents: DocumentStream[Any]) -> None:
@@ -66,14 +59,3 @@ class Encoded(Uncopyable, Iterator[bytes]):
     def close(self) -> None:
         """End it."""
         self._documents.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
 class Chunk(NamedTuple):
     """Bytes a container wrote."""
 
@@ -54,7 +55,25 @@ class Uncopyable:
         raise TypeError(f"cannot pickle or copy a {type(self).__name__}: it belongs to this process")
 
 
-class NativeItems(Uncopyable):
+class Closing(Uncopyable):
+    """What leaving a `with` statement closes."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class NativeItems(Closing):
     """What all streams have in common. `close()` from any thread ends it."""
 
     def __init__(self, native: NativeStream) -> None:
@@ -79,17 +98,6 @@ class NativeItems(Uncopyable):
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._native.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 class Stream(NativeItems, Iterator[Chunk]):
@@ -208,7 +216,7 @@ class Progress(NativeItems, Iterator["ProgressLine"], Generic[T]):
         return self.result
 
 
-class CancellableStream(Uncopyable, Iterator[T], Generic[T]):
+class CancellableStream(Closing, Iterator[T], Generic[T]):
     """docker-py's stream: an iterator of bytes (or of pairs, demultiplexed) that `close()` ends from any thread."""
 
     def __init__(
@@ -235,17 +243,6 @@ class CancellableStream(Uncopyable, Iterator[T], Generic[T]):
     def close(self) -> None:
         """End it."""
         self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 def data_of(chunk: Chunk) -> bytes:

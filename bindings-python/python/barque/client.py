@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
 
 from ._barque import NativeEngine
 from ._documents import DocumentStream, Encoded
 from ._kwargs import Command, CreateOptions, create_document
 from ._run import OUTPUT_LIMIT, Captures, Input, RunResult, run_to_end
-from ._streams import Stream, Uncopyable
+from ._streams import Closing, Stream
 from .api import Api
 from .models.containers import ContainerCollection
 from .models.images import Image, ImageCollection
@@ -20,9 +19,9 @@ from .models.resource import Moment, filters_document, moment_text
 from .models.volumes import VolumeCollection
 
 if sys.version_info >= (3, 12):
-    from typing import Self, Unpack
+    from typing import Unpack
 elif TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
 if TYPE_CHECKING:
     from . import _types as t
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 Path = Union[str, "os.PathLike[str]"]
 
 
-class Client(Uncopyable):
+class Client(Closing):
     """An engine: `root` says where it keeps what it knows (else the environment's `BARQUE_ROOT`, else `/var/lib/barque`).
 
     Threads may share it; a forked child may not. `run_dir` is for what a reboot must clear.
@@ -186,17 +185,6 @@ class Client(Uncopyable):
     def close(self) -> None:
         """Let go of the engine. Containers go on. Closing twice is no error."""
         self.api.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 DockerClient = Client

@@ -7,12 +7,10 @@ import os
 import sys
 from collections.abc import AsyncIterable, Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from .._kwargs import Command, CreateOptions
 from .._run import OUTPUT_LIMIT, Captures, Input, RunResult, pieces
-from .._streams import Uncopyable
 from ..client import events_document, login_document, prune_document, run_document
 from ..errors import APIError
 from ..models.images import Image
@@ -20,7 +18,7 @@ from ..models.resource import Moment
 from ._api import AsyncApi
 from ._documents import AsyncDocumentStream
 from ._models import AsyncContainers, AsyncImage, AsyncImages
-from ._streams import AsyncStream
+from ._streams import AsyncClosing, AsyncStream
 from ._volumes import AsyncVolumes
 
 if sys.version_info >= (3, 12):
@@ -35,7 +33,7 @@ Path = Union[str, "os.PathLike[str]"]
 AnyImage = Union[str, Image, AsyncImage]
 
 
-class AsyncClient(Uncopyable):
+class AsyncClient(AsyncClosing):
     """An engine for asyncio; the arguments are those of `barque.Client`. It is opened by its first use."""
 
     def __init__(self, root: Optional[Path] = None, *, run_dir: Optional[Path] = None) -> None:
@@ -170,14 +168,6 @@ class AsyncClient(Uncopyable):
     async def __aenter__(self) -> Self:
         await self.api.open()
         return self
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 async def _feed(stream: AsyncStream, source: Union[Input, AsyncIterable[bytes]]) -> None:

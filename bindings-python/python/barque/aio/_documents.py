@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Optional, TypeVar, cast
 
 from .._barque import NativeStream
-from .._streams import Uncopyable
-from ._streams import AsyncStream
-
-if sys.version_info >= (3, 11):
-    from typing import Self
-elif TYPE_CHECKING:
-    from typing_extensions import Self
+from ._streams import AsyncClosing, AsyncStream
 
 T = TypeVar("T")
 
 
-class AsyncDocumentStream(Uncopyable, AsyncIterator[T], Generic[T]):
+class AsyncDocumentStream(AsyncClosing, AsyncIterator[T], Generic[T]):
     """Documents as they come: `async for event in await client.events()`."""
 
     def __init__(self, native: NativeStream) -> None:
@@ -43,17 +35,6 @@ class AsyncDocumentStream(Uncopyable, AsyncIterator[T], Generic[T]):
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._stream.closed
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 class _Documents(AsyncStream):

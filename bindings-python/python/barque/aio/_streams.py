@@ -41,7 +41,25 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
+class AsyncClosing(Uncopyable):
+    """What leaving an `async with` statement closes."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class AsyncStream(AsyncClosing, AsyncIterator[Chunk]):
     """The output of a container, and its input where the stream was opened with it.
 
     Iterate (`async for`) for `Chunk`s. Afterwards `exit` says how the container ended, if the stream saw it.
@@ -168,17 +186,6 @@ class AsyncStream(Uncopyable, AsyncIterator[Chunk]):
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._native.closed
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 class AsyncProgress(AsyncStream):
