@@ -252,6 +252,8 @@ static int threads_settle(int expected) {
 int main(int argc, char **argv) {
   if (argc != 5) return 97;
   const char *mode = argv[1];
+  /* What whoever runs the tests happened to leave open is none of this test's. */
+  if (close_range(3, ~0U, 0)) return 96;
   int opened = open(argv[2], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
   report_fd = fcntl(opened, F_DUPFD_CLOEXEC, 90);
   close(opened);
