@@ -88,6 +88,29 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same, and an image of busybox. Where the machine has no busybox, the test is skipped.
+    ///
+    /// # Panics
+    /// When the image cannot be made.
+    pub fn with_busybox() -> Sandbox {
+        let sandbox = Sandbox::with_testbox();
+        let Some(program) = programs::find_tool("busybox") else {
+            suite::skip("busybox is not installed")
+        };
+        let bytes = std::fs::read(program).expect("read busybox");
+        let mut layer = image::Layer::new().directory("bin", 0o755).directory("tmp", 0o1777);
+        layer = layer.file("bin/busybox", 0o755, &bytes);
+        for name in ["sh", "vi", "top", "stty", "cat", "sleep", "echo", "ls", "true"] {
+            layer = layer.symlink(&format!("bin/{name}"), "busybox");
+        }
+        let archive = sandbox.work().join("busybox.tar");
+        std::fs::write(&archive, layer.finish()).expect("write a tar");
+        let archive = archive.to_string_lossy().into_owned();
+        let (path, shell) = ("ENV PATH=/bin", "CMD [\"sh\"]");
+        sandbox.ok(&["import", "--change", path, "--change", shell, &archive, "busybox"]);
+        sandbox
+    }
+
     /// Load the image `testbox`.
     ///
     /// # Panics

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use barque_tests::image::Layer;
 use barque_tests::suite::skip;
 use barque_tests::{Sandbox, invariants, programs, sandbox, suite};
 
@@ -91,29 +90,8 @@ impl Drop for Screen<'_> {
     }
 }
 
-/// A sandbox with an image of busybox.
-fn with_busybox() -> Sandbox {
-    let sandbox = Sandbox::with_testbox();
-    let Some(program) = programs::find_tool("busybox") else { skip("busybox is not installed") };
-    let bytes = std::fs::read(program).expect("read busybox");
-    let mut layer = Layer::new().directory("bin", 0o755).directory("tmp", 0o1777);
-    layer = layer.file("bin/busybox", 0o755, &bytes);
-    for name in ["sh", "vi", "top", "stty", "cat", "sleep"] {
-        layer = layer.symlink(&format!("bin/{name}"), "busybox");
-    }
-    let archive = sandbox.work().join("busybox.tar");
-    std::fs::write(&archive, layer.finish()).expect("write a tar");
-    let changes = ["--change", "ENV PATH=/bin", "--change", "CMD [\"sh\"]"];
-    let mut words = vec!["import"];
-    words.extend(changes);
-    let archive = archive.to_string_lossy().into_owned();
-    words.extend([archive.as_str(), "busybox"]);
-    sandbox.ok(&words);
-    sandbox
-}
-
 fn a_shell_vi_and_top_work_and_follow_the_size() {
-    let sandbox = with_busybox();
+    let sandbox = Sandbox::with_busybox();
     let screen = Screen::new(
         &sandbox,
         &["run", "-it", "--rm", "--network", "none", "--env", "PS1=at> ", "busybox", "sh"],
@@ -154,7 +132,7 @@ fn a_shell_vi_and_top_work_and_follow_the_size() {
 }
 
 fn a_shell_of_an_exec_works_beside_it() {
-    let sandbox = with_busybox();
+    let sandbox = Sandbox::with_busybox();
     let run = ["run", "-d", "--name", "c", "--network", "none", "busybox", "sleep", "1000"];
     sandbox.ok(&run);
     let screen = Screen::new(&sandbox, &["exec", "-it", "--env", "PS1=at> ", "c", "sh"]);
