@@ -136,7 +136,10 @@ export class Api {
   }
 
   /** Everything about a container. */
-  containerInspect(request: t.ContainerRef, options?: Abortable): Promise<t.ContainerInspect> {
+  containerInspect(
+    request: t.ContainerInspectOptions,
+    options?: Abortable,
+  ): Promise<t.ContainerInspect> {
     return this.call('container.inspect', request, options);
   }
 

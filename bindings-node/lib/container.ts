@@ -41,6 +41,8 @@ export interface LogsOptions extends Abortable {
   timestamps?: boolean;
   /** Only the last so many lines. */
   tail?: number | string;
+  /** Begin every line with the labels and variables that the log options `labels` and `env` name. */
+  details?: boolean;
 }
 
 /** How to measure. */
@@ -117,9 +119,10 @@ export class Container {
     this.id = id;
   }
 
-  /** Everything about it. */
-  inspect(options: Abortable = {}): Promise<ContainerInspect> {
-    return this.#api.call('container.inspect', { Id: this.id }, options);
+  /** Everything about it; `size`: how large it is too. */
+  inspect(options: Abortable & { size?: boolean } = {}): Promise<ContainerInspect> {
+    const request = { Id: this.id, Size: options.size ?? false };
+    return this.#api.call('container.inspect', request, options);
   }
 
   /** Start it. If it runs, it is left so. `tied`: it is killed when this process dies, in whatever way. */
@@ -203,6 +206,7 @@ export class Container {
       Until: moment(options.until),
       Timestamps: options.timestamps ?? false,
       Tail: String(options.tail ?? ''),
+      Details: options.details ?? false,
     };
     const stream = await this.#api.stream('container.logs', request, options);
     if (options.follow) return stream;

@@ -37,8 +37,8 @@ export interface ContainerCreate {
   Env?: string[] | Record<string, string | number | boolean>;
   /** Arguments; without them the image's. */
   Cmd?: string | string[] | null;
-  /** A health check, as Docker's `HealthConfig`. */
-  Healthcheck?: unknown;
+  /** How its health is looked at; what this leaves out is the image's. */
+  Healthcheck?: HealthConfig | null;
   /** Windows only; must be false. */
   ArgsEscaped?: boolean;
   /** Name, tag, digest or id of the image. */
@@ -81,6 +81,14 @@ export interface ContainerCreated {
 export interface ContainerRef {
   /** Name, id, or a prefix of the id that no other has. */
   Id?: string;
+}
+
+/** Which container to tell everything about. */
+export interface ContainerInspectOptions {
+  /** Name, id, or a prefix of the id that no other has. */
+  Id?: string;
+  /** Report the size of the writable layer too. */
+  Size?: boolean;
 }
 
 /** Start. */
@@ -257,6 +265,8 @@ export interface ContainerLogs {
   Timestamps?: boolean;
   /** Only the last so many lines; empty or `all`: all. */
   Tail?: string;
+  /** Begin every line (behind its time) with the labels and variables that the log options `labels` and `env` name. */
+  Details?: boolean;
 }
 
 /** Attach to a running container. */
@@ -439,6 +449,8 @@ export interface ContainerState {
   StartedAt: string;
   /** When it ended; the same. */
   FinishedAt: string;
+  /** How healthy it is, where there is a health check. */
+  Health?: Health;
 }
 
 /** Where a container's layers are. */
@@ -486,7 +498,7 @@ export interface ContainerConfig {
   /** Arguments. */
   Cmd: string[] | null;
   /** Health check. */
-  Healthcheck?: unknown;
+  Healthcheck?: HealthConfigInspect;
   /** The image as it was asked for. */
   Image: string;
   /** Anonymous volumes. */
@@ -819,6 +831,60 @@ export interface ContainerCommit {
   Pause?: boolean;
 }
 
+/** How a container's health is looked at. Times are nanoseconds; 0 everywhere: the image's, else the default. */
+export interface HealthConfig {
+  /** `["CMD", program, arguments…]`, `["CMD-SHELL", command]`, `["NONE"]` for none; empty: the image's. */
+  Test?: string | string[];
+  /** Time between the end of a check and the next; by default 30 s. */
+  Interval?: number;
+  /** How long a check may take; by default 30 s. */
+  Timeout?: number;
+  /** How long failures do not count after the start, until a check has passed; by default none. */
+  StartPeriod?: number;
+  /** Time between checks meanwhile; by default 5 s. */
+  StartInterval?: number;
+  /** How many checks have to fail one after another for *unhealthy*; by default 3. */
+  Retries?: number;
+}
+
+/** How a container's health is looked at. Times are nanoseconds; 0 everywhere: the image's, else the default. */
+export interface HealthConfigInspect {
+  /** `["CMD", program, arguments…]`, `["CMD-SHELL", command]`, `["NONE"]` for none; empty: the image's. */
+  Test?: string[];
+  /** Time between the end of a check and the next; by default 30 s. */
+  Interval?: number;
+  /** How long a check may take; by default 30 s. */
+  Timeout?: number;
+  /** How long failures do not count after the start, until a check has passed; by default none. */
+  StartPeriod?: number;
+  /** Time between checks meanwhile; by default 5 s. */
+  StartInterval?: number;
+  /** How many checks have to fail one after another for *unhealthy*; by default 3. */
+  Retries?: number;
+}
+
+/** How healthy a container is. */
+export interface Health {
+  /** `starting`, `healthy` or `unhealthy`; the last also when it does not run. */
+  Status: string;
+  /** How many checks have failed since the last that passed. */
+  FailingStreak: number;
+  /** The last five checks, the newest last. */
+  Log: HealthcheckResult[];
+}
+
+/** What a check has found. */
+export interface HealthcheckResult {
+  /** When it began, RFC 3339. */
+  Start: string;
+  /** When it ended. */
+  End: string;
+  /** Its exit code: 0 is healthy; -1: it could not be run, or took too long. */
+  ExitCode: number;
+  /** The first 4096 bytes of what it wrote, or why it has none. */
+  Output: string;
+}
+
 /** What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values. */
 export interface HostConfig {
   /** `source:target[:options]` each. */
@@ -1113,17 +1179,17 @@ export interface HostConfigInspect {
 
 /** How output is kept. */
 export interface LogConfig {
-  /** `json-file` (also when empty) or `none`. */
+  /** `json-file` (also when empty), `local` or `none`. */
   Type?: string;
-  /** `max-size`, `max-file`. */
+  /** `max-size`, `max-file`; `labels` and `env`: what `Details` of the log shows. */
   Config?: Record<string, string>;
 }
 
 /** How output is kept. */
 export interface LogConfigInspect {
-  /** `json-file` (also when empty) or `none`. */
+  /** `json-file` (also when empty), `local` or `none`. */
   Type: string;
-  /** `max-size`, `max-file`. */
+  /** `max-size`, `max-file`; `labels` and `env`: what `Details` of the log shows. */
   Config: Record<string, string>;
 }
 
@@ -2035,7 +2101,7 @@ export interface Operations {
   'container.create': { request: ContainerCreate; answer: ContainerCreated; kind: 'unary' };
   'container.diff': { request: ContainerRef; answer: FilesystemChange[]; kind: 'unary' };
   'container.export': { request: ContainerRef; answer: Nothing; kind: 'stream' };
-  'container.inspect': { request: ContainerRef; answer: ContainerInspect; kind: 'unary' };
+  'container.inspect': { request: ContainerInspectOptions; answer: ContainerInspect; kind: 'unary' };
   'container.kill': { request: ContainerKill; answer: Nothing; kind: 'unary' };
   'container.list': { request: ContainerList; answer: ContainerSummary[]; kind: 'unary' };
   'container.logs': { request: ContainerLogs; answer: Nothing; kind: 'stream' };

@@ -635,7 +635,7 @@ int barque_container_remove(const barque_engine *engine,
                             const barque_cancel *cancel,
                             barque_error **err);
 
-/** Everything about a container: `*out` becomes a ContainerInspect document. */
+/** Everything about a container: `*out` becomes a ContainerInspect document. `barque_call` with `container.inspect` has its size too. */
 int barque_container_inspect(const barque_engine *engine,
                              const char *id,
                              const barque_cancel *cancel,

@@ -307,7 +307,7 @@ pub extern "C" fn barque_container_remove(
     })
 }
 
-/// Everything about a container: `*out` becomes a ContainerInspect document.
+/// Everything about a container: `*out` becomes a ContainerInspect document. `barque_call` with `container.inspect` has its size too.
 #[unsafe(no_mangle)]
 pub extern "C" fn barque_container_inspect(
     engine: *const barque_engine,

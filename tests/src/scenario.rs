@@ -42,7 +42,8 @@ pub struct Scenario {
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The operation; or `begin`, `input`, `cancel`, `end` with [`Step::stream`]; or `pause`, milliseconds in [`Step::with`];
-    /// or `said`: wait until the container `Id` has written `Text` to its log.
+    /// or `said`: wait until the container `Id` has written `Text` to its log; or `until`: do [`Step::operation`] until its
+    /// answer is as expected (what it is otherwise differs from run to run, so it is not compared between faces).
     #[serde(rename = "do")]
     action: String,
     /// The operation whose stream `begin` begins.
@@ -222,6 +223,7 @@ fn take(step: &Step, face: &mut dyn Face, variables: &Variables) -> Result<Seen,
             Ok(nothing)
         }
         "said" => said(step, face, variables).map(|()| nothing),
+        "until" => until(step, face, variables).map(|()| nothing),
         operation if is_stream(operation) => {
             face.begin("whole", operation, &request)?;
             let streamed = face.end("whole")?;
@@ -250,6 +252,23 @@ fn said(step: &Step, face: &mut dyn Face, variables: &Variables) -> Result<(), F
     }
 }
 
+/// Until an operation's answer is what it is to become.
+fn until(step: &Step, face: &mut dyn Face, variables: &Variables) -> Result<(), Failure> {
+    let request = matching::substitute(&step.with, variables).to_string();
+    let shown = if face.shows_documents() { None } else { step.cli.as_ref() };
+    let expected = shown.or(step.expect.as_ref()).expect("an answer to wait for");
+    let expected = matching::substitute(expected, variables);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = face.call(&step.operation, &request)?;
+        match matching::matches(&expected, &answer) {
+            Ok(()) => return Ok(()),
+            Err(why) => assert!(Instant::now() < deadline, "{why}\n  {answer}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn is_stream(operation: &str) -> bool {
     use barque::api::operations::{Kind, Operation};
     Operation::find(operation).is_ok_and(|found| matches!(found.kind, Kind::Stream(_)))
@@ -263,6 +282,9 @@ fn check(
 ) -> Result<(), String> {
     if let Some(fails) = &step.fails {
         return Err(format!("it succeeded, and should fail with {fails}"));
+    }
+    if step.action == "until" {
+        return Ok(());
     }
     let last = seen.streamed.as_ref().and_then(|s| s.documents.last());
     let answer = seen.answer.as_ref().or(last).cloned().unwrap_or(Value::Null);

@@ -66,8 +66,8 @@ class ContainerCreate(TypedDict, total=False):
     Cmd: str | list[str] | None
     """Arguments; without them the image's."""
 
-    Healthcheck: Any
-    """A health check, as Docker's `HealthConfig`."""
+    Healthcheck: HealthConfig | None
+    """How its health is looked at; what this leaves out is the image's."""
 
     ArgsEscaped: bool
     """Windows only; must be false."""
@@ -127,6 +127,16 @@ class ContainerRef(TypedDict, total=False):
 
     Id: str
     """Name, id, or a prefix of the id that no other has."""
+
+
+class ContainerInspectOptions(TypedDict, total=False):
+    """Which container to tell everything about."""
+
+    Id: str
+    """Name, id, or a prefix of the id that no other has."""
+
+    Size: bool
+    """Report the size of the writable layer too."""
 
 
 class ContainerStart(TypedDict, total=False):
@@ -354,6 +364,9 @@ class ContainerLogs(TypedDict, total=False):
 
     Tail: str
     """Only the last so many lines; empty or `all`: all."""
+
+    Details: bool
+    """Begin every line (behind its time) with the labels and variables that the log options `labels` and `env` name."""
 
 
 class ContainerAttach(TypedDict, total=False):
@@ -610,6 +623,9 @@ class ContainerState(TypedDict):
     FinishedAt: str
     """When it ended; the same."""
 
+    Health: NotRequired[Health]
+    """How healthy it is, where there is a health check."""
+
 
 class GraphDriver(TypedDict):
     """Where a container's layers are."""
@@ -673,7 +689,7 @@ class ContainerConfig(TypedDict):
     Cmd: list[str] | None
     """Arguments."""
 
-    Healthcheck: NotRequired[Any]
+    Healthcheck: NotRequired[HealthConfigInspect]
     """Health check."""
 
     Image: str
@@ -1116,6 +1132,79 @@ class ContainerCommit(TypedDict, total=False):
     """Freeze a running container while its files are read; `true` unless said otherwise."""
 
 
+class HealthConfig(TypedDict, total=False):
+    """How a container's health is looked at. Times are nanoseconds; 0 everywhere: the image's, else the default."""
+
+    Test: str | list[str]
+    """`["CMD", program, arguments…]`, `["CMD-SHELL", command]`, `["NONE"]` for none; empty: the image's."""
+
+    Interval: int
+    """Time between the end of a check and the next; by default 30 s."""
+
+    Timeout: int
+    """How long a check may take; by default 30 s."""
+
+    StartPeriod: int
+    """How long failures do not count after the start, until a check has passed; by default none."""
+
+    StartInterval: int
+    """Time between checks meanwhile; by default 5 s."""
+
+    Retries: int
+    """How many checks have to fail one after another for *unhealthy*; by default 3."""
+
+
+class HealthConfigInspect(TypedDict):
+    """How a container's health is looked at. Times are nanoseconds; 0 everywhere: the image's, else the default."""
+
+    Test: NotRequired[list[str]]
+    """`["CMD", program, arguments…]`, `["CMD-SHELL", command]`, `["NONE"]` for none; empty: the image's."""
+
+    Interval: NotRequired[int]
+    """Time between the end of a check and the next; by default 30 s."""
+
+    Timeout: NotRequired[int]
+    """How long a check may take; by default 30 s."""
+
+    StartPeriod: NotRequired[int]
+    """How long failures do not count after the start, until a check has passed; by default none."""
+
+    StartInterval: NotRequired[int]
+    """Time between checks meanwhile; by default 5 s."""
+
+    Retries: NotRequired[int]
+    """How many checks have to fail one after another for *unhealthy*; by default 3."""
+
+
+class Health(TypedDict):
+    """How healthy a container is."""
+
+    Status: str
+    """`starting`, `healthy` or `unhealthy`; the last also when it does not run."""
+
+    FailingStreak: int
+    """How many checks have failed since the last that passed."""
+
+    Log: list[HealthcheckResult]
+    """The last five checks, the newest last."""
+
+
+class HealthcheckResult(TypedDict):
+    """What a check has found."""
+
+    Start: str
+    """When it began, RFC 3339."""
+
+    End: str
+    """When it ended."""
+
+    ExitCode: int
+    """Its exit code: 0 is healthy; -1: it could not be run, or took too long."""
+
+    Output: str
+    """The first 4096 bytes of what it wrote, or why it has none."""
+
+
 class HostConfig(TypedDict, total=False):
     """What depends on this host: limits, mounts, isolation. Docker's defaults are the zero values."""
 
@@ -1554,20 +1643,20 @@ class LogConfig(TypedDict, total=False):
     """How output is kept."""
 
     Type: str
-    """`json-file` (also when empty) or `none`."""
+    """`json-file` (also when empty), `local` or `none`."""
 
     Config: dict[str, str]
-    """`max-size`, `max-file`."""
+    """`max-size`, `max-file`; `labels` and `env`: what `Details` of the log shows."""
 
 
 class LogConfigInspect(TypedDict):
     """How output is kept."""
 
     Type: str
-    """`json-file` (also when empty) or `none`."""
+    """`json-file` (also when empty), `local` or `none`."""
 
     Config: dict[str, str]
-    """`max-size`, `max-file`."""
+    """`max-size`, `max-file`; `labels` and `env`: what `Details` of the log shows."""
 
 
 class PortBinding(TypedDict, total=False):
@@ -2772,6 +2861,7 @@ __all__ = [
     "ContainerCreated",
     "ContainerExit",
     "ContainerInspect",
+    "ContainerInspectOptions",
     "ContainerKill",
     "ContainerList",
     "ContainerLogs",
@@ -2821,6 +2911,10 @@ __all__ = [
     "FileWrite",
     "FilesystemChange",
     "GraphDriver",
+    "Health",
+    "HealthConfig",
+    "HealthConfigInspect",
+    "HealthcheckResult",
     "HistoryRow",
     "HostConfig",
     "HostConfigInspect",

@@ -94,7 +94,7 @@ class Api:
         """The root file system of a container as a tar archive."""
         return self.stream("container.export", request)
 
-    def container_inspect(self, request: t.ContainerRef) -> t.ContainerInspect:
+    def container_inspect(self, request: t.ContainerInspectOptions) -> t.ContainerInspect:
         """Everything about a container."""
         return cast("t.ContainerInspect", self.call("container.inspect", request))
 

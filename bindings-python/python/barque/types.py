@@ -113,6 +113,7 @@ class Healthcheck(dict[str, Any]):
         timeout: Optional[int] = None,
         retries: Optional[int] = None,
         start_period: Optional[int] = None,
+        start_interval: Optional[int] = None,
         **spelled: Any,
     ) -> None:
         test = spelled.pop("Test", test)
@@ -122,6 +123,7 @@ class Healthcheck(dict[str, Any]):
             "Timeout": spelled.pop("Timeout", timeout),
             "Retries": spelled.pop("Retries", retries),
             "StartPeriod": spelled.pop("StartPeriod", start_period),
+            "StartInterval": spelled.pop("StartInterval", start_interval),
         }
         if spelled:
             raise TypeError(f"a health check has no '{next(iter(spelled))}'")

@@ -1,7 +1,7 @@
 //! The flags of health checks.
 
+use barque::api::HealthConfig;
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::values;
 
@@ -31,37 +31,39 @@ pub(crate) struct HealthFlags {
 }
 
 impl HealthFlags {
-    /// Docker's `HealthConfig`, if there is anything in it.
-    pub(super) fn document(&self) -> Result<Option<Value>, String> {
-        let numbers = [
-            ("Interval", self.health_interval),
-            ("Retries", self.health_retries),
-            ("StartInterval", self.health_start_interval),
-            ("StartPeriod", self.health_start_period),
-            ("Timeout", self.health_timeout),
+    /// The health check, if there is anything in it.
+    pub(super) fn document(&self) -> Result<Option<HealthConfig>, String> {
+        let times = [
+            ("interval", self.health_interval),
+            ("timeout", self.health_timeout),
+            ("start-period", self.health_start_period),
+            ("start-interval", self.health_start_interval),
+            ("retries", self.health_retries),
         ];
-        let asked = !self.health_cmd.is_empty() || numbers.iter().any(|(_, value)| *value != 0);
+        let asked = !self.health_cmd.is_empty() || times.iter().any(|(_, value)| *value != 0);
         if self.no_healthcheck {
             return match asked {
                 true => Err("--no-healthcheck conflicts with --health-* options".to_owned()),
-                false => Ok(Some(json!({"Test": ["NONE"]}))),
+                false => Ok(Some(HealthConfig {
+                    test: vec!["NONE".to_owned()],
+                    ..HealthConfig::default()
+                })),
             };
         }
-        if !asked {
-            return Ok(None);
+        if let Some((flag, _)) = times.iter().find(|(_, value)| *value < 0) {
+            return Err(format!("--health-{flag} cannot be negative"));
         }
-        let mut document = serde_json::Map::new();
-        if !self.health_cmd.is_empty() {
-            document.insert("Test".to_owned(), json!(["CMD-SHELL", self.health_cmd]));
-        }
-        for (name, value) in numbers {
-            if value < 0 {
-                return Err(format!("--health-{} cannot be negative", name.to_lowercase()));
-            }
-            if value > 0 {
-                document.insert(name.to_owned(), value.into());
-            }
-        }
-        Ok(Some(Value::Object(document)))
+        let test = match self.health_cmd.as_str() {
+            "" => Vec::new(),
+            command => vec!["CMD-SHELL".to_owned(), command.to_owned()],
+        };
+        Ok(asked.then_some(HealthConfig {
+            test,
+            interval: self.health_interval,
+            timeout: self.health_timeout,
+            start_period: self.health_start_period,
+            start_interval: self.health_start_interval,
+            retries: self.health_retries,
+        }))
     }
 }

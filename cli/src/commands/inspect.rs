@@ -1,5 +1,6 @@
 //! `barque inspect`, for containers, images and volumes.
 
+use barque::api::ContainerInspectOptions;
 use barque::{Engine, Error, ErrorKind};
 use clap::Args;
 use serde::Serialize;
@@ -19,17 +20,19 @@ pub(crate) const VERB: Verb = Verb {
     flags: AnyFlags::augment_args,
     run: |parsed| {
         let flags: AnyFlags = parsed.flags()?;
-        run(parsed, flags.format.as_deref(), flags.kind.as_deref())
+        let look = Look { kind: flags.kind.as_deref(), size: flags.size };
+        run(parsed, flags.format.as_deref(), look)
     },
 };
 
 pub(crate) const CONTAINER: Verb = Verb {
     about: "Display detailed information on one or more containers",
     usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-    flags: Flags::augment_args,
+    flags: ContainerFlags::augment_args,
     run: |parsed| {
-        let flags: Flags = parsed.flags()?;
-        run(parsed, flags.format.as_deref(), Some("container"))
+        let flags: ContainerFlags = parsed.flags()?;
+        let look = Look { kind: Some("container"), size: flags.size };
+        run(parsed, flags.format.as_deref(), look)
     },
     ..VERB
 };
@@ -40,7 +43,7 @@ pub(crate) const IMAGE: Verb = Verb {
     flags: Flags::augment_args,
     run: |parsed| {
         let flags: Flags = parsed.flags()?;
-        run(parsed, flags.format.as_deref(), Some("image"))
+        run(parsed, flags.format.as_deref(), Look { kind: Some("image"), size: false })
     },
     ..VERB
 };
@@ -51,7 +54,7 @@ pub(crate) const VOLUME: Verb = Verb {
     flags: Flags::augment_args,
     run: |parsed| {
         let flags: Flags = parsed.flags()?;
-        run(parsed, flags.format.as_deref(), Some("volume"))
+        run(parsed, flags.format.as_deref(), Look { kind: Some("volume"), size: false })
     },
     ..VERB
 };
@@ -60,9 +63,21 @@ pub(crate) const VOLUME: Verb = Verb {
 struct AnyFlags {
     #[arg(short, long, value_name = "string", help = list::DOCUMENT_FORMAT_HELP)]
     format: Option<String>,
+    /// Display total file sizes if the type is container
+    #[arg(short, long)]
+    size: bool,
     /// Only inspect objects of the given type
     #[arg(long = "type", value_name = "string")]
     kind: Option<String>,
+}
+
+#[derive(Args)]
+struct ContainerFlags {
+    #[arg(short, long, value_name = "string", help = list::DOCUMENT_FORMAT_HELP)]
+    format: Option<String>,
+    /// Display total file sizes
+    #[arg(short, long)]
+    size: bool,
 }
 
 #[derive(Args)]
@@ -71,7 +86,17 @@ struct Flags {
     format: Option<String>,
 }
 
-fn run(parsed: &mut Parsed, format: Option<&str>, kind: Option<&str>) -> Result<u8> {
+/// What is looked at.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    /// Only objects of this type.
+    kind: Option<&'a str>,
+    /// How large containers are too.
+    size: bool,
+}
+
+fn run(parsed: &mut Parsed, format: Option<&str>, look: Look<'_>) -> Result<u8> {
+    let kind = look.kind;
     if !matches!(kind, None | Some("" | "container" | "image" | "volume")) {
         let kind = kind.unwrap_or_default();
         return Err(Failure::new(format!(
@@ -81,7 +106,7 @@ fn run(parsed: &mut Parsed, format: Option<&str>, kind: Option<&str>) -> Result<
     let engine = parsed.engine()?;
     let (mut found, mut failures, mut code) = (Vec::new(), Vec::new(), 0);
     for name in &parsed.operands {
-        match look_up(&engine, name, kind) {
+        match look_up(&engine, name, look) {
             Ok(document) => found.push(document),
             Err(error) => failures.push(error),
         }
@@ -101,11 +126,14 @@ fn run(parsed: &mut Parsed, format: Option<&str>, kind: Option<&str>) -> Result<
 }
 
 /// A container of that name, or else an image, or else a volume.
-fn look_up(engine: &Engine, name: &str, kind: Option<&str>) -> barque::Result<Value> {
-    let container = || engine.containers().inspect(name).and_then(|document| value(&document));
+fn look_up(engine: &Engine, name: &str, look: Look<'_>) -> barque::Result<Value> {
+    let container = || {
+        let request = ContainerInspectOptions { id: name.to_owned(), size: look.size };
+        engine.containers().inspect_with(&request).and_then(|document| value(&document))
+    };
     let image = || engine.images().inspect(name).and_then(|document| value(&document));
     let volume = || engine.volumes().inspect(name).and_then(|document| value(&document));
-    match kind {
+    match look.kind {
         Some("container") => container(),
         Some("image") => image(),
         Some("volume") => volume(),

@@ -19,6 +19,9 @@ pub(crate) const VERB: Verb = Verb {
 
 #[derive(Args)]
 struct Flags {
+    /// Show extra details provided to logs
+    #[arg(long)]
+    details: bool,
     /// Follow log output
     #[arg(short, long)]
     follow: bool,
@@ -45,6 +48,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         until: flags.until,
         timestamps: flags.timestamps,
         tail: flags.tail,
+        details: flags.details,
         ..api::ContainerLogs::default()
     };
     let mut stream = parsed.engine()?.containers().logs(&request)?;

@@ -13,6 +13,7 @@
 //! container that an older one started: so documents only grow, and unknown fields are ignored here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +143,9 @@ pub struct Launch {
     /// would not outlive a reboot anyway.
     #[serde(default)]
     pub auto_remove: bool,
+    /// How its health is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthCheck>,
     /// What the container's events say about it: its name, image and labels.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
@@ -154,6 +158,23 @@ pub struct Launch {
     /// Test builds only: failpoints as in `BARQUE_FAILPOINTS`, since a monitor's environment is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failpoints: Option<String>,
+}
+
+/// How a container's health is looked at while it runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// What is run: healthy where its exit code is 0. `id`, `seccomp` and `document` are the monitor's to set.
+    pub exec: Box<Exec>,
+    /// Time between the end of a check and the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// How long failures do not count after the start, until a check has passed.
+    pub start_period: Duration,
+    /// Time between checks meanwhile.
+    pub start_interval: Duration,
+    /// How many have to fail one after another for *unhealthy*.
+    pub retries: u32,
 }
 
 /// When a container is started again after its end, unless that was asked for.

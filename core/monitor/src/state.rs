@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// File name in the container's directory.
 pub const FILE: &str = "state.json";
 
+/// File with the last health checks, the newest last, in the same directory. It is apart because only who inspects the container
+/// reads it, and because what a check writes has no place in a file that must fit on a full disk.
+pub const HEALTH_LOG: &str = "health.json";
+
 /// Exit code that stands for "unknown": the monitor died before it could see the real one.
 pub const EXIT_UNKNOWN: i32 = 125;
 
@@ -43,6 +47,54 @@ pub struct RunState {
     /// How often its restart policy has started it again.
     #[serde(default)]
     pub restart_count: u32,
+    /// How healthy it is, where there is a health check. What the last checks have found is in [`HEALTH_LOG`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+}
+
+/// How healthy a container is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// What it counts as.
+    pub status: HealthStatus,
+    /// How many checks have failed since the last that passed.
+    pub failing_streak: u32,
+}
+
+/// What a container's health counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// No check has passed yet, and not enough have failed.
+    Starting,
+    /// The last check has passed, or not enough have failed since.
+    Healthy,
+    /// Enough have failed.
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// Docker's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            HealthStatus::Starting => "starting",
+            HealthStatus::Healthy => "healthy",
+            HealthStatus::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// What a health check has found: one of the list in [`HEALTH_LOG`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthResult {
+    /// When it began, nanoseconds since 1970.
+    pub start: i64,
+    /// When it ended.
+    pub end: i64,
+    /// Its exit code; -1: it could not be run, or took too long.
+    pub exit_code: i32,
+    /// What it wrote, or why it has none.
+    pub output: String,
 }
 
 impl RunState {

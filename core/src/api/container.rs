@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::de;
+use super::health::{Health, HealthConfig};
 use super::host_config::{HostConfig, RestartPolicy};
 use super::is_default;
 
@@ -53,9 +54,9 @@ pub struct ContainerCreate {
     /// Arguments; without them the image's.
     #[serde(deserialize_with = "de::some_words")]
     pub cmd: Option<Vec<String>>,
-    /// A health check, as Docker's `HealthConfig`.
+    /// How its health is looked at; what this leaves out is the image's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub healthcheck: Option<Value>,
+    pub healthcheck: Option<HealthConfig>,
     /// Windows only; must be false.
     #[serde(skip_serializing_if = "is_default")]
     pub args_escaped: bool,
@@ -112,6 +113,16 @@ pub struct ContainerCreated {
 pub struct ContainerRef {
     /// Name, id, or a prefix of the id that no other has.
     pub id: String,
+}
+
+/// Which container to tell everything about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerInspectOptions {
+    /// Name, id, or a prefix of the id that no other has.
+    pub id: String,
+    /// Report the size of the writable layer too.
+    pub size: bool,
 }
 
 /// Start.
@@ -324,6 +335,8 @@ pub struct ContainerLogs {
     pub timestamps: bool,
     /// Only the last so many lines; empty or `all`: all.
     pub tail: String,
+    /// Begin every line (behind its time) with the labels and variables that the log options `labels` and `env` name.
+    pub details: bool,
 }
 
 impl Default for ContainerLogs {
@@ -337,6 +350,7 @@ impl Default for ContainerLogs {
             until: String::new(),
             timestamps: false,
             tail: String::new(),
+            details: false,
         }
     }
 }
@@ -556,6 +570,9 @@ pub struct ContainerState {
     pub started_at: String,
     /// When it ended; the same.
     pub finished_at: String,
+    /// How healthy it is, where there is a health check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 /// Where a container's layers are.
@@ -611,7 +628,7 @@ pub struct ContainerConfig {
     pub cmd: Option<Vec<String>>,
     /// Health check.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub healthcheck: Option<Value>,
+    pub healthcheck: Option<HealthConfig>,
     /// The image as it was asked for.
     pub image: String,
     /// Anonymous volumes.

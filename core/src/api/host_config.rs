@@ -174,10 +174,10 @@ pub struct HostConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
 pub struct LogConfig {
-    /// `json-file` (also when empty) or `none`.
+    /// `json-file` (also when empty), `local` or `none`.
     #[serde(rename = "Type")]
     pub driver: String,
-    /// `max-size`, `max-file`.
+    /// `max-size`, `max-file`; `labels` and `env`: what `Details` of the log shows.
     pub config: BTreeMap<String, String>,
 }
 

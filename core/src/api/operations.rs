@@ -130,8 +130,8 @@ pub const OPERATIONS: &[Operation] = &[
     stream!("container.export", ContainerRef => Nothing, "0.1.0", |engine, request| {
         engine.containers().export(&request.id)
     }),
-    unary!("container.inspect", ContainerRef => ContainerInspect, "0.1.0", |engine, request| {
-        engine.containers().inspect(&request.id)
+    unary!("container.inspect", ContainerInspectOptions => ContainerInspect, "0.1.0", |engine, request| {
+        engine.containers().inspect_with(&request)
     }),
     unary!("container.kill", ContainerKill => Nothing, "0.1.0", |engine, request| {
         engine.containers().kill(&request).map(|()| Nothing {})

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::Containers;
+use super::mount_point::Source;
 use super::record::Record;
 use super::state::Standing;
 use crate::error::{Error, ErrorKind, Result};
+use crate::filters::{Labels, truth, unknown};
+use crate::shorthand::{self, Port};
 
 /// Which containers a list has.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     ids: Vec<String>,
     names: Vec<String>,
-    /// Every one must hold: a label with this name, and this value where there is one.
-    labels: Vec<(String, Option<String>)>,
+    labels: Labels,
     statuses: Vec<String>,
     exited: Vec<i32>,
     networks: Vec<String>,
@@ -21,10 +23,22 @@ pub(super) struct Filter {
     ancestors: Option<Vec<String>>,
     before: Option<i64>,
     since: Option<i64>,
+    /// Names of volumes, sources of binds, and places in the container.
+    volumes: Vec<String>,
+    /// Ports of the container that are published, and such that it listens on: `80/tcp`.
+    published: Option<Vec<String>>,
+    exposed: Option<Vec<String>>,
+    health: Vec<String>,
+    /// Containers of swarm services are asked for; there are none.
+    tasks: bool,
 }
 
 const STATUSES: [&str; 7] =
     ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+
+/// Docker's words for a container's health; `none`: it has no health check.
+const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", NO_CHECK];
+const NO_CHECK: &str = "none";
 
 impl Filter {
     /// Read what was asked for. Names of containers and images are looked up.
@@ -39,14 +53,18 @@ impl Filter {
                 "id" => filter.ids.clone_from(values),
                 "name" => filter.names.clone_from(values),
                 "network" => filter.networks.clone_from(values),
-                "label" => {
-                    filter.labels = values
-                        .iter()
-                        .map(|value| match value.split_once('=') {
-                            Some((label, value)) => (label.to_owned(), Some(value.to_owned())),
-                            None => (value.clone(), None),
-                        })
-                        .collect();
+                "label" => filter.labels.add(name, values),
+                "volume" => filter.volumes.clone_from(values),
+                "publish" => filter.published = Some(ports(name, values)?),
+                "expose" => filter.exposed = Some(ports(name, values)?),
+                "is-task" => filter.tasks = truth(name, values)?.unwrap_or(false),
+                "health" => {
+                    if let Some(value) = values.iter().find(|v| !HEALTHS.contains(&v.as_str())) {
+                        return Err(Error::invalid(format!(
+                            "unrecognised filter value for health: {value}"
+                        )));
+                    }
+                    filter.health.clone_from(values);
                 }
                 "status" => {
                     if let Some(value) = values.iter().find(|v| !STATUSES.contains(&v.as_str())) {
@@ -73,10 +91,7 @@ impl Filter {
                         filter.since = Some(filter.since.map_or(created, |s| s.max(created)));
                     }
                 }
-                _ => {
-                    return Err(Error::invalid(format!("invalid filter '{name}'"))
-                        .about("field", format!("Filters.{name}")));
-                }
+                _ => return Err(unknown(name)),
             }
         }
         Ok(filter)
@@ -95,20 +110,16 @@ impl Filter {
         let ids = self.ids.is_empty() || self.ids.iter().any(|id| record.id.starts_with(id));
         let names =
             self.names.is_empty() || self.names.iter().any(|n| name_matches(n, &record.name));
-        let labels = self.labels.iter().all(|(label, value)| {
-            record
-                .config
-                .labels
-                .get(label)
-                .is_some_and(|actual| value.as_ref().is_none_or(|value| value == actual))
-        });
         let networks = self.networks.is_empty()
             || self.networks.contains(&record.document.host_config.network_mode);
         let ancestors = self.ancestors.as_ref().is_none_or(|images| {
             images.contains(&record.image_id) || images.contains(&record.config.image)
         });
         ids && names
-            && labels
+            && !self.tasks
+            && self.labels.admit(&record.config.labels)
+            && self.admits_mounts(record)
+            && self.admits_ports(record)
             && networks
             && ancestors
             && self.before.is_none_or(|before| record.created < before)
@@ -121,8 +132,44 @@ impl Filter {
             || self.statuses.iter().any(|status| status == standing.status(removing));
         let exited = self.exited.is_empty()
             || standing.ended().is_some_and(|run| self.exited.contains(&run.exit_code));
-        status && exited
+        let health = self.health.is_empty()
+            || self.health.iter().any(|wanted| {
+                wanted == standing.health().map_or(NO_CHECK, |health| health.status.word())
+            });
+        status && exited && health
     }
+
+    fn admits_mounts(&self, record: &Record) -> bool {
+        self.volumes.is_empty()
+            || record.mounts.iter().any(|point| {
+                self.volumes.iter().any(|wanted| match &point.source {
+                    _ if *wanted == point.destination => true,
+                    Source::Volume { name, .. } => wanted == name,
+                    Source::Bind { path, .. } => wanted == path,
+                    Source::Tmpfs { .. } => false,
+                })
+            })
+    }
+
+    fn admits_ports(&self, record: &Record) -> bool {
+        let bindings = &record.document.host_config.port_bindings;
+        let published = |port: &String| bindings.get(port).is_some_and(|to| !to.is_empty());
+        let exposed = |port: &String| record.config.exposed_ports.contains_key(port);
+        self.published.as_ref().is_none_or(|ports| ports.iter().any(published))
+            && self.exposed.as_ref().is_none_or(|ports| ports.iter().any(exposed))
+    }
+}
+
+/// The ports of a filter's values: `80`, `53/udp`, `8000-8080/tcp`.
+fn ports(name: &str, values: &[String]) -> Result<Vec<String>> {
+    let mut ports = Vec::new();
+    for value in values {
+        if value.contains(':') {
+            return Err(Error::invalid(format!("invalid filter '{name}={value}'")));
+        }
+        ports.extend(shorthand::port(value)?.iter().map(Port::key));
+    }
+    Ok(ports)
 }
 
 /// Docker takes a regular expression. What people write is a part of the name, or the whole of it between `^` and `$`, with or

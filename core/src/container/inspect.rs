@@ -9,9 +9,12 @@ use serde_json::json;
 use super::Containers;
 use super::list::{network_mode, words};
 use super::record::Record;
-use super::state::Standing;
+use super::state::{self, Standing};
 use crate::Engine;
-use crate::api::{ContainerInspect, GraphDriver, MountPoint, NetworkSettings};
+use crate::api::{
+    ContainerInspect, ContainerInspectOptions, ContainerState, GraphDriver, MountPoint,
+    NetworkSettings,
+};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 use crate::volume;
@@ -22,6 +25,15 @@ impl Containers<'_> {
     /// # Errors
     /// See `docs/errors.md`.
     pub fn inspect(&self, id: &str) -> Result<ContainerInspect> {
+        self.inspect_with(&ContainerInspectOptions { id: id.to_owned(), size: false })
+    }
+
+    /// The same, and how large it is, where that is asked for.
+    ///
+    /// # Errors
+    /// See `docs/errors.md`.
+    pub fn inspect_with(&self, request: &ContainerInspectOptions) -> Result<ContainerInspect> {
+        let id = &request.id;
         let record = self.find(id)?;
         let standing = Standing::of(self.engine, &record.id)?;
         if standing.is_over(&record) {
@@ -31,12 +43,16 @@ impl Containers<'_> {
         let path = |name: &str| path(&directory.join(name));
         let mut command = words(&record).map(str::to_owned);
         let network = network_mode(&record);
+        let (size_rw, size_root_fs) = self.sizes(&record, request.size)?;
         Ok(ContainerInspect {
             id: record.id.clone(),
             created: clock::rfc3339(record.created),
             path: command.next().unwrap_or_default(),
             args: command.collect(),
-            state: standing.document(record.removing),
+            state: ContainerState {
+                health: standing.health().map(|health| state::health(&directory, health)),
+                ..standing.document(record.removing)
+            },
             image: record.image_id.clone(),
             resolv_conf_path: path("resolv.conf"),
             hostname_path: path("hostname"),
@@ -51,8 +67,8 @@ impl Containers<'_> {
                 name: "overlay2".to_owned(),
                 data: self.layers(&record, &directory)?,
             },
-            size_rw: None,
-            size_root_fs: None,
+            size_rw,
+            size_root_fs,
             mounts: mounts(self.engine, &record),
             network_settings: NetworkSettings {
                 sandbox_key: match standing.running().filter(|run| run.pid > 0) {

@@ -45,13 +45,7 @@ impl Containers<'_> {
         now: i64,
         size: bool,
     ) -> Result<ContainerSummary> {
-        let (size_rw, size_root_fs) = match size {
-            true => {
-                let written = self.written(&record.id)?;
-                (Some(written), Some(written.saturating_add(self.image_size(&record)?)))
-            }
-            false => (None, None),
-        };
+        let (size_rw, size_root_fs) = self.sizes(&record, size)?;
         let network = network_mode(&record);
         Ok(ContainerSummary {
             names: vec![format!("/{}", record.name)],
@@ -72,6 +66,19 @@ impl Containers<'_> {
             labels: record.config.labels,
             id: record.id,
         })
+    }
+
+    /// Bytes in the writable layer, and in all layers, where they are wanted.
+    pub(super) fn sizes(
+        &self,
+        record: &Record,
+        wanted: bool,
+    ) -> Result<(Option<i64>, Option<i64>)> {
+        if !wanted {
+            return Ok((None, None));
+        }
+        let written = self.written(&record.id)?;
+        Ok((Some(written), Some(written.saturating_add(self.image_size(record)?))))
     }
 
     /// Bytes in the writable layer.

@@ -8,7 +8,7 @@ use rustix::event::epoll;
 
 use super::Containers;
 use super::connection::{Connection, Received};
-use super::log::{Line, LogReader};
+use super::log::{Line, LogReader, details};
 use super::monitor;
 use super::record::Record;
 use super::settle;
@@ -125,6 +125,7 @@ impl Logs {
         if let Some(end) = &end {
             epoll::add(&poller, end, data, readable).map_err(failed)?;
         }
+        let details = request.details.then(|| details(&record));
         Ok(Logs {
             engine: engine.clone(),
             record,
@@ -133,6 +134,7 @@ impl Logs {
                 stdout: request.stdout,
                 stderr: request.stderr,
                 timestamps: request.timestamps,
+                details,
                 since,
                 until,
                 begins: [true; 2],
@@ -233,6 +235,8 @@ struct Lines {
     stdout: bool,
     stderr: bool,
     timestamps: bool,
+    /// What comes before every line.
+    details: Option<String>,
     since: Option<i64>,
     until: Option<i64>,
     /// The next text of each stream begins a line.
@@ -270,6 +274,10 @@ impl Lines {
             chunk.data.extend_from_slice(line.time.as_bytes());
             chunk.data.push(b' ');
         }
+        if let Some(details) = self.details.as_ref().filter(|_| *begins) {
+            chunk.data.extend_from_slice(details.as_bytes());
+            chunk.data.push(b' ');
+        }
         *begins = line.ends;
         chunk.data.extend_from_slice(line.text);
         if line.ends {
@@ -288,6 +296,7 @@ mod tests {
             stdout: true,
             stderr: true,
             timestamps,
+            details: None,
             since: None,
             until: None,
             begins: [true; 2],
@@ -332,6 +341,17 @@ mod tests {
             "2026-11-24T06:22:47.000000001Z a\n2026-11-24T06:22:48.000000000Z bc\n\
              2026-11-24T06:22:50.000000000Z d\n2026-11-24T06:22:51.000000000Z e"
         );
+    }
+
+    #[test]
+    fn details_stand_between_the_time_and_the_line() {
+        let with = |timestamps| {
+            let mut lines = Lines { details: Some("a=b".to_owned()), ..lines(timestamps) };
+            feed(&mut lines, &TEXTS[..3]).into_iter().map(|chunk| chunk.1).collect::<String>()
+        };
+        assert_eq!(with(false), "a=b a\na=b bc\n");
+        let timed = "2026-11-24T06:22:47.000000001Z a=b a\n2026-11-24T06:22:48.000000000Z a=b bc\n";
+        assert_eq!(with(true), timed);
     }
 
     #[test]

@@ -6,12 +6,14 @@
 
 use std::path::Path;
 
-use barque_monitor::state::{EXIT_UNKNOWN, FILE, Reason, RunState, Status};
+use barque_monitor::state::{
+    EXIT_UNKNOWN, FILE, HEALTH_LOG, Health, HealthResult, HealthStatus, Reason, RunState, Status,
+};
 
 use super::lock::Look;
 use super::record::Record;
 use crate::Engine;
-use crate::api::{ContainerExit, ContainerState, WaitError};
+use crate::api::{self, ContainerExit, ContainerState, HealthcheckResult, WaitError};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::{self, clock};
 
@@ -70,6 +72,18 @@ impl Standing {
             .filter(|run| run.status == Status::Exited && run.reason != Reason::StartFailed)
     }
 
+    /// How healthy it is, where there is a health check. One that does not run is not, as docker sees it.
+    pub(crate) fn health(&self) -> Option<Health> {
+        let run = self.run.as_ref()?;
+        let health = run.health?;
+        match run.status {
+            Status::Running => Some(health),
+            Status::Restarting | Status::Exited => {
+                Some(Health { status: HealthStatus::Unhealthy, ..health })
+            }
+        }
+    }
+
     /// Docker's word for it.
     pub(crate) fn status(&self, removing: bool) -> &'static str {
         if let Some(run) = self.running() {
@@ -117,6 +131,26 @@ impl Standing {
             finished_at: clock::rfc3339(if never_ran { 0 } else { run.finished_at }),
             ..Default::default()
         }
+    }
+}
+
+/// How healthy a container is, as the inspect document has it.
+pub(crate) fn health(directory: &Path, health: Health) -> api::Health {
+    // A log that is not there, or not whole after a power cut, is no reason not to tell the rest.
+    let log: Vec<HealthResult> = std::fs::read(directory.join(HEALTH_LOG))
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    let row = |result: HealthResult| HealthcheckResult {
+        start: clock::rfc3339(result.start),
+        end: clock::rfc3339(result.end),
+        exit_code: result.exit_code,
+        output: result.output,
+    };
+    api::Health {
+        status: health.status.word().to_owned(),
+        failing_streak: health.failing_streak,
+        log: log.into_iter().map(row).collect(),
     }
 }
 
@@ -178,6 +212,7 @@ pub(crate) fn unknown() -> RunState {
         error: "the exit code is not known: the monitor died".to_owned(),
         paused: false,
         restart_count: 0,
+        health: None,
     }
 }
 

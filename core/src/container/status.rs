@@ -1,6 +1,6 @@
 //! A container's status in words: `Up 5 minutes`, `Exited (0) 2 hours ago`. The words and the rounding are docker's.
 
-use barque_monitor::state::Status;
+use barque_monitor::state::{HealthStatus, Status};
 
 use super::state::Standing;
 use crate::human;
@@ -14,8 +14,13 @@ pub(super) fn line(standing: &Standing, removing: bool, now: i64) -> String {
             let ago = human::duration((now - run.finished_at) / SECOND);
             return format!("Restarting ({}) {ago} ago", run.exit_code);
         }
-        let paused = if run.paused { " (Paused)" } else { "" };
-        return format!("Up {}{paused}", human::duration((now - run.started_at) / SECOND));
+        let more = match standing.health().map(|health| health.status) {
+            _ if run.paused => " (Paused)".to_owned(),
+            Some(HealthStatus::Starting) => " (health: starting)".to_owned(),
+            Some(status) => format!(" ({})", status.word()),
+            None => String::new(),
+        };
+        return format!("Up {}{more}", human::duration((now - run.started_at) / SECOND));
     }
     if removing {
         return "Removal In Progress".to_owned();

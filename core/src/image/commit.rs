@@ -151,7 +151,9 @@ impl RunConfig {
         self.labels.clone_from(&container.labels);
         self.stop_signal.clone_from(&container.stop_signal);
         self.stop_timeout = container.stop_timeout;
-        self.healthcheck.clone_from(&container.healthcheck);
+        // Plain data always has a form.
+        self.healthcheck =
+            container.healthcheck.as_ref().and_then(|check| serde_json::to_value(check).ok());
         self.shell.clone_from(&container.shell);
         // What is to happen when something is built on the image below has happened, or never will.
         self.on_build = container.on_build.clone().unwrap_or_default();

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::digest::Digest;
 use super::json;
-use crate::api::{ContainerConfig, Empty};
+use crate::api::{ContainerConfig, Empty, HealthConfig};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The document whose digest is the image's id (image-spec, config.md).
@@ -143,7 +143,7 @@ impl RunConfig {
             exposed_ports: self.exposed_ports.clone(),
             env: self.environment().map(str::to_owned).collect(),
             cmd: self.cmd.clone(),
-            healthcheck: self.healthcheck.clone(),
+            healthcheck: self.healthcheck.as_ref().map(health),
             volumes: (!self.volumes.is_empty()).then(|| self.volumes.clone()),
             working_dir: self.working_dir.clone(),
             entrypoint: self.entrypoint.clone(),
@@ -179,6 +179,20 @@ fn nullable_rows<'de, D: Deserializer<'de>>(
 ) -> std::result::Result<Vec<History>, D::Error> {
     let rows: Vec<Option<History>> = or_default(deserializer)?;
     Ok(rows.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// A health check as Docker's document has it. What is not of the type it should be is left out.
+fn health(value: &Value) -> HealthConfig {
+    let number = |name: &str| value.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let test = value.get("Test").and_then(Value::as_array).into_iter().flatten();
+    HealthConfig {
+        test: test.filter_map(Value::as_str).map(str::to_owned).collect(),
+        interval: number("Interval"),
+        timeout: number("Timeout"),
+        start_period: number("StartPeriod"),
+        start_interval: number("StartInterval"),
+        retries: number("Retries"),
+    }
 }
 
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::client::{Chunk, Interests};
 use super::ending::Ending;
 use super::execs::{Exec, Output, Stage};
+use super::health::Verdict;
 use super::log::Stream;
 use super::poller::{ExecSource, Source};
 use super::request::{is_signal, no_such_signal, set_size};
@@ -38,13 +39,20 @@ impl Supervisor {
         if self.execs.find(&exec.id).is_some() {
             return Err(Failure::conflict(format!("the exec {} exists already", exec.id)));
         }
-        let id = exec.id.clone();
-        if !self.execs.add(exec) {
-            return Err(Failure::conflict("the container has too many execs that run"));
+        self.exec_add(exec).map(|_| Event::Done)
+    }
+
+    /// Remember one; its number.
+    pub(super) fn exec_add(&mut self, exec: Box<protocol::Exec>) -> Result<u32, Failure> {
+        let number = self
+            .execs
+            .add(exec)
+            .ok_or_else(|| Failure::conflict("the container has too many execs that run"))?;
+        if let Some(exec) = self.execs.get(number) {
+            let action = format!("exec_create: {}", exec.command());
+            self.events.tell(&action, &[("execID", exec.id.as_str())]);
         }
-        let command = self.execs.find(&id).map(|exec| exec.command()).unwrap_or_default();
-        self.events.tell(&format!("exec_create: {command}"), &[("execID", &id)]);
-        Ok(Event::Done)
+        Ok(number)
     }
 
     /// The answer comes when the command runs.
@@ -70,14 +78,7 @@ impl Supervisor {
             stdout: wish.stdout && !start.detach,
             stderr: wish.stderr && !start.detach,
         };
-        let wish = wish.clone();
-        match self.begin(number, &wish, wanted, start.size) {
-            Ok(()) => {}
-            Err(failure) => {
-                self.exec_failed(number, &failure);
-                return Err(failure);
-            }
-        }
+        self.exec_begin(number, wanted, start.size)?;
         let Some(exec) = self.execs.get(number) else { return Ok(()) };
         exec.client = Some((place, turn));
         exec.detached = start.detach;
@@ -92,6 +93,21 @@ impl Supervisor {
             };
         }
         Ok(())
+    }
+
+    /// Start one that was created.
+    pub(super) fn exec_begin(
+        &mut self,
+        number: u32,
+        wanted: Wanted,
+        size: Option<[u16; 2]>,
+    ) -> Result<(), Failure> {
+        let Some(exec) = self.execs.get(number) else { return Ok(()) };
+        let Stage::Created(wish) = &exec.stage else { return Ok(()) };
+        let wish = wish.clone();
+        self.begin(number, &wish, wanted, size).inspect_err(|failure| {
+            self.exec_failed(number, failure);
+        })
     }
 
     fn begin(
@@ -298,6 +314,9 @@ impl Supervisor {
             cgroup.kill();
             cgroup.remove();
         }
+        if exec.kept.is_some() {
+            return self.health_checked(number, &Verdict::Failed(&failure.message));
+        }
         self.exec_tell(client, &Event::Refused { failure: failure.clone() });
         self.exec_let_go(number);
     }
@@ -342,11 +361,14 @@ impl Supervisor {
         if let Some(cgroup) = exec.cgroup.take() {
             cgroup.remove();
         }
-        let client = exec.client;
+        let (client, kept, timed_out) = (exec.client, exec.kept.take(), exec.asked.timed_out);
         let code = exit_code.to_string();
         self.events.tell("exec_die", &[("execID", exec.id.as_str()), ("exitCode", &code)]);
         self.exec_tell(client, &Event::ExecExited { exit_code, reason });
         self.exec_let_go(number);
+        if let Some(kept) = kept {
+            self.health_checked(number, &Verdict::Exited { exit_code, timed_out, kept: &kept });
+        }
         if !self.execs.are_busy() && self.settle_at.is_none() {
             self.settle_at = Some(Instant::now() + SETTLE);
         }
@@ -367,6 +389,13 @@ impl Supervisor {
         exec.stdin.end(&self.poller);
         if exec.is_busy() && !exec.detached {
             exec.asked.owner_gone = true;
+            kill(exec);
+        }
+    }
+
+    /// One is of no use any more.
+    pub(super) fn exec_end(&mut self, number: u32) {
+        if let Some(exec) = self.execs.get(number).filter(|exec| exec.is_busy()) {
             kill(exec);
         }
     }

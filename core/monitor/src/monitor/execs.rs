@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::client::Chunk;
 use super::clients::Clients;
 use super::ending::{Asked, Ending};
+use super::health::Kept;
 use super::log::{PIECE_MAX, Stream};
 use super::poller::{ExecSource, Poller, Source};
 use super::stdin::Stdin;
@@ -54,6 +55,8 @@ pub(super) struct Exec {
     /// When it is killed at the latest.
     pub(super) limit: Option<Instant>,
     pub(super) asked: Asked,
+    /// It is a health check: what it has written.
+    pub(super) kept: Option<Kept>,
 }
 
 /// How far one is.
@@ -71,14 +74,14 @@ pub(super) enum Stage {
 }
 
 impl Execs {
-    /// Remember one. `false` when there are too many.
-    pub(super) fn add(&mut self, exec: Box<protocol::Exec>) -> bool {
+    /// Remember one; its number. `None` when there are too many.
+    pub(super) fn add(&mut self, exec: Box<protocol::Exec>) -> Option<u32> {
         if self.all.len() >= MOST {
             let over = self.all.iter().position(|e| matches!(e.stage, Stage::Over { .. }));
             let waiting = || self.all.iter().position(|e| matches!(e.stage, Stage::Created(_)));
             match over.or_else(waiting) {
                 Some(at) => drop(self.all.remove(at)),
-                None => return false,
+                None => return None,
             }
         }
         let number = self.next;
@@ -97,8 +100,9 @@ impl Execs {
             detached: false,
             limit: None,
             asked: Asked::default(),
+            kept: None,
         });
-        true
+        Some(number)
     }
 
     pub(super) fn find(&mut self, id: &str) -> Option<&mut Exec> {
@@ -107,6 +111,11 @@ impl Execs {
 
     pub(super) fn get(&mut self, number: u32) -> Option<&mut Exec> {
         self.all.iter_mut().find(|exec| exec.number == number)
+    }
+
+    /// Remember one no more.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.all.retain(|exec| exec.number != number);
     }
 
     pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Exec> {
@@ -173,6 +182,9 @@ impl Exec {
             }
             let mut piece = [0; PIECE_MAX];
             let Some(bytes) = self.output.read(stream, &mut piece, poller) else { return };
+            if let Some(kept) = &mut self.kept {
+                kept.add(bytes);
+            }
             if let Some((place, turn)) = self.client
                 && let Some(client) = clients.get(place, turn)
                 && client.wants(stream)

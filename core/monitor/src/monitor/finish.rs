@@ -92,6 +92,7 @@ impl Supervisor {
         }
         self.listen_again = None;
         self.settle_at = None;
+        self.health = None;
         if let Some(watch) = self.memory.watch() {
             self.poller.forget(watch);
         }

@@ -19,6 +19,7 @@ use super::emergency::{self, Emergency};
 use super::ending::{Asked, Memory};
 use super::events::Events;
 use super::execs::Execs;
+use super::health::Health;
 use super::listener::Listener;
 use super::log::Log;
 use super::poller::Poller;
@@ -176,7 +177,7 @@ pub(super) fn again(
     launch: &Launch,
     directories: &Directories,
     events: &Events,
-) -> Result<(Container, Cgroup, RunState), Failure> {
+) -> Result<(Container, Cgroup, RunState, Option<Health>), Failure> {
     let spec = read(launch)?;
     directories.forget_volatile_mount();
     let resources = spec.linux.resources.clone().unwrap_or_default();
@@ -197,7 +198,7 @@ pub(super) fn again(
         Ok((container, state))
     };
     match run() {
-        Ok((container, state)) => Ok((container, cgroup, state)),
+        Ok((container, state)) => Ok((container, cgroup, state, Health::new(launch, &spec))),
         Err(failure) => {
             emergency::disarm();
             let _ = cgroup.kill();
@@ -339,6 +340,7 @@ fn supervise(
         log,
         clients: Clients::default(),
         execs: Execs::default(),
+        health: Health::new(launch, spec),
         launch: None,
         listener,
         listen_again: None,

@@ -15,6 +15,7 @@ mod events;
 mod exec;
 mod execs;
 mod finish;
+mod health;
 mod launch;
 mod listener;
 mod log;

@@ -12,7 +12,7 @@ use rustix::io::{Errno, pwrite};
 
 use super::timestamp;
 use crate::protocol::{Failure, FailureClass, Launch};
-use crate::state::{FILE, Reason, RunState, Status};
+use crate::state::{FILE, Health, HealthStatus, Reason, RunState, Status};
 
 const NEW: &str = "state.json.new";
 
@@ -38,6 +38,10 @@ pub(super) fn running(launch: &Launch, pid: i32) -> RunState {
         error: String::new(),
         paused: false,
         restart_count: 0,
+        health: launch
+            .health
+            .is_some()
+            .then_some(Health { status: HealthStatus::Starting, failing_streak: 0 }),
     }
 }
 
@@ -58,6 +62,7 @@ pub(super) fn failed(launch: &Launch, failure: &Failure) -> RunState {
         exit_code: exit_code(failure),
         reason: Reason::StartFailed,
         error: failure.message.clone(),
+        health: None,
         ..running(launch, 0)
     }
 }
@@ -78,7 +83,7 @@ pub(super) fn write(
     durable: bool,
 ) -> Result<(), Errno> {
     let document = document(state);
-    match write_new(directory, &document, durable) {
+    match write_new(directory, FILE, &document, durable) {
         Err(Errno::NOSPC | Errno::DQUOT) => overwrite(directory, &document, durable),
         result => result,
     }
@@ -98,7 +103,13 @@ fn document(state: &RunState) -> Vec<u8> {
     document
 }
 
-fn write_new(directory: BorrowedFd<'_>, document: &[u8], durable: bool) -> Result<(), Errno> {
+/// Replace a file of the container's directory.
+pub(super) fn write_new(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    document: &[u8],
+    durable: bool,
+) -> Result<(), Errno> {
     let flags =
         OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = openat(directory, NEW, flags, Mode::from(0o600))?;
@@ -106,7 +117,7 @@ fn write_new(directory: BorrowedFd<'_>, document: &[u8], durable: bool) -> Resul
     if durable {
         fsync(&file)?;
     }
-    renameat(directory, NEW, directory, FILE)?;
+    renameat(directory, NEW, directory, name)?;
     if durable {
         // The descriptor we were given may be a mere place (O_PATH), which cannot be synchronised.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -149,6 +160,7 @@ mod tests {
             error: error.to_owned(),
             paused: false,
             restart_count: u32::MAX,
+            health: Some(Health { status: HealthStatus::Unhealthy, failing_streak: u32::MAX }),
         }
     }
 

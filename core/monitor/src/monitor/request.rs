@@ -189,6 +189,7 @@ impl Supervisor {
         }
         self.cgroup.freeze(FREEZING)?;
         self.state.paused = true;
+        self.pause_health();
         self.write_state();
         let _ = failpoint("paused");
         self.events.tell("pause", &[]);
@@ -201,6 +202,7 @@ impl Supervisor {
         }
         self.cgroup.thaw()?;
         self.state.paused = false;
+        self.resume_health();
         self.write_state();
         self.events.tell("unpause", &[]);
         Ok(())

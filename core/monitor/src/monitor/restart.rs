@@ -147,7 +147,7 @@ impl Supervisor {
     }
 
     fn run_again(&mut self, launch: &Launch, count: u32) -> Result<(), Failure> {
-        let (mut container, cgroup, mut state) =
+        let (mut container, cgroup, mut state, health) =
             launch::again(launch, &self.directories, &self.events)?;
         let failed = |errno: rustix::io::Errno| {
             Failure::system("set up the container's streams", errno.raw_os_error())
@@ -160,6 +160,7 @@ impl Supervisor {
         state.restart_count = count;
         (self.container, self.cgroup, self.state) = (container, cgroup, state);
         (self.output, self.stdin, self.terminal) = (output, stdin, terminal);
+        self.health = health;
         self.memory = Memory::new(None);
         self.settle_at = Some(Instant::now() + SETTLE);
         self.restarts.began = Some(Instant::now());

@@ -13,6 +13,7 @@ use super::directories::Directories;
 use super::ending::{Asked, Ending, Memory, Stop};
 use super::events::Events;
 use super::execs::Execs;
+use super::health::Health;
 use super::listener::{Accepted, Listener};
 use super::log::Log;
 use super::output::{Output, Sinks};
@@ -61,6 +62,7 @@ pub(super) struct Supervisor {
     pub(super) log: Option<Log>,
     pub(super) clients: Clients,
     pub(super) execs: Execs,
+    pub(super) health: Option<Health>,
     /// The client that is the launch socket.
     pub(super) launch: Option<(u32, u32)>,
     pub(super) listener: Listener,
@@ -135,10 +137,13 @@ impl Supervisor {
     /// The container is one that stays: need no more than for waiting, and watch for lack of memory.
     fn settle_down(&mut self) {
         self.settle_at = None;
-        self.memory = Memory::new(self.cgroup.watch_oom());
-        if let Some(watch) = self.memory.watch() {
-            // Without, the count at the end has to do.
-            let _ = self.poller.watch(watch, Source::Memory, EventFlags::IN);
+        // After an exec it settles down once more.
+        if self.memory.watch().is_none() {
+            self.memory = Memory::new(self.cgroup.watch_oom());
+            if let Some(watch) = self.memory.watch() {
+                // Without, the count at the end has to do.
+                let _ = self.poller.watch(watch, Source::Memory, EventFlags::IN);
+            }
         }
         process::settle_down();
     }
@@ -171,7 +176,8 @@ impl Supervisor {
         let limit = self.terms.limit.filter(|_| !self.asked.timed_out);
         let (clients, memory) = (self.clients.deadline(), self.memory.deadline());
         let (execs, restart) = (self.execs.deadline(), self.restarts.due);
-        [stop, limit, clients, memory, execs, restart, self.listen_again, self.settle_at]
+        let health = self.health.as_ref().and_then(|health| health.due);
+        [stop, limit, clients, memory, execs, health, restart, self.listen_again, self.settle_at]
             .into_iter()
             .flatten()
             .min()
@@ -194,6 +200,9 @@ impl Supervisor {
             self.kill_all();
         }
         self.look_at_execs(now);
+        if due(self.health.as_ref().and_then(|health| health.due)) {
+            self.check_health();
+        }
         if due(self.memory.deadline()) && self.memory.look(&self.cgroup) {
             self.state.oom_killed = true;
             self.write_state();
@@ -422,6 +431,7 @@ impl Supervisor {
     pub(super) fn thaw(&mut self) {
         if self.state.paused && self.cgroup.thaw().is_ok() {
             self.state.paused = false;
+            self.resume_health();
             self.write_state();
         }
     }

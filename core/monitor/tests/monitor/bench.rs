@@ -96,6 +96,7 @@ impl Bench {
             boot_id: "boot".to_owned(),
             timeout_ms: 0,
             restart: Default::default(),
+            health: None,
             failpoints: None,
         }
     }

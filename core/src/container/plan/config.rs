@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::health;
 use crate::api::{ContainerConfig, ContainerCreate, Empty};
 use crate::error::{Error, Result};
 use crate::shorthand;
@@ -60,7 +61,7 @@ pub(super) fn merge(
         stdin_once: create.stdin_once,
         env: environment(&create.env, &image.env)?,
         cmd,
-        healthcheck: create.healthcheck.clone().or_else(|| image.healthcheck.clone()),
+        healthcheck: health::merge(create.healthcheck.as_ref(), image.healthcheck.as_ref())?,
         image: create.image.clone(),
         volumes: volumes(create, image),
         working_dir: working_dir.to_owned(),

@@ -9,6 +9,7 @@ mod config;
 mod devices;
 mod exec;
 mod files;
+mod health;
 mod host;
 mod log;
 mod mounts;
@@ -90,7 +91,10 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     let namespaces = Namespaces::of(create)?;
     let config = config::merge(create, image, hostname(input, namespaces)?)?;
     let security = security::parse(host_config, host)?;
-    let mut warnings = unsupported::warnings(create, image);
+    let mut warnings = Vec::new();
+    if create.healthcheck.is_none() {
+        warnings.extend(health::warning(image.healthcheck.as_ref()));
+    }
     let (spec, more) = spec(input, &config, namespaces, &security)?;
     warnings.extend(more);
     for group in &host_config.group_add {
@@ -120,12 +124,15 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         restart: restart(host_config)?,
         auto_remove: host_config.auto_remove,
         timeout_ms: 0,
+        health: None,
         attributes: Default::default(),
         boot_id: String::new(),
         failpoints: None,
     };
     let files = files::contents(host_config, namespaces, &config.hostname, host)?;
-    Ok(Plan { config, launch, files, warnings })
+    let mut plan = Plan { config, launch, files, warnings };
+    plan.launch.health = health::plan(&plan, host)?;
+    Ok(plan)
 }
 
 /// The restart policy, in docker's words where it is none.

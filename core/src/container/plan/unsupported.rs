@@ -5,14 +5,13 @@
 
 use serde_json::Value;
 
-use crate::api::{ContainerConfig, ContainerCreate};
+use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
 
 type Row = (&'static str, fn(&ContainerCreate) -> bool);
 
 /// A field, and whether a request uses it.
 const NOT_YET: &[Row] = &[
-    ("Healthcheck", |c| c.healthcheck.as_ref().is_some_and(checks_health)),
     ("MacAddress", |c| !c.mac_address.is_empty()),
     ("NetworkingConfig", |c| c.networking_config.as_ref().is_some_and(joins_networks)),
     ("HostConfig.PortBindings", |c| {
@@ -65,24 +64,6 @@ pub(super) fn not_yet(what: &str) -> Error {
     Error::unsupported(format!("not implemented yet: {what}"))
         .with_reason("not_implemented")
         .about("field", what)
-}
-
-/// What an image asks for and does not get: nothing that a container can't run without.
-pub(super) fn warnings(create: &ContainerCreate, image: &ContainerConfig) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if create.healthcheck.is_none() && image.healthcheck.as_ref().is_some_and(checks_health) {
-        warnings.push("health checks are not implemented yet: the image's is not run".to_owned());
-    }
-    warnings
-}
-
-/// Whether a `HealthConfig` has a test: `["NONE"]` is how to ask for none.
-fn checks_health(healthcheck: &Value) -> bool {
-    healthcheck
-        .get("Test")
-        .and_then(Value::as_array)
-        .and_then(|test| test.first())
-        .is_some_and(|first| first.as_str() != Some("NONE"))
 }
 
 /// Whether a `NetworkingConfig` has an endpoint with settings. The docker command always sends one without any.

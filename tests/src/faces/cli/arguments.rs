@@ -30,6 +30,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.push(verb.into());
             if verb == "inspect" {
                 words.extend(["--type".into(), "container".into()]);
+                fields.switch("Size", "--size", &mut words);
             }
             words.push(fields.text("Id"));
         }
@@ -82,6 +83,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.extend(["ps", "--no-trunc", "--format", "{{json .}}"].map(String::from));
             fields.switch("All", "--all", &mut words);
             fields.flag("Limit", "--last", &mut words);
+            fields.switch("Size", "--size", &mut words);
             fields.filters(&mut words);
         }
         "container.prune" => {
@@ -131,6 +133,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.push("logs".into());
             fields.switch("Follow", "--follow", &mut words);
             fields.switch("Timestamps", "--timestamps", &mut words);
+            fields.switch("Details", "--details", &mut words);
             for (name, flag) in [("Tail", "--tail"), ("Since", "--since"), ("Until", "--until")] {
                 fields.flag(name, flag, &mut words);
             }
@@ -311,6 +314,9 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
     if let Some(Value::Object(volumes)) = fields.0.remove("Volumes") {
         words.extend(volumes.keys().map(|path| format!("--volume={path}")));
     }
+    if let Some(Value::Object(check)) = fields.0.remove("Healthcheck") {
+        health_check(&mut Fields(check), words)?;
+    }
     let mut rest = Vec::new();
     match fields.0.remove("Entrypoint") {
         Some(Value::Array(entrypoint)) => {
@@ -332,6 +338,29 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
         None => {}
     }
     fields.none_left()
+}
+
+fn health_check(check: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
+    match check.0.remove("Test") {
+        Some(Value::Array(test)) if test == ["NONE"] => words.push("--no-healthcheck".into()),
+        Some(Value::Array(test)) if test.first() == Some(&"CMD-SHELL".into()) => {
+            words.push(format!("--health-cmd={}", test.get(1).map(text).unwrap_or_default()));
+        }
+        Some(other) => return Err(format!("no flag says {other}")),
+        None => {}
+    }
+    for (name, flag) in [
+        ("Interval", "--health-interval"),
+        ("Timeout", "--health-timeout"),
+        ("StartPeriod", "--health-start-period"),
+        ("StartInterval", "--health-start-interval"),
+    ] {
+        if let Some(nanoseconds) = check.0.remove(name) {
+            words.push(format!("{flag}={nanoseconds}ns"));
+        }
+    }
+    check.flag("Retries", "--health-retries", words);
+    check.none_left()
 }
 
 fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {

@@ -157,14 +157,6 @@ fn an_image_does_not_bring_labels_that_programs_know_their_own_by() {
 }
 
 #[test]
-fn what_an_image_asks_for_in_vain_is_told() {
-    let image = ContainerConfig { healthcheck: Some(json!({"Test": ["CMD", "true"]})), ..image() };
-    let warnings = plan_with(json!({}), &image, &TestHost::default()).unwrap().warnings;
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("health"));
-}
-
-#[test]
 fn standard_input_is_closed_unless_it_is_asked_for() {
     use barque_monitor::protocol::Stdin;
     assert_eq!(plan_of(json!({})).launch.stdin, Stdin::Null);

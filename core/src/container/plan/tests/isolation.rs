@@ -413,7 +413,6 @@ fn kernel_parameters_are_those_of_the_container_s_own_namespaces() {
 fn what_is_not_implemented_is_refused_with_its_name() {
     let host = TestHost::default();
     for (request, field) in [
-        (json!({"Healthcheck": {"Test": ["CMD", "true"]}}), "Healthcheck"),
         (json!({"MacAddress": "02:00:00:00:00:01"}), "MacAddress"),
         (json!({"NetworkingConfig": {"EndpointsConfig": {"web": {}}}}), "NetworkingConfig"),
         (

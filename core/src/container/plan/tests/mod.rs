@@ -2,6 +2,7 @@
 
 mod command;
 mod files;
+mod health;
 mod isolation;
 mod limits;
 mod seccomp;
