@@ -44,6 +44,7 @@ mod failpoint;
 mod filters;
 mod layout;
 mod monitor_image;
+mod percent;
 mod progress;
 mod reconcile;
 mod store;

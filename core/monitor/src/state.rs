@@ -75,7 +75,7 @@ pub enum HealthStatus {
 
 impl HealthStatus {
     /// Docker's word for it.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             HealthStatus::Starting => "starting",
             HealthStatus::Healthy => "healthy",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use barque_monitor::state::HealthStatus;
+
 use super::Containers;
 use super::mount_point::Source;
 use super::record::Record;
@@ -37,7 +39,12 @@ const STATUSES: [&str; 7] =
     ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
 /// Docker's words for a container's health; `none`: it has no health check.
-const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", NO_CHECK];
+const HEALTHS: [&str; 4] = [
+    HealthStatus::Starting.word(),
+    HealthStatus::Healthy.word(),
+    HealthStatus::Unhealthy.word(),
+    NO_CHECK,
+];
 const NO_CHECK: &str = "none";
 
 impl Filter {

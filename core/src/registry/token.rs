@@ -14,9 +14,10 @@ use super::credentials::Login;
 use super::http::{Headers, Payload};
 use super::secret::Secret;
 use super::session::Session;
-use super::url::{Origin, Url, encoded};
+use super::url::{Origin, Url};
 use super::{failure, patience};
 use crate::error::{Error, ErrorKind, Result};
+use crate::percent::encoded;
 
 /// The name under which this client is known to a token server.
 const CLIENT: &str = "barque";

@@ -12,9 +12,10 @@ use super::failure;
 use super::http::{Answer, Payload};
 use super::repository::{Access, DIGEST, Repository};
 use super::session::postponed;
-use super::url::{Url, encoded};
+use super::url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Digest;
+use crate::percent::encoded;
 
 /// Where a blob's upload stands.
 #[derive(Debug)]

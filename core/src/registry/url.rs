@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::percent::encoded;
 
 /// Where a request goes, and who may see what is meant for whom.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -156,20 +157,6 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin, self.path.split('?').next().unwrap_or_default())
     }
-}
-
-/// Percent-encoded for a query or a form (RFC 3986, 2.3).
-pub(crate) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(byte as char);
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -114,11 +114,6 @@ impl Health {
     fn is_early(&self, then: Instant) -> bool {
         then.saturating_duration_since(self.began) < self.start_period
     }
-
-    /// No check runs, and none is to.
-    pub(super) fn stop(&mut self) {
-        (self.due, self.running) = (None, None);
-    }
 }
 
 impl Supervisor {
@@ -199,9 +194,8 @@ impl Supervisor {
     /// The container is paused: a check would hang, and one that runs says nothing any more.
     pub(super) fn pause_health(&mut self) {
         let Some(health) = &mut self.health else { return };
-        let running = health.running.take();
-        health.stop();
-        if let Some(running) = running {
+        health.due = None;
+        if let Some(running) = health.running.take() {
             self.exec_end(running.number);
         }
     }

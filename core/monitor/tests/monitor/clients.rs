@@ -245,7 +245,7 @@ fn one_client_too_many_is_told_so() {
     let mut wires: Vec<Wire> = Vec::new();
     let refusal = loop {
         let mut wire = running.connect();
-        match wire.ask(Request::Follow) {
+        match wire.ask_for_a_place() {
             Event::Done => wires.push(wire),
             Event::Refused { failure } => break failure,
             other => panic!("{other:?}"),
@@ -256,7 +256,7 @@ fn one_client_too_many_is_told_so() {
     assert_eq!(wires.len(), 1023);
     drop(wires.pop());
     wait_until("there is a place again", || {
-        matches!(running.connect().ask(Request::Follow), Event::Done)
+        matches!(running.connect().ask_for_a_place(), Event::Done)
     });
     drop(wires);
     end(&mut running);

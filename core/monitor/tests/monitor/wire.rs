@@ -32,12 +32,12 @@ impl Wire {
     }
 
     pub(crate) fn send_frame(&mut self, channel: Channel, bytes: &[u8]) {
+        self.try_send_frame(channel, bytes).unwrap();
+    }
+
+    fn try_send_frame(&mut self, channel: Channel, bytes: &[u8]) -> std::io::Result<()> {
         let header = protocol::header(channel, bytes.len() as u32);
-        match self.0.write_all(&[&header[..], bytes].concat()) {
-            // Whoever is one too many is told so, and left, before it has asked. The answer can be read all the same.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            sent => sent.unwrap(),
-        }
+        self.0.write_all(&[&header[..], bytes].concat())
     }
 
     pub(crate) fn receive(&mut self) -> Frame {
@@ -70,6 +70,20 @@ impl Wire {
     pub(crate) fn ask(&mut self, request: Request) -> Event {
         self.send(&request);
         self.event()
+    }
+
+    /// The same of whoever may be one too many: it is told so, and left, perhaps before it has asked.
+    pub(crate) fn ask_for_a_place(&mut self) -> Event {
+        let request = serde_json::to_vec(&Request::Follow).unwrap();
+        let sent = self.try_send_frame(Channel::Message, &request);
+        let event = self.event();
+        match sent {
+            Err(error) if matches!(event, Event::Refused { .. }) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            }
+            sent => sent.unwrap(),
+        }
+        event
     }
 
     /// All output until the container's end, and the end.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::container::record::Record;
+use crate::percent::encoded;
 
 /// `name=value,name=value`, in the order of the names; what would end one is written as in a URL's query.
 pub(crate) fn details(record: &Record) -> String {
@@ -21,17 +22,7 @@ pub(crate) fn details(record: &Record) -> String {
 
 /// As Go's `url.QueryEscape`.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
-            }
-            b' ' => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    encoded(text).replace("%20", "+")
 }
 
 #[cfg(test)]
