@@ -53,8 +53,9 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("the sweep was of this many faults", told);
 }
 
-/// Places of a monitor that are passed only when somebody asks it for something.
-const ASKED: &[&str] = &["exec-cloned", "exec-started", "paused", "restart-told", "restarted"];
+/// Places of a monitor that are passed only when somebody asks it for something, or after a while.
+const ASKED: &[&str] =
+    &["exec-cloned", "exec-started", "health-written", "paused", "restart-told", "restarted"];
 
 static FAULTS: AtomicU32 = AtomicU32::new(0);
 

@@ -381,6 +381,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         done_already: &["is not paused", "is not running"],
     },
     Operation {
+        name: "wait with a health check",
+        prepare: |s| {
+            let name = ["run", "--detach", "--name", "c", "--network", "none"];
+            // The container has no shell: the check cannot begin, which is a result as any other. It comes when `run` has returned.
+            let check = ["--health-cmd", "look", "--health-interval", "500ms"];
+            let command = ["testbox", "sleep", "1", ",", "exit", "3"];
+            s.ok(&[&name[..], &check, &command].concat());
+        },
+        arguments: |_| words(&["wait", "c"]),
+        settled: truth_about_c,
+        done_already: &[],
+    },
+    Operation {
         name: "restart",
         prepare: running,
         arguments: |_| words(&["restart", "--time", "0", "c"]),
