@@ -102,21 +102,24 @@ def counted(seconds):
 
 @pytest.mark.parametrize("what", ["wait", "logs", "run"])
 def test_waiting_takes_nothing_from_other_threads(client, what):
-    container = client.containers.run("hello", ["sleep", "30"], detach=True)
     waits = {
         "wait": lambda: container.wait(),
         "logs": lambda: list(container.logs(stream=True)),
         "run": lambda: client.run("hello", ["sleep", "30"]),
     }
-    alone = max(counted(0.5) for _ in range(3))
-    thread = threading.Thread(target=lambda: _ignoring(waits[what]), daemon=True)
-    thread.start()
-    time.sleep(0.3)
-    beside = max(counted(0.5) for _ in range(3))
-    for running in client.containers.list():
-        running.kill()
-    thread.join(20)
-    assert beside > 0.8 * alone  # P-01 asks for 0.9 on a quiet machine
+    # In turns: what else the machine does hits both alike.
+    alone, beside = [], []
+    for _ in range(3):
+        container = client.containers.run("hello", ["sleep", "30"], detach=True)
+        alone.append(counted(0.5))
+        thread = threading.Thread(target=lambda: _ignoring(waits[what]), daemon=True)
+        thread.start()
+        time.sleep(0.3)
+        beside.append(counted(0.5))
+        for running in client.containers.list():
+            running.kill()
+        thread.join(20)
+    assert max(beside) > 0.8 * max(alone)  # P-01 asks for 0.9 on a quiet machine
 
 
 def _ignoring(work):
