@@ -331,9 +331,24 @@ export class Api {
     return this.call('image.remove', request, options);
   }
 
+  /** Save images: a stream of the bytes of one archive. */
+  imageSave(request: t.ImageSave, options?: Abortable): Promise<OutputStream> {
+    return this.stream('image.save', request, options);
+  }
+
+  /** Search a registry for repositories. */
+  imageSearch(request: t.ImageSearch, options?: Abortable): Promise<t.SearchResult[]> {
+    return this.call('image.search', request, options);
+  }
+
   /** Give an image another name. */
   imageTag(request: t.ImageTag, options?: Abortable): Promise<t.Nothing> {
     return this.call('image.tag', request, options);
+  }
+
+  /** Delete a tag from a registry, or a manifest with all its tags. */
+  registryDelete(request: t.RegistryDelete, options?: Abortable): Promise<t.Nothing> {
+    return this.call('registry.delete', request, options);
   }
 
   /** Ask a registry whether it takes credentials, and keep them. */
@@ -344,6 +359,16 @@ export class Api {
   /** Forget the credentials of a registry. */
   registryLogout(request: t.RegistryLogout = {}, options?: Abortable): Promise<t.Nothing> {
     return this.call('registry.logout', request, options);
+  }
+
+  /** What refers to an image at its registry. */
+  registryReferrers(request: t.RegistryReferrers, options?: Abortable): Promise<t.Referrer[]> {
+    return this.call('registry.referrers', request, options);
+  }
+
+  /** Compare everything that is stored with its digest. */
+  systemCheck(request: t.SystemCheck = {}, options?: Abortable): Promise<t.SystemChecked> {
+    return this.call('system.check', request, options);
   }
 
   /** What the engine keeps on disk. */

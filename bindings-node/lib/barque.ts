@@ -1,5 +1,6 @@
 /** The engine: dockerode's `Docker`, in the process. */
 
+import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
   ContainerCreate,
@@ -11,10 +12,13 @@ import type {
   ImageList,
   ImageLoaded,
   ImagePull,
+  ImageSearch,
   ImagesPruned,
   ImageSummary,
   Progress,
   RegistryLoggedIn,
+  SearchResult,
+  SystemChecked,
   SystemEvents,
   SystemInfo,
   SystemPruned,
@@ -26,6 +30,7 @@ import type {
 import { Container, moment } from './container';
 import type { DocumentStream } from './documents';
 import { type Abortable, Api } from './api';
+import { type Credentials, credentials } from './credentials';
 import { errorOf } from './errors';
 import { Exec } from './exec';
 import { Image, reference } from './image';
@@ -57,8 +62,8 @@ export type Filters = Record<string, string | string[]> | string;
 export interface PullOptions extends Abortable {
   /** `os/architecture[/variant]`; else this machine's. */
   platform?: string;
-  /** Credentials; else those that `docker login` left. */
-  authconfig?: AuthConfig;
+  /** Credentials, or a function that gives them for the image's name; else those that `docker login` left. */
+  authconfig?: Credentials;
   /** When to ask the registry. */
   policy?: 'always' | 'missing' | 'never';
   /** Called with each line. */
@@ -179,13 +184,33 @@ export class Barque {
    * credentials, `policy` is `always`, `missing` (only when it is not here) or `never`.
    */
   async pull(repoTag: string, options: PullOptions = {}): Promise<Image> {
-    const request: ImagePull = { Name: repoTag };
+    const request: ImagePull = { Name: repoTag, Auth: await credentials(options.authconfig, repoTag) };
     if (options.platform) request.Platform = options.platform;
-    if (options.authconfig) request.Auth = options.authconfig;
     if (options.policy) request.Policy = options.policy;
     const stream = await this.api.imagePull(request, options);
     const pulled = await stream.wait(options.onProgress);
     return new Image(this.api, pulled.Id);
+  }
+
+  /** Save images to one archive, which docker, podman and skopeo load too: a Node stream of its bytes. */
+  async saveImages(names: string[], options: { platform?: string } & Abortable = {}): Promise<Readable> {
+    const request = { Names: names, Platform: options.platform ?? '' };
+    const stream = await this.api.stream('image.save', request, options);
+    return stream.readable('stdout');
+  }
+
+  /** Search a registry (`registry.example/term`, else Docker Hub) for repositories: at most `limit`, 25 if it is not given. */
+  async searchImages(
+    term: string,
+    options: { limit?: number; filters?: Filters; authconfig?: Credentials } & Abortable = {},
+  ): Promise<SearchResult[]> {
+    const request: ImageSearch = {
+      Term: term,
+      Limit: options.limit ?? 0,
+      Filters: filters(options.filters),
+      Auth: await credentials(options.authconfig, term),
+    };
+    return this.api.imageSearch(request, options);
   }
 
   /** Make an image of one layer from a root file system: a tar archive (a path, bytes, a stream) or a directory's path. */
@@ -308,6 +333,11 @@ export class Barque {
   /** What the engine keeps on disk. */
   df(options: Abortable = {}): Promise<DiskUsage> {
     return this.api.call('system.df', {}, options);
+  }
+
+  /** Compare everything that is stored with its digest; `repair`: put right what can be. */
+  check(options: { repair?: boolean } & Abortable = {}): Promise<SystemChecked> {
+    return this.api.call('system.check', { Repair: options.repair ?? false }, options);
   }
 
   /** `OK`, when the engine can be opened. */

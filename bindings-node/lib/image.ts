@@ -1,14 +1,16 @@
 /** An image: dockerode's `Image`. A name and nothing else, so it is never out of date. */
 
-import type { AuthConfig, HistoryRow, ImageInspect, ImagePush, ImagePushed, ImageRemoved, Progress } from './types.generated';
+import type { Readable } from 'node:stream';
+import type { HistoryRow, ImageInspect, ImagePush, ImagePushed, ImageRemoved, Progress } from './types.generated';
 import type { Abortable, Api } from './api';
+import { type Credentials, credentials } from './credentials';
 
 /** How to push. */
 export interface PushOptions extends Abortable {
   /** The tag, when the image was asked for by a name without one. */
   tag?: string;
-  /** Credentials; else those that `docker login` left. */
-  authconfig?: AuthConfig;
+  /** Credentials, or a function that gives them for the image's name; else those that `docker login` left. */
+  authconfig?: Credentials;
   /** Called with each line. */
   onProgress?: (line: Progress) => void;
 }
@@ -40,6 +42,12 @@ export class Image {
     return this.#api.call('image.history', { Name: this.name }, options);
   }
 
+  /** Save it: a Node stream of an archive's bytes. */
+  async get(options: Abortable = {}): Promise<Readable> {
+    const stream = await this.#api.stream('image.save', { Names: [this.name] }, options);
+    return stream.readable('stdout');
+  }
+
   /** Give it another name: `{ repo: 'registry/name', tag: 'v1' }`. */
   async tag(options: { repo: string; tag?: string } & Abortable): Promise<void> {
     const request = { Name: this.name, Reference: reference(options.repo, options.tag) };
@@ -48,8 +56,8 @@ export class Image {
 
   /** Bring it to its registry, which its name tells; it is there when the promise resolves. */
   async push(options: PushOptions = {}): Promise<ImagePushed> {
-    const request: ImagePush = { Name: reference(this.name, options.tag) };
-    if (options.authconfig) request.Auth = options.authconfig;
+    const name = reference(this.name, options.tag);
+    const request: ImagePush = { Name: name, Auth: await credentials(options.authconfig, name) };
     const stream = await this.#api.imagePush(request, options);
     return stream.wait(options.onProgress);
   }

@@ -23,6 +23,7 @@ export {
   type WriteFileOptions,
 } from './container';
 export { type Abortable, Api, type OperationName, type StreamName, type UnaryName } from './api';
+export type { Credentials } from './credentials';
 export { DocumentStream } from './documents';
 export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Exec, type ExecOptions, type ExecResult, type ExecStartOptions } from './exec';

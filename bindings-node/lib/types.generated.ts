@@ -1455,6 +1455,17 @@ export interface LoadedImage {
   Names: string[];
 }
 
+/** Save images to one archive. */
+export interface ImageSave {
+  /**
+   * Names, tags, digests, ids or prefixes of ids. A repository alone stands for all its tags; by an id an image is saved without
+   * a name.
+   */
+  Names?: string[];
+  /** `os/architecture[/variant]` that the images must be for; empty: any. */
+  Platform?: string;
+}
+
 /** Make an image of one layer from a root file system. */
 export interface ImageImport {
   /** A tar archive (plain, gzip or zstd) or a directory. */
@@ -1677,6 +1688,64 @@ export interface PushedTag {
   Digest: string;
   /** Size of that manifest in bytes. */
   Size: number;
+}
+
+/** Search a registry for repositories. */
+export interface ImageSearch {
+  /** What they have to do with; `registry.example/term` searches another registry than Docker Hub. */
+  Term?: string;
+  /** At most so many, 1 to 100; 0: 25. */
+  Limit?: number;
+  /** `is-official` and `is-automated` (`true` or `false`), `stars` (at least). */
+  Filters?: Record<string, string[]>;
+  /** Credentials; without them those that `docker login` left. */
+  Auth?: AuthConfig | null;
+}
+
+/** A repository that was found, as `GET /images/search` gives it. */
+export interface SearchResult {
+  /** Its name. */
+  name: string;
+  /** What its owner says of it. */
+  description: string;
+  /** How many like it. */
+  star_count: number;
+  /** Whether it is one of Docker's own. */
+  is_official: boolean;
+  /** Always false nowadays. */
+  is_automated: boolean;
+}
+
+/** Delete from a registry. */
+export interface RegistryDelete {
+  /** `NAME:TAG`: the tag alone, if the registry can do that. `NAME@DIGEST`: the manifest, with all its tags. */
+  Name?: string;
+  /** Credentials; without them those that `docker login` left. */
+  Auth?: AuthConfig | null;
+}
+
+/** Ask a registry what refers to an image. */
+export interface RegistryReferrers {
+  /** Name with tag or digest; without either: `latest`. */
+  Name?: string;
+  /** Only those of this kind; empty: all. */
+  ArtifactType?: string;
+  /** Credentials; without them those that `docker login` left. */
+  Auth?: AuthConfig | null;
+}
+
+/** What refers to an image: a signature, an attestation, a list of parts. */
+export interface Referrer {
+  /** Digest of its manifest. */
+  Digest: string;
+  /** What kind of document that is. */
+  MediaType: string;
+  /** What it is: `application/vnd.dev.cosign.artifact.sig.v1+json`. */
+  ArtifactType: string;
+  /** Size of the manifest in bytes. */
+  Size: number;
+  /** What its maker says of it. */
+  Annotations: Record<string, string>;
 }
 
 /** Log in to a registry. */
@@ -1970,6 +2039,38 @@ export interface SystemVersion {
   KernelVersion: string;
 }
 
+/** Compare everything that is stored with its digest. */
+export interface SystemCheck {
+  /** Put right what can be: layers from their blobs, files that nothing refers to, the index for other programs. */
+  Repair?: boolean;
+}
+
+/** What was compared, and what is wrong. */
+export interface SystemChecked {
+  /** Blobs that were read and hashed. */
+  Blobs: number;
+  /** Layers that were unpacked again and compared. */
+  Layers: number;
+  /** Images whose documents were read. */
+  Images: number;
+  /** What is wrong. Empty: nothing. */
+  Problems: CheckProblem[];
+}
+
+/** Something that is not as it should be. */
+export interface CheckProblem {
+  /** `record`, `blob`, `layer`, `image`, `stray` or `index`. */
+  Kind: string;
+  /** Which one: a digest, or a path in the engine root. */
+  Id: string;
+  /** What is wrong with it, and the remedy. */
+  Problem: string;
+  /** Ids of the images that it belongs to. */
+  Images: string[];
+  /** It was put right. */
+  Repaired: boolean;
+}
+
 /** What the engine keeps on disk, in the words of `GET /system/df`. */
 export interface DiskUsage {
   /** Bytes of all layers. */
@@ -2139,9 +2240,14 @@ export interface Operations {
   'image.pull': { request: ImagePull; answer: ImagePulled; kind: 'stream' };
   'image.push': { request: ImagePush; answer: ImagePushed; kind: 'stream' };
   'image.remove': { request: ImageRemove; answer: ImageRemoved[]; kind: 'unary' };
+  'image.save': { request: ImageSave; answer: Nothing; kind: 'stream' };
+  'image.search': { request: ImageSearch; answer: SearchResult[]; kind: 'unary' };
   'image.tag': { request: ImageTag; answer: Nothing; kind: 'unary' };
+  'registry.delete': { request: RegistryDelete; answer: Nothing; kind: 'unary' };
   'registry.login': { request: RegistryLogin; answer: RegistryLoggedIn; kind: 'unary' };
   'registry.logout': { request: RegistryLogout; answer: Nothing; kind: 'unary' };
+  'registry.referrers': { request: RegistryReferrers; answer: Referrer[]; kind: 'unary' };
+  'system.check': { request: SystemCheck; answer: SystemChecked; kind: 'unary' };
   'system.df': { request: Nothing; answer: DiskUsage; kind: 'unary' };
   'system.events': { request: SystemEvents; answer: EventMessage; kind: 'stream' };
   'system.info': { request: Nothing; answer: SystemInfo; kind: 'unary' };

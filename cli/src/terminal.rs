@@ -74,6 +74,11 @@ pub(crate) fn is_input() -> bool {
     nix::unistd::isatty(io::stdin()).unwrap_or(false)
 }
 
+/// Whether standard output is a terminal.
+pub(crate) fn is_output() -> bool {
+    nix::unistd::isatty(io::stdout()).unwrap_or(false)
+}
+
 /// Rows and columns of the terminal that standard output is on, if it is on one that has a size.
 pub(crate) fn size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(io::stdout().as_fd()).ok()?;

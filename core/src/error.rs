@@ -64,6 +64,15 @@ impl Error {
         self
     }
 
+    /// Name the file, or whatever else it was read from, before the message.
+    #[must_use]
+    pub(crate) fn of_input(mut self, name: &str) -> Error {
+        if !self.0.message.contains(name) {
+            self.0.message = format!("{name}: {}", self.0.message);
+        }
+        self
+    }
+
     /// Keep the error underneath. Its text is not repeated in the message: [`Error::causes`] tells it.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

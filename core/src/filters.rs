@@ -39,6 +39,11 @@ impl Cleanup {
     pub(crate) fn admits(&self, created: i64, labels: &BTreeMap<String, String>) -> bool {
         self.until.is_none_or(|until| created < until) && self.labels.admit(labels)
     }
+
+    /// The same of a thing whose labels are not known: it cannot be said that it is meant when they are asked for.
+    pub(crate) fn admits_unread(&self, created: i64) -> bool {
+        self.labels.is_empty() && self.admits(created, &BTreeMap::new())
+    }
 }
 
 /// The one truth value of a filter; `None`: it has none.
@@ -83,6 +88,10 @@ impl Labels {
             "label!" => self.without.extend(labels),
             _ => self.with.extend(labels),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.with.is_empty() && self.without.is_empty()
     }
 
     /// Whether these are labels of a thing that is meant.

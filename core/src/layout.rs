@@ -71,6 +71,16 @@ impl Layout {
         self.root.join("ingest")
     }
 
+    /// Says that the root is an OCI image layout.
+    pub(crate) fn oci_layout(&self) -> PathBuf {
+        self.root.join("oci-layout")
+    }
+
+    /// Its images, for other programs: made from the record.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("index.json")
+    }
+
     /// Locked while content gets or loses its name.
     pub(crate) fn content_lock(&self) -> PathBuf {
         self.root.join("content.lock")

@@ -14,7 +14,7 @@ use crate::Engine;
 use crate::container::{self, Look};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::image::publish;
+use crate::image::{index, publish};
 use crate::store::{Durability, Intent, Owner, lease};
 use crate::{sys, volume};
 
@@ -84,14 +84,14 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
 }
 
 /// What processes that died had begun: content to be published or removed, containers held still for a commit. And images that
-/// were only kept for containers.
+/// were only kept for containers, and the index that other programs read.
 fn finish_intents(engine: &Engine) -> Result<()> {
-    let (mut intents, hidden) = engine.store().read(|connection| {
+    let (mut intents, hidden, stale) = engine.store().read(|connection| {
         let hidden: Vec<String> = connection
             .prepare_cached("SELECT id FROM images WHERE hidden = 1")?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        Ok((Intent::all(connection)?, hidden))
+        Ok((Intent::all(connection)?, hidden, index::is_stale(connection)?))
     })?;
     intents.retain(|intent| !intent.owner.is_alive());
     if !intents.is_empty() {
@@ -106,7 +106,9 @@ fn finish_intents(engine: &Engine) -> Result<()> {
             intents.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))
         })?;
     }
-    hidden.iter().try_for_each(|image| engine.images().release(image))
+    hidden.iter().try_for_each(|image| engine.images().release(image))?;
+    // Whoever changed a name just now writes the index, too; two who do it do no harm.
+    if stale { index::bring_up_to_date(engine) } else { Ok(()) }
 }
 
 /// Whether everything has to be looked at: the file that says in which boot that was done is from another one, or gone.

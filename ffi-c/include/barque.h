@@ -903,6 +903,27 @@ int barque_image_import(const barque_engine *engine,
                         char **out,
                         barque_error **err);
 
+/**
+ * Save images to one archive, which docker, podman and skopeo load too. `request` is an ImageSave document: "Names", "Platform".
+ *
+ * The stream gives the archive's bytes (BARQUE_CHANNEL_STDOUT); only when it ends without an error is the archive whole.
+ */
+int barque_image_save(const barque_engine *engine,
+                      const char *request,
+                      const barque_cancel *cancel,
+                      barque_stream **out,
+                      barque_error **err);
+
+/**
+ * Search a registry for repositories. `request` is an ImageSearch document: "Term", "Limit", "Filters", "Auth"; `*out` becomes an
+ * array of SearchResult.
+ */
+int barque_image_search(const barque_engine *engine,
+                        const char *request,
+                        const barque_cancel *cancel,
+                        char **out,
+                        barque_error **err);
+
 /** List images: `request` is an ImageList document, NULL for all with a name; `*out` becomes an array of ImageSummary. */
 int barque_image_list(const barque_engine *engine,
                       const char *request,
@@ -953,6 +974,22 @@ int barque_image_prune(const barque_engine *engine,
                        const barque_cancel *cancel,
                        char **out,
                        barque_error **err);
+
+/** Delete from a registry a tag, or by digest a manifest with all its tags. `request` is a RegistryDelete document: "Name", "Auth". */
+int barque_registry_delete(const barque_engine *engine,
+                           const char *request,
+                           const barque_cancel *cancel,
+                           barque_error **err);
+
+/**
+ * What refers to an image at its registry: signatures, attestations. `request` is a RegistryReferrers document: "Name",
+ * "ArtifactType", "Auth"; `*out` becomes an array of Referrer.
+ */
+int barque_registry_referrers(const barque_engine *engine,
+                              const char *request,
+                              const barque_cancel *cancel,
+                              char **out,
+                              barque_error **err);
 
 /**
  * Ask a registry whether it takes credentials, and keep them as the docker command does. `request` is a RegistryLogin document:
@@ -1005,6 +1042,16 @@ int barque_system_df(const barque_engine *engine,
  * tag; `*out` becomes a SystemPruned.
  */
 int barque_system_prune(const barque_engine *engine,
+                        const char *request,
+                        const barque_cancel *cancel,
+                        char **out,
+                        barque_error **err);
+
+/**
+ * Compare everything that is stored with its digest. `request` is a SystemCheck document ("Repair"), NULL to look only; `*out` becomes
+ * a SystemChecked. That something is wrong is no error: it is in the document.
+ */
+int barque_system_check(const barque_engine *engine,
                         const char *request,
                         const barque_cancel *cancel,
                         char **out,

@@ -109,6 +109,39 @@ pub extern "C" fn barque_image_import(
     })
 }
 
+/// Save images to one archive, which docker, podman and skopeo load too. `request` is an ImageSave document: "Names", "Platform".
+///
+/// The stream gives the archive's bytes (BARQUE_CHANNEL_STDOUT); only when it ends without an error is the archive whole.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_image_save(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut barque_stream,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::stream(engine, "image.save", request, cancel, out)
+    })
+}
+
+/// Search a registry for repositories. `request` is an ImageSearch document: "Term", "Limit", "Filters", "Auth"; `*out` becomes an
+/// array of SearchResult.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_image_search(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::document(engine, "image.search", request, cancel, out)
+    })
+}
+
 /// List images: `request` is an ImageList document, NULL for all with a name; `*out` becomes an array of ImageSummary.
 #[unsafe(no_mangle)]
 pub extern "C" fn barque_image_list(

@@ -11,6 +11,37 @@ use crate::engine::barque_engine;
 use crate::error::{BARQUE_OK, barque_error};
 use crate::text;
 
+/// Delete from a registry a tag, or by digest a manifest with all its tags. `request` is a RegistryDelete document: "Name", "Auth".
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_registry_delete(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        call.engine.call("registry.delete", text::required(request, "request")?)?;
+        Ok(BARQUE_OK)
+    })
+}
+
+/// What refers to an image at its registry: signatures, attestations. `request` is a RegistryReferrers document: "Name",
+/// "ArtifactType", "Auth"; `*out` becomes an array of Referrer.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_registry_referrers(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::document(engine, "registry.referrers", request, cancel, out)
+    })
+}
+
 /// Ask a registry whether it takes credentials, and keep them as the docker command does. `request` is a RegistryLogin document:
 /// "Auth", "CheckOnly"; `*out` becomes a RegistryLoggedIn: Status, ServerAddress, Kept.
 #[unsafe(no_mangle)]

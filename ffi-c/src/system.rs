@@ -69,3 +69,16 @@ pub extern "C" fn barque_system_prune(
 ) -> c_int {
     boundary::run(err, || call::document(engine, "system.prune", request, cancel, out))
 }
+
+/// Compare everything that is stored with its digest. `request` is a SystemCheck document ("Repair"), NULL to look only; `*out` becomes
+/// a SystemChecked. That something is wrong is no error: it is in the document.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_system_check(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "system.check", request, cancel, out))
+}

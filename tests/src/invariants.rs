@@ -32,6 +32,7 @@ pub fn violations(sandbox: &Sandbox) -> Vec<String> {
     let containers = record::containers(sandbox, &mut wrong);
     record::check_database(sandbox, &mut wrong);
     record::check_blobs(sandbox, &mut wrong);
+    record::check_index(sandbox, &mut wrong);
     record::check_layers(sandbox, &mut wrong);
     record::check_volumes(sandbox, &mut wrong);
     record::check_temporary(sandbox, &mut wrong);

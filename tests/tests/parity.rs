@@ -158,9 +158,14 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("image.pull", &["pull"]),
     ("image.push", &["push"]),
     ("image.remove", &["rmi"]),
+    ("image.save", &["save"]),
+    ("image.search", &["search"]),
     ("image.tag", &["tag"]),
+    ("registry.delete", &["registry", "delete"]),
     ("registry.login", &["login"]),
     ("registry.logout", &["logout"]),
+    ("registry.referrers", &["registry", "referrers"]),
+    ("system.check", &["system", "check"]),
     ("system.df", &["system", "df"]),
     ("system.events", &["events"]),
     ("system.info", &["info"]),
@@ -189,7 +194,8 @@ fn every_operation_has_its_command() {
         // docker's long forms, `docker container rm`, `docker image ls`.
         let (noun, verb) = operation.name.split_once('.').expect("noun.verb");
         let long = match (noun, verb) {
-            ("system" | "registry", _) => continue,
+            // Docker has a search of images at its top only.
+            ("system" | "registry", _) | ("image", "search") => continue,
             ("exec", _) => ["container", "exec"],
             ("archive" | "file", _) => ["container", "cp"],
             ("container" | "image" | "volume", "list") => [noun, "ls"],

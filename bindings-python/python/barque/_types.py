@@ -2000,6 +2000,17 @@ class LoadedImage(TypedDict):
     """Names it has now."""
 
 
+class ImageSave(TypedDict, total=False):
+    """Save images to one archive."""
+
+    Names: list[str]
+    """Names, tags, digests, ids or prefixes of ids. A repository alone stands for all its tags; by an id an image is saved without
+    a name."""
+
+    Platform: str
+    """`os/architecture[/variant]` that the images must be for; empty: any."""
+
+
 class ImageImport(TypedDict, total=False):
     """Make an image of one layer from a root file system."""
 
@@ -2289,6 +2300,83 @@ class PushedTag(TypedDict):
 
     Size: int
     """Size of that manifest in bytes."""
+
+
+class ImageSearch(TypedDict, total=False):
+    """Search a registry for repositories."""
+
+    Term: str
+    """What they have to do with; `registry.example/term` searches another registry than Docker Hub."""
+
+    Limit: int
+    """At most so many, 1 to 100; 0: 25."""
+
+    Filters: dict[str, list[str]]
+    """`is-official` and `is-automated` (`true` or `false`), `stars` (at least)."""
+
+    Auth: AuthConfig | None
+    """Credentials; without them those that `docker login` left."""
+
+
+class SearchResult(TypedDict):
+    """A repository that was found, as `GET /images/search` gives it."""
+
+    name: str
+    """Its name."""
+
+    description: str
+    """What its owner says of it."""
+
+    star_count: int
+    """How many like it."""
+
+    is_official: bool
+    """Whether it is one of Docker's own."""
+
+    is_automated: bool
+    """Always false nowadays."""
+
+
+class RegistryDelete(TypedDict, total=False):
+    """Delete from a registry."""
+
+    Name: str
+    """`NAME:TAG`: the tag alone, if the registry can do that. `NAME@DIGEST`: the manifest, with all its tags."""
+
+    Auth: AuthConfig | None
+    """Credentials; without them those that `docker login` left."""
+
+
+class RegistryReferrers(TypedDict, total=False):
+    """Ask a registry what refers to an image."""
+
+    Name: str
+    """Name with tag or digest; without either: `latest`."""
+
+    ArtifactType: str
+    """Only those of this kind; empty: all."""
+
+    Auth: AuthConfig | None
+    """Credentials; without them those that `docker login` left."""
+
+
+class Referrer(TypedDict):
+    """What refers to an image: a signature, an attestation, a list of parts."""
+
+    Digest: str
+    """Digest of its manifest."""
+
+    MediaType: str
+    """What kind of document that is."""
+
+    ArtifactType: str
+    """What it is: `application/vnd.dev.cosign.artifact.sig.v1+json`."""
+
+    Size: int
+    """Size of the manifest in bytes."""
+
+    Annotations: dict[str, str]
+    """What its maker says of it."""
 
 
 class RegistryLogin(TypedDict, total=False):
@@ -2687,6 +2775,48 @@ class SystemVersion(TypedDict):
     """Kernel release."""
 
 
+class SystemCheck(TypedDict, total=False):
+    """Compare everything that is stored with its digest."""
+
+    Repair: bool
+    """Put right what can be: layers from their blobs, files that nothing refers to, the index for other programs."""
+
+
+class SystemChecked(TypedDict):
+    """What was compared, and what is wrong."""
+
+    Blobs: int
+    """Blobs that were read and hashed."""
+
+    Layers: int
+    """Layers that were unpacked again and compared."""
+
+    Images: int
+    """Images whose documents were read."""
+
+    Problems: list[CheckProblem]
+    """What is wrong. Empty: nothing."""
+
+
+class CheckProblem(TypedDict):
+    """Something that is not as it should be."""
+
+    Kind: str
+    """`record`, `blob`, `layer`, `image`, `stray` or `index`."""
+
+    Id: str
+    """Which one: a digest, or a path in the engine root."""
+
+    Problem: str
+    """What is wrong with it, and the remedy."""
+
+    Images: list[str]
+    """Ids of the images that it belongs to."""
+
+    Repaired: bool
+    """It was put right."""
+
+
 class DiskUsage(TypedDict):
     """What the engine keeps on disk, in the words of `GET /system/df`."""
 
@@ -2854,6 +2984,7 @@ __all__ = [
     "BindOptionsInspect",
     "BlkioStatEntry",
     "BlkioStats",
+    "CheckProblem",
     "ContainerAttach",
     "ContainerCommit",
     "ContainerConfig",
@@ -2933,6 +3064,8 @@ __all__ = [
     "ImageRef",
     "ImageRemove",
     "ImageRemoved",
+    "ImageSave",
+    "ImageSearch",
     "ImageSummary",
     "ImageTag",
     "ImagesPruned",
@@ -2954,15 +3087,21 @@ __all__ = [
     "Progress",
     "ProgressDetail",
     "PushedTag",
+    "Referrer",
+    "RegistryDelete",
     "RegistryLoggedIn",
     "RegistryLogin",
     "RegistryLogout",
+    "RegistryReferrers",
     "RestartPolicy",
     "RestartPolicyInspect",
     "RootFs",
+    "SearchResult",
     "StatsResponse",
     "SummaryHostConfig",
     "SummaryNetworks",
+    "SystemCheck",
+    "SystemChecked",
     "SystemEvents",
     "SystemInfo",
     "SystemPrune",

@@ -250,9 +250,21 @@ class Api:
         """Remove a name, or an image."""
         return cast("list[t.ImageRemoved]", self.call("image.remove", request))
 
+    def image_save(self, request: t.ImageSave) -> Stream:
+        """Save images: a stream of the bytes of one archive."""
+        return self.stream("image.save", request)
+
+    def image_search(self, request: t.ImageSearch) -> list[t.SearchResult]:
+        """Search a registry for repositories."""
+        return cast("list[t.SearchResult]", self.call("image.search", request))
+
     def image_tag(self, request: t.ImageTag) -> None:
         """Give an image another name."""
         self.call("image.tag", request)
+
+    def registry_delete(self, request: t.RegistryDelete) -> None:
+        """Delete a tag from a registry, or a manifest with all its tags."""
+        self.call("registry.delete", request)
 
     def registry_login(self, request: t.RegistryLogin) -> t.RegistryLoggedIn:
         """Ask a registry whether it takes credentials, and keep them."""
@@ -261,6 +273,14 @@ class Api:
     def registry_logout(self, request: t.RegistryLogout) -> None:
         """Forget the credentials of a registry."""
         self.call("registry.logout", request)
+
+    def registry_referrers(self, request: t.RegistryReferrers) -> list[t.Referrer]:
+        """What refers to an image at its registry."""
+        return cast("list[t.Referrer]", self.call("registry.referrers", request))
+
+    def system_check(self, request: Optional[t.SystemCheck] = None) -> t.SystemChecked:
+        """Compare everything that is stored with its digest."""
+        return cast("t.SystemChecked", self.call("system.check", request))
 
     def system_df(self) -> t.DiskUsage:
         """What the engine keeps on disk."""

@@ -177,6 +177,10 @@ class Client(Closing):
         """
         return self.api.system_prune(prune_document(all, volumes, filters, dry_run))
 
+    def check(self, repair: bool = False) -> t.SystemChecked:
+        """Compare everything that is stored with its digest; `repair`: put right what can be."""
+        return self.api.system_check({"Repair": repair})
+
     def ping(self) -> bool:
         """Whether the engine's record can be read."""
         self.api.system_version()

@@ -1,6 +1,7 @@
 //! The verbs, one a file, and the way to them.
 
 mod attach;
+mod check;
 mod commit;
 mod completion;
 mod cp;
@@ -26,11 +27,14 @@ mod prune;
 mod ps;
 mod pull;
 mod push;
+mod registry;
 mod rename;
 mod restart;
 mod rm;
 mod rmi;
 mod run;
+mod save;
+mod search;
 mod start;
 mod stats;
 mod stop;
@@ -77,6 +81,8 @@ pub(crate) const TOP: &[&Verb] = &[
     &rm::VERB,
     &rmi::VERB,
     &run::VERB,
+    &save::VERB,
+    &search::VERB,
     &start::VERB,
     &stats::VERB,
     &stop::VERB,
@@ -141,13 +147,20 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["pull"], &pull::VERB),
             (&["push"], &push::VERB),
             (&["rm", "remove"], &rmi::VERB),
+            (&["save"], &save::VERB),
             (&["tag"], &tag::VERB),
         ],
+    },
+    Group {
+        name: "registry",
+        about: "Manage what registries have",
+        verbs: &[(&["delete"], &registry::DELETE), (&["referrers"], &registry::REFERRERS)],
     },
     Group {
         name: "system",
         about: "Manage barque",
         verbs: &[
+            (&["check"], &check::VERB),
             (&["df"], &df::VERB),
             (&["events"], &events::VERB),
             (&["info"], &info::VERB),

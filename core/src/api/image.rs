@@ -46,6 +46,17 @@ pub struct LoadedImage {
     pub names: Vec<String>,
 }
 
+/// Save images to one archive.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImageSave {
+    /// Names, tags, digests, ids or prefixes of ids. A repository alone stands for all its tags; by an id an image is saved without
+    /// a name.
+    pub names: Vec<String>,
+    /// `os/architecture[/variant]` that the images must be for; empty: any.
+    pub platform: String,
+}
+
 /// Make an image of one layer from a root file system.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]

@@ -65,7 +65,12 @@ const LONG: &[&str] = &[
     "image.import",
     "image.load",
     "image.prune",
+    "image.save",
+    "image.search",
+    "registry.delete",
     "registry.login",
+    "registry.referrers",
+    "system.check",
     "system.prune",
     "volume.prune",
 ];
@@ -244,14 +249,29 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("image.remove", ImageRemove => Vec<ImageRemoved>, "0.1.0", |engine, request| {
         engine.images().remove(&request)
     }),
+    stream!("image.save", ImageSave => Nothing, "0.1.0", |engine, request| {
+        engine.images().save(&request)
+    }),
+    unary!("image.search", ImageSearch => Vec<SearchResult>, "0.1.0", |engine, request| {
+        engine.images().search(&request)
+    }),
     unary!("image.tag", ImageTag => Nothing, "0.1.0", |engine, request| {
         engine.images().tag(&request).map(|()| Nothing {})
+    }),
+    unary!("registry.delete", RegistryDelete => Nothing, "0.1.0", |engine, request| {
+        engine.registries().delete(&request).map(|()| Nothing {})
     }),
     unary!("registry.login", RegistryLogin => RegistryLoggedIn, "0.1.0", |engine, request| {
         engine.registries().login(&request)
     }),
     unary!("registry.logout", RegistryLogout => Nothing, "0.1.0", |engine, request| {
         engine.registries().logout(&request).map(|()| Nothing {})
+    }),
+    unary!("registry.referrers", RegistryReferrers => Vec<Referrer>, "0.1.0", |engine, request| {
+        engine.registries().referrers(&request)
+    }),
+    unary!("system.check", SystemCheck => SystemChecked, "0.1.0", |engine, request| {
+        engine.check(&request)
     }),
     unary!("system.df", Nothing => DiskUsage, "0.1.0", |engine, _| engine.disk_usage()),
     stream!("system.events", SystemEvents => EventMessage, "0.1.0", |engine, request| {

@@ -1,5 +1,6 @@
 //! Documents about registries: what passes between them and the engine, and how it goes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,85 @@ pub struct PushedTag {
     pub digest: String,
     /// Size of that manifest in bytes.
     pub size: i64,
+}
+
+/// Search a registry for repositories.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImageSearch {
+    /// What they have to do with; `registry.example/term` searches another registry than Docker Hub.
+    pub term: String,
+    /// At most so many, 1 to 100; 0: 25.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub limit: i64,
+    /// `is-official` and `is-automated` (`true` or `false`), `stars` (at least).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Credentials; without them those that `docker login` left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+}
+
+/// A repository that was found, as `GET /images/search` gives it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SearchResult {
+    /// Its name.
+    #[serde(rename = "name")]
+    pub name: String,
+    /// What its owner says of it.
+    #[serde(rename = "description")]
+    pub description: String,
+    /// How many like it.
+    #[serde(rename = "star_count")]
+    pub star_count: i64,
+    /// Whether it is one of Docker's own.
+    #[serde(rename = "is_official")]
+    pub is_official: bool,
+    /// Always false nowadays.
+    #[serde(rename = "is_automated")]
+    pub is_automated: bool,
+}
+
+/// Delete from a registry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct RegistryDelete {
+    /// `NAME:TAG`: the tag alone, if the registry can do that. `NAME@DIGEST`: the manifest, with all its tags.
+    pub name: String,
+    /// Credentials; without them those that `docker login` left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+}
+
+/// Ask a registry what refers to an image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct RegistryReferrers {
+    /// Name with tag or digest; without either: `latest`.
+    pub name: String,
+    /// Only those of this kind; empty: all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
+    /// Credentials; without them those that `docker login` left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthConfig>,
+}
+
+/// What refers to an image: a signature, an attestation, a list of parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Referrer {
+    /// Digest of its manifest.
+    pub digest: String,
+    /// What kind of document that is.
+    pub media_type: String,
+    /// What it is: `application/vnd.dev.cosign.artifact.sig.v1+json`.
+    pub artifact_type: String,
+    /// Size of the manifest in bytes.
+    pub size: i64,
+    /// What its maker says of it.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Log in to a registry.

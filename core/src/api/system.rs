@@ -100,6 +100,44 @@ pub struct SystemVersion {
     pub kernel_version: String,
 }
 
+/// Compare everything that is stored with its digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct SystemCheck {
+    /// Put right what can be: layers from their blobs, files that nothing refers to, the index for other programs.
+    pub repair: bool,
+}
+
+/// What was compared, and what is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SystemChecked {
+    /// Blobs that were read and hashed.
+    pub blobs: u64,
+    /// Layers that were unpacked again and compared.
+    pub layers: u64,
+    /// Images whose documents were read.
+    pub images: u64,
+    /// What is wrong. Empty: nothing.
+    pub problems: Vec<CheckProblem>,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct CheckProblem {
+    /// `record`, `blob`, `layer`, `image`, `stray` or `index`.
+    pub kind: String,
+    /// Which one: a digest, or a path in the engine root.
+    pub id: String,
+    /// What is wrong with it, and the remedy.
+    pub problem: String,
+    /// Ids of the images that it belongs to.
+    pub images: Vec<String>,
+    /// It was put right.
+    pub repaired: bool,
+}
+
 /// What the engine keeps on disk, in the words of `GET /system/df`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

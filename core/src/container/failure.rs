@@ -6,6 +6,11 @@ use crate::error::{Error, ErrorKind};
 
 /// The failure as an error about the container `id`.
 pub(super) fn error(failure: &Failure, id: &str) -> Error {
+    plain(failure).about("container", id)
+}
+
+/// The failure as an error.
+pub(crate) fn plain(failure: &Failure) -> Error {
     let error = match failure.class {
         FailureClass::Invalid => Error::invalid(&failure.message),
         FailureClass::CommandNotFound => {
@@ -23,9 +28,8 @@ pub(super) fn error(failure: &Failure, id: &str) -> Error {
         FailureClass::Conflict => Error::new(ErrorKind::Conflict, &failure.message),
         FailureClass::Abandoned => Error::new(ErrorKind::Cancelled, &failure.message),
     };
-    let error = match failure.errno {
+    match failure.errno {
         Some(errno) => error.with_errno(errno),
         None => error,
-    };
-    error.about("container", id)
+    }
 }

@@ -11,7 +11,7 @@ mod create;
 mod diff;
 mod exec;
 mod export;
-mod failure;
+pub(crate) mod failure;
 mod files;
 mod filter;
 mod init_layer;

@@ -66,7 +66,7 @@ impl Bench {
         std::fs::write(layout.blobs().join(&id), config).unwrap();
         let (id, chain) = (format!("sha256:{id}"), format!("sha256:{chain}"));
         let rows = |t: &rusqlite::Transaction<'_>| {
-            t.execute("INSERT INTO blobs VALUES (?1, 1)", [&id])?;
+            t.execute("INSERT INTO blobs (digest, size) VALUES (?1, 1)", [&id])?;
             t.execute("INSERT INTO layers VALUES (?1, ?1, NULL, 1, 0, 0)", [&chain])?;
             t.execute(
                 "INSERT INTO images (id, manifest, created, size, loaded) VALUES (?1, ?1, 0, 1, 0)",

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use super::digest::Digest;
+use super::config::ImageConfig;
+use super::digest::{Digest, Hasher};
 use super::json;
+use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 
@@ -16,26 +18,59 @@ pub(super) fn path(layout: &Layout, digest: &Digest) -> PathBuf {
 
 /// A small document (manifest, configuration) as it was stored.
 pub(super) fn read(layout: &Layout, digest: &Digest) -> Result<Vec<u8>> {
-    let path = path(layout, digest);
-    let damaged = |why: String| {
-        Error::new(ErrorKind::Corrupt, format!("blob {digest} {why}; load or pull its image again"))
-            .with_reason("damaged_blob")
-    };
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(damaged("is missing".into()));
-        }
-        Err(error) => return Err(Error::system(format!("open {}", path.display()), error)),
-    };
     let mut bytes = Vec::new();
-    file.take(json::MAX_SIZE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::system(format!("read {}", path.display()), error))?;
+    open(layout, digest)?.take(json::MAX_SIZE + 1).read_to_end(&mut bytes).map_err(|error| {
+        Error::system(format!("read {}", path(layout, digest).display()), error)
+    })?;
     if Digest::of(&bytes) != *digest {
-        return Err(damaged("is damaged".into()));
+        return Err(damaged(digest, "is damaged"));
     }
     Ok(bytes)
+}
+
+/// The configuration of an image; `None`: it is damaged.
+pub(super) fn config(layout: &Layout, id: &Digest) -> Result<Option<ImageConfig>> {
+    match read(layout, id).and_then(|bytes| ImageConfig::parse(&bytes)) {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        config => config.map(Some),
+    }
+}
+
+/// A blob to be read.
+pub(super) fn open(layout: &Layout, digest: &Digest) -> Result<File> {
+    let path = path(layout, digest);
+    match File::open(&path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(damaged(digest, "is missing"))
+        }
+        Err(error) => Err(Error::system(format!("open {}", path.display()), error)),
+    }
+}
+
+/// Read a blob to its end and compare it with its digest and size.
+pub(super) fn verify(engine: &Engine, digest: &Digest, size: i64) -> Result<()> {
+    let layout = engine.layout();
+    let mut file = open(layout, digest)?;
+    let failed = |error| Error::system(format!("read {}", path(layout, digest).display()), error);
+    if i64::try_from(file.metadata().map_err(failed)?.len()) != Ok(size) {
+        return Err(damaged(digest, "has another size than it should have"));
+    }
+    let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 256 << 10]);
+    loop {
+        engine.canceller().check()?;
+        match file.read(&mut buffer).map_err(failed)? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+    if hasher.finish() == *digest { Ok(()) } else { Err(damaged(digest, "is damaged")) }
+}
+
+/// A blob that is not what was stored.
+pub(super) fn damaged(digest: &Digest, why: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("blob {digest} {why}; load or pull its image again"))
+        .with_reason("damaged_blob")
 }
 
 /// The first bytes of a blob, by which its compression is told.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use barque_monitor::tar::{Entry, Kind, Time, Writer};
 use serde_json::json;
 
 use super::Images;
@@ -14,7 +15,6 @@ use super::content::Content;
 use super::digest::Digest;
 use super::hashing::Hashing;
 use super::manifest::Platform;
-use super::publish;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ use crate::store::lease::Lease;
 const NAMES: [&str; 2] = ["docker.io/library/hello:latest", "docker.io/barque/hello:latest"];
 
 /// When it was made, seconds since 1970: the day of the first release, so that it is the same everywhere.
-const CREATED: u64 = 1_795_478_400;
+const CREATED: i64 = 1_795_478_400;
 const CREATED_TEXT: &str = "2026-11-24T00:00:00Z";
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n";
@@ -48,13 +48,13 @@ impl Images<'_> {
         };
         let config = config(digest);
         let mut staging = Staging::new(self.engine, &lease);
-        let image = staging.image(Found {
+        let found = Found {
             names: vec![name.clone()],
             config,
             manifest: None,
             layers: vec![(content, None)],
-        })?;
-        publish::publish(self.engine, &lease, &staging.finish(), &[image])
+        };
+        staging.publish(&[found]).map(drop)
     }
 }
 
@@ -75,7 +75,7 @@ fn config(layer: &Digest) -> Vec<u8> {
 
 /// Write the layer as a tar archive.
 fn write_layer(path: &Path) -> io::Result<Content> {
-    let mut archive = tar::Builder::new(Hashing::new(File::create_new(path)?));
+    let mut archive = Writer::new(Hashing::new(File::create_new(path)?));
     for (directory, mode) in [
         ("bin/", 0o755),
         ("dev/", 0o755),
@@ -85,30 +85,26 @@ fn write_layer(path: &Path) -> io::Result<Content> {
         ("sys/", 0o755),
         ("tmp/", 0o1777),
     ] {
-        let mut header = header(tar::EntryType::Directory, mode, 0);
-        archive.append_data(&mut header, directory, io::empty())?;
+        archive.begin(&entry(directory, Kind::Directory, mode))?;
     }
-    for (file, content) in [("etc/group", GROUP), ("etc/passwd", PASSWD)] {
-        let mut header = header(tar::EntryType::Regular, 0o644, content.len());
-        archive.append_data(&mut header, file, content.as_bytes())?;
+    for (file, mode, content) in [
+        ("etc/group", 0o644, GROUP.as_bytes()),
+        ("etc/passwd", 0o644, PASSWD.as_bytes()),
+        ("bin/barque", 0o755, monitor_image::BYTES),
+    ] {
+        let size = content.len() as u64;
+        archive.begin(&Entry { size, ..entry(file, Kind::File, mode) })?;
+        archive.data(content)?;
     }
-    let mut program = header(tar::EntryType::Regular, 0o755, monitor_image::BYTES.len());
-    archive.append_data(&mut program, "bin/barque", monitor_image::BYTES)?;
     for applet in barque_monitor::applet::names() {
-        let mut link = header(tar::EntryType::Symlink, 0o777, 0);
-        archive.append_link(&mut link, format!("bin/{applet}"), "barque")?;
+        let link = entry(&format!("bin/{applet}"), Kind::SymbolicLink, 0o777);
+        archive.begin(&Entry { link: b"barque".to_vec(), ..link })?;
     }
-    let Hashing { hasher, count: size, .. } = archive.into_inner()?;
+    let Hashing { hasher, count: size, .. } = archive.finish()?;
     Ok(Content::Spooled { path: path.to_owned(), digest: hasher.finish(), size })
 }
 
-fn header(kind: tar::EntryType, mode: u32, size: usize) -> tar::Header {
-    let mut header = tar::Header::new_ustar();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size as u64);
-    header.set_mtime(CREATED);
-    header.set_uid(0);
-    header.set_gid(0);
-    header
+fn entry(path: &str, kind: Kind, mode: u32) -> Entry {
+    let mtime = Time { seconds: CREATED, nanoseconds: 0 };
+    Entry { path: path.as_bytes().to_vec(), kind, mode, mtime, ..Entry::default() }
 }

@@ -10,9 +10,9 @@ use super::blob;
 use super::config::{History, ImageConfig, RunConfig};
 use super::content::{Content, patient};
 use super::digest::Digest;
+use super::instruction;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
-use super::{instruction, publish};
 use crate::Engine;
 use crate::api::{ContainerCommit, ContainerConfig, ImageCreated};
 use crate::error::{Error, Result};
@@ -105,14 +105,9 @@ impl<'a> Commit<'a> {
         let config = serde_json::to_vec(&self.config)
             .map_err(|error| Error::internal("write a configuration").because(error))?;
         let mut staging = Staging::new(self.engine, &self.lease);
-        let image = staging.image(Found {
-            names: self.names,
-            config,
-            manifest: None,
-            layers: self.below,
-        })?;
-        let id = image.id.as_str().to_owned();
-        publish::publish(self.engine, &self.lease, &staging.finish(), &[image])?;
+        let found = Found { names: self.names, config, manifest: None, layers: self.below };
+        let images = staging.publish(&[found])?;
+        let id = images.first().map(|image| image.id.as_str().to_owned()).unwrap_or_default();
         Ok(ImageCreated { id })
     }
 }

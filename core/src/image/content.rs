@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use barque_monitor::tar::{self, Kind, Reader};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
@@ -146,6 +147,24 @@ impl Contents {
     }
 }
 
+/// What an input is called in errors.
+pub(super) fn input_name(input: &Input) -> String {
+    match input.fd {
+        Some(0) => "standard input".to_owned(),
+        Some(fd) => format!("descriptor {fd}"),
+        None => input.path.clone(),
+    }
+}
+
+/// Name the input in an error that is its fault.
+pub(super) fn blame(input: &Input) -> impl Fn(Error) -> Error {
+    let name = input_name(input);
+    move |error| match error.kind() {
+        ErrorKind::Corrupt | ErrorKind::Unsupported => error.of_input(&name),
+        _ => error,
+    }
+}
+
 /// What an input turned out to be.
 pub(crate) enum Opened {
     Directory(OwnedFd),
@@ -169,7 +188,7 @@ pub(crate) fn open_input(input: &Input) -> Result<Opened> {
         }
         (path, Some(fd)) if path.is_empty() => {
             let copy = sys::descriptor::duplicate(fd)?;
-            (File::from(copy), format!("descriptor {fd}"))
+            (File::from(copy), input_name(input))
         }
         _ => return Err(Error::invalid("Input takes a Path or an Fd, one of them")),
     };
@@ -201,6 +220,20 @@ impl Read for Patient {
                 result => return result,
             }
         }
+    }
+}
+
+/// Counts what is read, for whoever looks at it from beyond a decoder.
+struct Counted<R> {
+    source: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 }
 
@@ -241,7 +274,11 @@ fn archive(
 ) -> Result<BTreeMap<String, Content>> {
     let start = file.stream_position().ok();
     let regular = file.metadata().map_err(unreadable)?.is_file();
-    let source = patient(file.try_clone().map_err(unreadable)?, canceller);
+    let read = Arc::new(AtomicU64::new(0));
+    let source = Counted {
+        source: patient(file.try_clone().map_err(unreadable)?, canceller),
+        read: Arc::clone(&read),
+    };
     let (compression, plain) = compression::decode(source)?;
     let mut entries = Entries::default();
     match start {
@@ -263,7 +300,9 @@ fn archive(
                 canceller.check()?;
                 number += 1;
                 let path = lease.path().join(format!("entry-{number}"));
-                entries.add(&entry, || spool(&mut reader, path, canceller))?;
+                let check = |plain| compression::check_ratio(read.load(Ordering::Relaxed), plain);
+                entries.add(&entry, || spool(&mut reader, path, canceller, check))?;
+                check(reader.position())?;
             }
         }
     }
@@ -284,11 +323,13 @@ fn spool<R: io::BufRead>(
     reader: &mut Reader<R>,
     path: PathBuf,
     canceller: &Canceller,
+    check: impl Fn(u64) -> Result<()>,
 ) -> Result<Content> {
     let failed = |error| Error::system(format!("write {}", path.display()), error);
     let mut out = Hashing::new(File::create_new(&path).map_err(failed)?);
     loop {
         canceller.check()?;
+        check(reader.position())?;
         let data = reader.data().map_err(unreadable)?;
         if data.is_empty() {
             break;

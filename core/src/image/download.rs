@@ -128,7 +128,9 @@ impl Download {
                 }
                 Err(error) if !registry::is_transient(&error) => return Err(error),
                 Err(error) => {
-                    failures = if position > before { 0 } else { failures + 1 };
+                    // A byte now and then does not count: it would go on for ever.
+                    let has_gone_on = position >= before.saturating_add(registry::SLOWEST);
+                    failures = if has_gone_on { 0 } else { failures + 1 };
                     if failures >= registry::ATTEMPTS {
                         return Err(error);
                     }

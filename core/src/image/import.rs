@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::Images;
 use super::config::{History, ImageConfig, RootFs};
-use super::content::{Content, Opened, open_input, patient, unreadable};
+use super::content::{self, Content, Opened, open_input, patient, unreadable};
 use super::manifest::Platform;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
-use super::{instruction, pack, publish};
+use super::{instruction, pack};
 use crate::Engine;
 use crate::api::{ImageCreated, ImageImport};
 use crate::error::{Error, Result};
@@ -39,28 +39,33 @@ impl Images<'_> {
             Opened::Directory(root) => pack::directory(self.engine, &lease, &root)?,
         };
         let mut staging = Staging::new(self.engine, &lease);
-        let diff_id = staging.lone_layer(&content)?;
+        let diff_id = staging.lone_layer(&content).map_err(content::blame(&request.input))?;
         config.rootfs = RootFs { kind: "layers".to_owned(), diff_ids: vec![diff_id] };
         let config = serde_json::to_vec(&config)
             .map_err(|error| Error::internal("write a configuration").because(error))?;
-        let image = staging.image(Found {
-            names,
-            config,
-            manifest: None,
-            layers: vec![(content, None)],
-        })?;
-        let id = image.id.as_str().to_owned();
-        publish::publish(self.engine, &lease, &staging.finish(), &[image])?;
+        let found = Found { names, config, manifest: None, layers: vec![(content, None)] };
+        let images = staging.publish(&[found])?;
+        let id = images.first().map(|image| image.id.as_str().to_owned()).unwrap_or_default();
         events::image(self.engine, "import", &id, &id);
         Ok(ImageCreated { id })
     }
 }
 
 fn config(request: &ImageImport) -> Result<ImageConfig> {
-    let platform = match request.platform.as_str() {
+    let mut platform = match request.platform.as_str() {
         "" => Platform::this(),
-        text => platform(text)?,
+        text => {
+            let platform = Platform::parse(text)?;
+            if platform.os != "linux" {
+                return Err(Error::unsupported(format!("{text}: only linux images can be made")));
+            }
+            platform
+        }
     };
+    // What is in there is not known to need this processor's level, unless it was said.
+    if platform.architecture == "amd64" && request.platform.split('/').count() < 3 {
+        platform.variant.clear();
+    }
     let created = clock::rfc3339(clock::now());
     let comment = match request.message.as_str() {
         "" => match request.input.path.as_str() {
@@ -83,30 +88,6 @@ fn config(request: &ImageImport) -> Result<ImageConfig> {
         changes.apply(change)?;
     }
     Ok(config)
-}
-
-/// `os/architecture[/variant]`.
-fn platform(text: &str) -> Result<Platform> {
-    let wrong = || {
-        Error::invalid(format!("{text:?} is not a platform: os/architecture[/variant] is expected"))
-    };
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-    };
-    let parts: Vec<&str> = text.split('/').collect();
-    if !parts.iter().all(|part| is_word(part)) {
-        return Err(wrong());
-    }
-    let (os, architecture, variant) = match parts.as_slice() {
-        [os, architecture] => (os, architecture, String::new()),
-        [os, architecture, variant] => (os, architecture, (*variant).to_owned()),
-        _ => return Err(wrong()),
-    };
-    if *os != "linux" {
-        return Err(Error::unsupported(format!("{text}: only linux images can be made")));
-    }
-    Ok(Platform { os: (*os).to_owned(), architecture: (*architecture).to_owned(), variant })
 }
 
 /// An archive as content: a part of a file that can be read again, or what came through a pipe, written out.

@@ -62,12 +62,11 @@ pub(super) fn stage(
     let mut jail = Jail::start(engine, lease, &path, end_marker)?;
     let mut blob = BlobWriter::new(content, lease, label)?;
     let passed = pass(engine, content, &mut blob, &mut jail);
-    let unpacked = jail.finish(passed.is_err());
+    // When it gave up first, nothing can be written to it any more, and it tells why as soon as it has let go of its input.
+    let gave_up = passed.as_ref().is_err_and(is_hang_up);
+    let unpacked = jail.finish(passed.is_err() && !gave_up);
     let (compression, diff_id) = match (passed, &unpacked) {
-        // It gave up first, and that is why nothing could be written to it any more.
-        (Err(error), Err(_)) if is_hang_up(&error) => {
-            return Err(unpacked.err().unwrap_or(error));
-        }
+        (Err(error), Err(_)) if gave_up => return Err(unpacked.err().unwrap_or(error)),
         (Err(error), _) => return Err(error),
         (Ok(passed), _) => passed,
     };

@@ -7,21 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Images;
-use super::content::{Content, Contents};
+use super::content::{self, Content, Contents};
 use super::digest::Digest;
+use super::index::{NAME, REF_NAME};
 use super::json;
 use super::manifest::{Descriptor, Document, Manifest, Platform, SavedImage};
-use super::publish::{self, Publication};
+use super::publish::Publication;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
 use crate::api::{ImageLoad, ImageLoaded, LoadedImage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::store::lease::Lease;
-
-/// Annotations that hold an image's name: containerd's and docker's the whole one, OCI's whatever its writer took for one.
-const NAME: &str = "io.containerd.image.name";
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// How deep indexes may lie in indexes.
 const MAX_DEPTH: usize = 2;
@@ -33,6 +30,10 @@ impl Images<'_> {
     /// [`ErrorKind::NotFound`] for a missing path, [`ErrorKind::Corrupt`] for an archive that is damaged or not one,
     /// [`ErrorKind::ResourceExhausted`] when there is no room. The store is then as it was.
     pub fn load(&self, request: &ImageLoad) -> Result<ImageLoaded> {
+        self.load_from(request).map_err(content::blame(&request.input))
+    }
+
+    fn load_from(&self, request: &ImageLoad) -> Result<ImageLoaded> {
         let lease = Lease::take(self.engine.layout())?;
         let contents = Contents::open(&request.input, &lease, self.engine.canceller())?;
         let mut warnings = Vec::new();
@@ -45,13 +46,8 @@ impl Images<'_> {
             .with_reason("no_image"));
         }
         let mut staging = Staging::new(self.engine, &lease);
-        let mut images = Vec::new();
-        for image in found {
-            images.push(staging.image(image)?);
-        }
-        let staged = staging.finish();
-        warnings.extend(staged.warnings());
-        publish::publish(self.engine, &lease, &staged, &images)?;
+        let images = staging.publish(&found)?;
+        warnings.extend(staging.warnings());
         for image in &images {
             let id = image.id.as_str();
             events::image(self.engine, "load", id, id);
@@ -244,7 +240,8 @@ fn check_size(descriptor: &Descriptor, content: &Content) -> Result<()> {
     .with_reason("size_mismatch"))
 }
 
-/// The names in a descriptor's annotations. `ref.name` is often a tag alone, which names nothing.
+/// The names in a descriptor's annotations. Docker's and containerd's is a whole one, OCI's `ref.name` is whatever its writer took
+/// for one, and often a tag alone, which names nothing.
 fn annotated(entry: &Descriptor, warnings: &mut Vec<String>) -> Vec<Reference> {
     let Some(annotations) = &entry.annotations else { return Vec::new() };
     let name = match (annotations.get(NAME), annotations.get(REF_NAME)) {

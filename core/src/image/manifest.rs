@@ -5,6 +5,7 @@
 //! same bytes every time, since its digest is its name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use super::json;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(super) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 pub(super) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -221,6 +223,13 @@ fn this_variant() -> &'static str {
     }
     #[cfg(not(target_arch = "x86_64"))]
     ""
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        if self.variant.is_empty() { Ok(()) } else { write!(f, "/{}", self.variant) }
+    }
 }
 
 #[cfg(test)]

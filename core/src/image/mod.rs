@@ -6,6 +6,7 @@
 
 mod blob;
 mod builtin;
+mod check;
 mod commit;
 pub(crate) mod compression;
 mod config;
@@ -13,15 +14,19 @@ pub(crate) mod content;
 mod content_lock;
 mod digest;
 mod download;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gzip;
 mod hashing;
 mod history;
 mod imply;
 mod import;
+pub(crate) mod index;
 mod ingest;
 mod inspect;
 mod instruction;
-mod json;
+pub(crate) mod json;
 mod layer;
 mod list;
 mod load;
@@ -35,7 +40,10 @@ mod push;
 mod reference;
 mod remove;
 mod resolve;
+mod save;
+mod search;
 mod sharing;
+mod sound;
 mod staging;
 mod tag;
 mod word;

@@ -9,9 +9,9 @@ use rusqlite::Transaction;
 
 use super::Images;
 use super::blob;
-use super::config::ImageConfig;
 use super::content_lock::ContentLock;
 use super::digest::Digest;
+use super::index;
 use super::names;
 use super::remove::{Outcome, take_out, untag};
 use super::sharing::{self, Freed};
@@ -63,6 +63,7 @@ impl Images<'_> {
         })?;
         if !request.dry_run {
             failpoint("image-prune-recorded")?;
+            index::keep_up(self.engine, &lock);
             for (image, outcome) in &images {
                 self.tell(image, &outcome.rows);
             }
@@ -86,8 +87,11 @@ impl Images<'_> {
         let mut candidates = Vec::new();
         for (id, created) in rows {
             let id = Digest::parse(&id)?;
-            let config = ImageConfig::parse(&blob::read(self.engine.layout(), &id)?)?;
-            if cleanup.admits(created, &config.config.labels) {
+            let admitted = match blob::config(self.engine.layout(), &id)? {
+                Some(config) => cleanup.admits(created, &config.config.labels),
+                None => cleanup.admits_unread(created),
+            };
+            if admitted {
                 candidates.push(id);
             }
         }

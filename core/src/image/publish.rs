@@ -7,18 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use rustix::fs::Mode;
+use rustix::fs::{CWD, Mode, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::content_lock::ContentLock;
 use super::digest::Digest;
 use super::layer::{StagedBlob, StagedLayer};
 use super::reference::Reference;
-use super::tag;
+use super::{index, sharing, sound, tag};
 use crate::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint::failpoint;
 use crate::store::lease::{self, Lease};
 use crate::store::{Durability, Intent};
@@ -53,13 +54,27 @@ impl Staged {
     }
 }
 
-/// Publish images with everything they need that the store does not have.
+/// What came of publishing.
+#[must_use]
+pub(super) enum Published {
+    /// The images are in the store.
+    Done,
+    /// Nothing was done: something that was in the store when the images were staged was removed since.
+    Lacking,
+}
+
+/// Publish images with everything they need that the store does not have, or that is damaged there.
 pub(super) fn publish(
     engine: &Engine,
     lease: &Lease,
     staged: &Staged,
     images: &[Publication],
-) -> Result<()> {
+) -> Result<Published> {
+    for (chain, layer) in &staged.layers {
+        if sound::is_known(engine, chain)? && !sound::layer(engine, chain)? {
+            sound::acquit(engine, chain, &layer.path)?;
+        }
+    }
     lease::sync(lease)?;
     failpoint("image-publish-synced")?;
     let layout = engine.layout();
@@ -67,25 +82,35 @@ pub(super) fn publish(
     directory::make(&layout.blobs(), Mode::RWXU)?;
     directory::make(&layout.layers(), Mode::RWXU)?;
 
-    let _lock = ContentLock::take(engine)?;
-    let intent = engine.store().write(Durability::Full, |transaction| {
-        Intent::begin(transaction, INTENT, "", engine.this_process(), clock::now())
-    })?;
-    failpoint("image-publish-intended")?;
+    let lock = ContentLock::take(engine)?;
     let (known_blobs, known_layers) = engine.store().read(|connection| {
         let known = |sql: &str| -> rusqlite::Result<BTreeSet<String>> {
             connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
         };
         Ok((known("SELECT digest FROM blobs")?, known("SELECT chain_id FROM layers")?))
     })?;
+    // Whoever held the lock before may have removed what staging counted on.
+    let is_there = |(chain, _, blob): &(Digest, Digest, Digest)| {
+        (staged.layers.contains_key(chain) || known_layers.contains(chain.as_str()))
+            && (staged.blobs.contains_key(blob) || known_blobs.contains(blob.as_str()))
+    };
+    if !images.iter().flat_map(|image| &image.layers).all(is_there) {
+        return Ok(Published::Lacking);
+    }
+    let intent = engine.store().write(Durability::Full, |transaction| {
+        Intent::begin(transaction, INTENT, "", engine.this_process(), clock::now())
+    })?;
+    failpoint("image-publish-intended")?;
     for (digest, blob) in &staged.blobs {
-        if !known_blobs.contains(digest.as_str()) {
-            rename(&blob.path, &layout.blobs().join(digest.hex()))?;
-        }
+        // One that is there is replaced by the same content, whole: so loading an image again repairs it.
+        rename(&blob.path, &layout.blobs().join(digest.hex()))?;
     }
     failpoint("image-publish-blobs")?;
     for (chain, layer) in &staged.layers {
         if known_layers.contains(chain.as_str()) {
+            if !sound::layer(engine, chain)? {
+                replace(engine, chain, &layer.path, &lock)?;
+            }
             continue;
         }
         // A directory of that name that no row knows is what a crash left; a directory cannot be renamed over it.
@@ -104,7 +129,8 @@ pub(super) fn publish(
         let now = clock::now();
         for blob in staged.blobs.values() {
             transaction.execute(
-                "INSERT OR IGNORE INTO blobs (digest, size) VALUES (?1, ?2)",
+                "INSERT INTO blobs (digest, size) VALUES (?1, ?2)
+                 ON CONFLICT (digest) DO UPDATE SET damaged = 0",
                 params![blob.digest.as_str(), blob.size as i64],
             )?;
         }
@@ -120,7 +146,35 @@ pub(super) fn publish(
         std::fs::remove_file(&path)
             .map_err(|error| Error::system(format!("remove {}", path.display()), error))?;
     }
-    failpoint("image-publish-recorded")
+    failpoint("image-publish-recorded")?;
+    index::keep_up(engine, &lock);
+    Ok(Published::Done)
+}
+
+/// Put a whole layer in the place of a damaged one, in one step; the damaged one goes with the lease. A running container has the
+/// damaged one mounted, and would lose the files under its feet.
+pub(super) fn replace(
+    engine: &Engine,
+    chain: &Digest,
+    whole: &Path,
+    _held: &ContentLock,
+) -> Result<()> {
+    if let Some(container) = sharing::running_on_layer(engine, chain)? {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("layer {chain} is damaged and container {container} runs on it; stop it and try again"),
+        )
+        .with_reason("damaged_layer"));
+    }
+    let place = engine.layout().layer(chain.hex());
+    match renameat_with(CWD, whole, CWD, &place, RenameFlags::EXCHANGE) {
+        Err(Errno::NOENT) => rename(whole, &place)?,
+        exchanged => exchanged.map_err(|errno| {
+            Error::system(format!("exchange {}", place.display()), errno.into())
+        })?,
+    }
+    // The directory that is there now is younger than its row.
+    sound::renew(engine, chain)
 }
 
 /// Take out what was staged and nothing refers to.
@@ -169,13 +223,8 @@ fn record(
                 row.get(0)
             })
             .optional()?;
-        // Staged or known before; it may have been removed in between, by whoever held the lock before us.
-        size += layer_size.ok_or_else(|| {
-            Error::new(
-                crate::ErrorKind::Conflict,
-                "a layer was removed while its image was loaded; load it again",
-            )
-        })?;
+        // The content lock is held since it was looked for.
+        size += layer_size.ok_or_else(|| Error::internal("a layer has no row"))?;
         parent = Some(chain);
     }
     transaction.execute(
@@ -204,29 +253,48 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// Remove blobs and layers that have a name and no row: what a process left that died while it published or removed.
 pub(crate) fn clear(engine: &Engine) -> Result<()> {
-    let _lock = ContentLock::take(engine)?;
+    let lock = ContentLock::take(engine)?;
+    remove_strays(engine, &strays(engine, &lock)?, &lock)
+}
+
+/// Blobs and layers that have a name and no row.
+pub(super) fn strays(engine: &Engine, _held: &ContentLock) -> Result<Vec<PathBuf>> {
     let layout = engine.layout();
-    for (path, sql, prefix) in [
-        (layout.blobs(), "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)", "sha256:"),
-        (layout.layers(), "SELECT EXISTS (SELECT 1 FROM layers WHERE chain_id = ?1)", "sha256:"),
+    let mut strays = Vec::new();
+    for (path, sql) in [
+        (layout.blobs(), "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)"),
+        (layout.layers(), "SELECT EXISTS (SELECT 1 FROM layers WHERE chain_id = ?1)"),
     ] {
         let entries = match std::fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(Error::system(format!("read {}", path.display()), error)),
         };
-        let parent = directory::open(&path)?;
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             // Other names than digests are not ours to judge (the shared init layer).
-            let Ok(digest) = Digest::parse(&format!("{prefix}{name}")) else { continue };
+            let Ok(digest) = Digest::parse(&format!("sha256:{name}")) else { continue };
             let known: bool = engine.store().read(|connection| {
                 connection.prepare_cached(sql)?.query_row([digest.as_str()], |row| row.get(0))
             })?;
             if !known {
-                directory::remove_tree(parent.as_fd(), &name)?;
+                strays.push(path.join(name));
             }
         }
+    }
+    Ok(strays)
+}
+
+pub(super) fn remove_strays(
+    engine: &Engine,
+    strays: &[PathBuf],
+    _held: &ContentLock,
+) -> Result<()> {
+    for stray in strays {
+        let (Some(parent), Some(name)) = (stray.parent(), stray.file_name()) else { continue };
+        let parent = directory::open(parent)?;
+        directory::remove_tree(parent.as_fd(), &name.to_string_lossy())?;
+        engine.canceller().check()?;
     }
     Ok(())
 }

@@ -17,10 +17,10 @@ use super::digest::{Digest, chain_id};
 use super::download::Download;
 use super::ingest;
 use super::manifest::{CONFIG, DOCKER_CONFIG, Descriptor, Document, Manifest, Platform};
-use super::publish;
+use super::publish::Published;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
-use super::{ImageConfig, Images, blob, tag};
+use super::{ImageConfig, Images, blob, index, sound, tag};
 use crate::Engine;
 use crate::api::{ImagePull, ImagePulled};
 use crate::error::{Error, ErrorKind, Result};
@@ -246,11 +246,18 @@ impl Pull<'_> {
         if reference.digest().is_none() {
             names.push(reference.clone());
         }
-        let (downloaded, warnings) = match self.name_known(id, &names)? {
+        let is_here = sound::image(self.engine(), id)? && self.name_known(id, &names)?;
+        let (downloaded, warnings) = match is_here {
             true => (false, Vec::new()),
             false => {
                 let config = self.repository.small_blob(id, manifest.config.size)?;
-                (true, self.layers(config, bytes, &manifest, names)?)
+                // What it counted on may have been removed while the rest came.
+                let warnings = loop {
+                    if let Some(warnings) = self.layers(&config, &bytes, &manifest, &names)? {
+                        break warnings;
+                    }
+                };
+                (true, warnings)
             }
         };
         Ok(self.answer(id, &top.digest, downloaded, warnings))
@@ -274,7 +281,7 @@ impl Pull<'_> {
         ImagePulled { id, name: full, digest, downloaded, warnings }
     }
 
-    /// The answer, when the tag here stands for what it does there: asked without fetching (which registries count and limit).
+    /// The answer, when the tag here stands for what it does there and the image is whole: asked without fetching (which registries count and limit).
     fn is_current(&self, tag: &str) -> Result<Option<ImagePulled>> {
         let reference = &self.wanted.reference;
         if reference.digest().is_some() || self.wanted.platform.is_some() {
@@ -288,7 +295,7 @@ impl Pull<'_> {
                 .query_row([reference.at(&digest).to_string()], |row| row.get(0))
                 .optional()
         })?;
-        let same = known.as_deref() == Some(id.as_str());
+        let same = known.as_deref() == Some(id.as_str()) && sound::image(self.engine(), &id)?;
         Ok(same.then(|| self.answer(&id, &digest, false, Vec::new())))
     }
 
@@ -313,13 +320,9 @@ impl Pull<'_> {
                 .rev()
                 .max_by_key(|(fitness, _)| *fitness);
             let Some((_, entry)) = best else {
-                let Platform { os, architecture, variant } = &machine;
-                let slash = if variant.is_empty() { "" } else { "/" };
                 return Err(Error::new(
                     ErrorKind::NotFound,
-                    format!(
-                        "no matching manifest for {os}/{architecture}{slash}{variant} in the manifest list entries"
-                    ),
+                    format!("no matching manifest for {machine} in the manifest list entries"),
                 )
                 .with_reason("no_platform")
                 .about("image", self.wanted.reference.familiar()));
@@ -339,7 +342,7 @@ impl Pull<'_> {
 
     /// Give an image that is here its names; whether it is.
     fn name_known(&self, id: &Digest, names: &[Reference]) -> Result<bool> {
-        self.engine().store().write(Durability::Full, |transaction| {
+        let known = self.engine().store().write(Durability::Full, |transaction| {
             let known =
                 transaction.execute("UPDATE images SET hidden = 0 WHERE id = ?1", [id.as_str()])?;
             if known != 0 {
@@ -349,19 +352,22 @@ impl Pull<'_> {
                 }
             }
             Ok(known != 0)
-        })
+        })?;
+        // The names are given, whatever becomes of the copy that others read; the next reconciliation tries again.
+        let _ = index::bring_up_to_date(self.engine());
+        Ok(known)
     }
 
-    /// Fetch and unpack what is missing, and publish the image.
+    /// Fetch and unpack what is missing, and publish the image. `None`: something that was here when it began is not any more.
     fn layers(
         &self,
-        config: Vec<u8>,
-        bytes: Vec<u8>,
+        config: &[u8],
+        bytes: &[u8],
         manifest: &Manifest,
-        names: Vec<Reference>,
-    ) -> Result<Vec<String>> {
+        names: &[Reference],
+    ) -> Result<Option<Vec<String>>> {
         let engine = self.engine();
-        let document = ImageConfig::parse(&config)?;
+        let document = ImageConfig::parse(config)?;
         self.check_platform(&document)?;
         let mut chains: Vec<Digest> = Vec::new();
         for diff_id in &document.rootfs.diff_ids {
@@ -369,13 +375,13 @@ impl Pull<'_> {
         }
         let lease = Lease::take(engine.layout())?;
         let mut staging = Staging::new(engine, &lease);
-        let missing = self.missing(&staging, &chains, &manifest.layers)?;
+        let missing = self.missing(&mut staging, &chains, &manifest.layers)?;
         let mut downloads = BTreeMap::new();
         let rights = ingest::take_all(engine, &missing, |digest| {
             self.progress.layer(digest.short(), "Waiting");
         })?;
         // Meanwhile somebody else may have published them.
-        let missing = self.missing(&staging, &chains, &manifest.layers)?;
+        let missing = self.missing(&mut staging, &chains, &manifest.layers)?;
         for right in rights {
             let layer = manifest.layers.iter().find(|layer| right.is_for(&layer.digest));
             if let Some(layer) = layer.filter(|layer| missing.contains(&layer.digest)) {
@@ -402,19 +408,24 @@ impl Pull<'_> {
             contents.push((content, Some(layer.digest.clone())));
         }
         failpoint("image-pull-taken")?;
-        let found = Found { names, config, manifest: Some(bytes), layers: contents };
+        let found = Found {
+            names: names.to_vec(),
+            config: config.to_vec(),
+            manifest: Some(bytes.to_vec()),
+            layers: contents,
+        };
         let publication = self.fetch_and_stage(&order, || staging.image(found))?;
         failpoint("image-pull-staged")?;
-        let staged = staging.finish();
-        let warnings = staged.warnings().collect();
-        publish::publish(engine, &lease, &staged, &[publication])?;
-        Ok(warnings)
+        Ok(match staging.publish_staged(&[publication])? {
+            Published::Done => Some(staging.warnings().collect()),
+            Published::Lacking => None,
+        })
     }
 
     /// The blobs that have to be fetched.
     fn missing(
         &self,
-        staging: &Staging<'_>,
+        staging: &mut Staging<'_>,
         chains: &[Digest],
         layers: &[Descriptor],
     ) -> Result<Vec<Digest>> {
@@ -492,13 +503,15 @@ impl Pull<'_> {
     }
 }
 
-/// Whether the store has the blob.
+/// Whether the store has the blob, whole.
 fn is_stored(engine: &Engine, digest: &Digest) -> Result<bool> {
-    engine.store().read(|connection| {
+    let size: Option<i64> = engine.store().read(|connection| {
         connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)")?
+            .prepare_cached("SELECT size FROM blobs WHERE digest = ?1")?
             .query_row([digest.as_str()], |row| row.get(0))
-    })
+            .optional()
+    })?;
+    size.map_or(Ok(false), |size| sound::blob(engine, digest, size))
 }
 
 /// A stored blob, held open: it may be removed meanwhile.

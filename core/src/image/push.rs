@@ -18,6 +18,7 @@ use super::compression::Compression;
 use super::digest::Digest;
 use super::gzip;
 use super::hashing::Hashing;
+use super::index;
 use super::manifest::{Descriptor, Document, LAYER, MANIFEST, Manifest};
 use super::reference::Reference;
 use super::{Images, tag};
@@ -199,6 +200,8 @@ impl Push<'_> {
                 false => Ok(()),
             }
         })?;
+        // What cannot be written now (a full disk) the next command writes.
+        let _ = index::bring_up_to_date(self.engine());
         let size = bytes.len();
         self.progress.say(format!("{tag}: digest: {digest} size: {size}"));
         let name = self.reference.familiar();

@@ -10,7 +10,7 @@ use super::digest::Digest;
 use crate::error::{Error, Result};
 
 const DEFAULT_DOMAIN: &str = "docker.io";
-const OFFICIAL: &str = "library/";
+pub(super) const OFFICIAL: &str = "library/";
 /// Longest path of a repository, in bytes.
 const LONGEST_PATH: usize = 255;
 const LONGEST_TAG: usize = 128;
@@ -135,6 +135,11 @@ impl Reference {
         self.written(self.familiar_repository())
     }
 
+    /// Whether it is a repository and nothing more.
+    pub(crate) fn is_name_only(&self) -> bool {
+        self.tag.is_none() && self.digest.is_none()
+    }
+
     /// The digest, where it has one.
     pub(crate) fn digest(&self) -> Option<&Digest> {
         self.digest.as_ref()
@@ -177,7 +182,7 @@ fn invalid(text: &str, message: impl Into<String>) -> Error {
 
 /// Docker's rule for what is a host: the part before the first slash, when it has a dot, a colon or a capital, or is
 /// `localhost`.
-fn split_domain(text: &str) -> (&str, &str) {
+pub(super) fn split_domain(text: &str) -> (&str, &str) {
     match text.split_once('/') {
         Some((domain, rest))
             if domain.contains(['.', ':'])

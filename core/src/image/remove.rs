@@ -10,6 +10,7 @@ use rusqlite::Transaction;
 use super::Images;
 use super::content_lock::ContentLock;
 use super::digest::Digest;
+use super::index;
 use super::names::{self, Names};
 use super::reference::{Reference, familiar};
 use super::sharing::{self, Freed, User};
@@ -89,6 +90,7 @@ impl Images<'_> {
             Ok(outcome)
         })?;
         failpoint("image-remove-recorded")?;
+        index::keep_up(self.engine, &lock);
         self.tell(&image, &outcome.rows);
         self.discard(&outcome.freed, &lock)?;
         Ok(outcome.rows)
@@ -116,6 +118,7 @@ impl Images<'_> {
             freed.intend(transaction, self.engine)?;
             Ok(freed)
         })?;
+        index::keep_up(self.engine, &lock);
         self.discard(&freed, &lock)
     }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::digest::Digest;
 use super::publish;
 use crate::Engine;
+use crate::container::Standing;
 use crate::error::Result;
 use crate::store::Intent;
 use crate::sys::clock;
@@ -28,6 +29,25 @@ pub(super) fn users(
             Ok(User { id: row.get(0)?, image: row.get(1)? })
         })?
         .collect()
+}
+
+/// The short id of a running container that stands on a layer.
+pub(super) fn running_on_layer(engine: &Engine, chain: &Digest) -> Result<Option<String>> {
+    let ids: Vec<String> = engine.store().read(|connection| {
+        connection
+            .prepare_cached(
+                "SELECT DISTINCT containers.id FROM containers
+                 JOIN image_layers USING (image_id) WHERE chain_id = ?1",
+            )?
+            .query_map([chain.as_str()], |row| row.get(0))?
+            .collect()
+    })?;
+    for id in ids {
+        if Standing::of(engine, &id)?.is_running() {
+            return Ok(Some(id[..12].to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// What was taken out of the record, and has files that can go.

@@ -13,14 +13,15 @@ use super::digest::{Digest, chain_id};
 use super::imply;
 use super::layer::{self, StagedBlob, StagedLayer};
 use super::manifest::{CONFIG, Descriptor, LAYER, MANIFEST, Manifest};
-use super::publish::{Publication, Staged};
+use super::publish::{self, Publication, Published, Staged};
 use super::reference::Reference;
-use super::{ImageConfig, blob};
+use super::{ImageConfig, blob, sound};
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::lease::Lease;
 
 /// An image as it was found, not checked against its digests yet.
+#[derive(Clone)]
 pub(super) struct Found {
     /// Names it is to have.
     pub(super) names: Vec<Reference>,
@@ -45,16 +46,51 @@ pub(super) struct Staging<'a> {
     engine: &'a Engine,
     lease: &'a Lease,
     staged: Staged,
+    /// Layers of the store that nothing is staged for, and when they came to be there.
+    counted_on: BTreeMap<Digest, i64>,
 }
 
 impl<'a> Staging<'a> {
     pub(super) fn new(engine: &'a Engine, lease: &'a Lease) -> Staging<'a> {
-        Staging { engine, lease, staged: Staged::default() }
+        Staging { engine, lease, staged: Staged::default(), counted_on: BTreeMap::new() }
     }
 
-    /// What was staged.
-    pub(super) fn finish(self) -> Staged {
-        self.staged
+    /// Stage images and publish them. What of them another process removes meanwhile is staged as well: each round stages what
+    /// the last one lacked, and what is staged nobody removes.
+    pub(super) fn publish(&mut self, found: &[Found]) -> Result<Vec<Publication>> {
+        loop {
+            self.counted_on.clear();
+            let images: Result<Vec<Publication>> =
+                found.iter().map(|found| self.image(found.clone())).collect();
+            let images = match images {
+                Err(_) if self.is_lacking()? => continue,
+                images => images?,
+            };
+            match self.publish_staged(&images)? {
+                Published::Done => return Ok(images),
+                Published::Lacking => {}
+            }
+        }
+    }
+
+    /// Publish images that were staged one by one.
+    pub(super) fn publish_staged(&self, images: &[Publication]) -> Result<Published> {
+        publish::publish(self.engine, self.lease, &self.staged, images)
+    }
+
+    /// Whether a stored layer that was counted on is no longer there, or is another one.
+    fn is_lacking(&self) -> Result<bool> {
+        for (chain, created) in &self.counted_on {
+            if sound::created(self.engine, chain)? != Some(*created) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What was left out or could not be done, for the caller to know.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.staged.warnings()
     }
 
     /// Stage an image: everything of it that the store does not have.
@@ -100,7 +136,7 @@ impl<'a> Staging<'a> {
     }
 
     /// Whether the store has this layer unpacked, from this very blob.
-    pub(super) fn has(&self, chain: &Digest, blob: &Digest) -> Result<bool> {
+    pub(super) fn has(&mut self, chain: &Digest, blob: &Digest) -> Result<bool> {
         Ok(self.stored(chain, Some(blob))?.is_some())
     }
 
@@ -128,7 +164,7 @@ impl<'a> Staging<'a> {
 
     /// What is known of each layer: its blob, or the job of staging it.
     fn missing(
-        &self,
+        &mut self,
         chains: &[Digest],
         diff_ids: &[Digest],
         layers: Vec<(Content, Option<Digest>)>,
@@ -149,8 +185,11 @@ impl<'a> Staging<'a> {
         Ok(jobs)
     }
 
-    /// The blob of a layer that the store has unpacked: the expected one, or any.
-    fn stored(&self, chain: &Digest, expected: Option<&Digest>) -> Result<Option<LayerBlob>> {
+    /// The blob of a layer that the store has unpacked: the expected one, or any. A layer or blob that is not what it was when it
+    /// was stored counts as none: it is staged, and takes the place of the damaged one.
+    fn stored(&mut self, chain: &Digest, expected: Option<&Digest>) -> Result<Option<LayerBlob>> {
+        let Some(created) = sound::created(self.engine, chain)? else { return Ok(None) };
+        self.counted_on.insert(chain.clone(), created);
         let row: Option<(String, i64)> = self.engine.store().read(|connection| {
             connection
                 .prepare_cached(
@@ -164,6 +203,9 @@ impl<'a> Staging<'a> {
         })?;
         let Some((digest, size)) = row else { return Ok(None) };
         let digest = Digest::parse(&digest)?;
+        if !sound::blob(self.engine, &digest, size)? || !sound::layer(self.engine, chain)? {
+            return Ok(None);
+        }
         let head = blob::head(self.engine.layout(), &digest)?;
         Ok(Some(LayerBlob { digest, size: size as u64, compression: Compression::of(&head) }))
     }
@@ -239,19 +281,22 @@ impl<'a> Staging<'a> {
 
     /// Give directories that a layer only implies the attributes of those below.
     fn copy_up(&self, chains: &[Digest]) -> Result<()> {
-        let paths: Vec<PathBuf> = chains
-            .iter()
-            .map(|chain| match self.staged.layers.get(chain) {
-                Some(layer) => layer.path.clone(),
-                None => self.engine.layout().layer(chain.hex()),
-            })
-            .collect();
+        // Nothing below an opaque layer is to be seen, so nothing is taken from there.
+        let (mut paths, mut floor): (Vec<PathBuf>, usize) = (Vec::new(), 0);
         for (position, chain) in chains.iter().enumerate() {
-            let Some(layer) = self.staged.layers.get(chain) else { continue };
-            if layer.unpacked.opaque {
+            let Some(layer) = self.staged.layers.get(chain) else {
+                paths.push(self.engine.layout().layer(chain.hex()));
+                if sound::is_opaque(self.engine, chain)? {
+                    floor = position;
+                }
                 continue;
+            };
+            paths.push(layer.path.clone());
+            if layer.unpacked.opaque {
+                floor = position;
             }
-            let below: Vec<&Path> = paths[..position].iter().rev().map(PathBuf::as_path).collect();
+            let below: Vec<&Path> =
+                paths[floor..position].iter().rev().map(PathBuf::as_path).collect();
             imply::copy_up(&layer.path, &layer.unpacked.implied, &below)?;
         }
         Ok(())

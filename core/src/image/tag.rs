@@ -4,6 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::Images;
 use super::digest::Digest;
+use super::index;
 use super::reference::Reference;
 use crate::api::ImageTag;
 use crate::error::Result;
@@ -23,6 +24,8 @@ impl Images<'_> {
         self.engine.store().write(Durability::Full, |transaction| {
             set(transaction, &reference, &image, clock::now())
         })?;
+        // The name is given, whatever becomes of the copy that others read; the next reconciliation tries again.
+        let _ = index::bring_up_to_date(self.engine);
         events::image(self.engine, "tag", image.as_str(), &reference.familiar());
         Ok(())
     }

@@ -1,7 +1,10 @@
 mod archive;
 mod hostile;
 mod prune;
+mod repair;
+mod save;
 mod shapes;
+mod store;
 
 use std::path::PathBuf;
 

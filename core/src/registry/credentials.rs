@@ -48,6 +48,18 @@ impl Login {
         Ok(login)
     }
 
+    /// Those that were given, else those that a login left.
+    pub(super) fn given_or_stored(
+        auth: Option<&AuthConfig>,
+        registry: &str,
+        canceller: &Canceller,
+    ) -> Result<Option<Login>> {
+        match auth {
+            Some(auth) => Login::given(auth).map(Some),
+            None => Login::stored(registry, canceller),
+        }
+    }
+
     /// Those that a login left for a registry (`docker.io`, `host:port`): from the helper that is named for it, else from the store
     /// that is named for all, else from the file itself. They are looked up by that very name and no other: not a part of it, not by
     /// another's (CVE-2021-41092).

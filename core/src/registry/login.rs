@@ -17,7 +17,7 @@ use crate::stream::Canceller;
 /// Registries: who we are there.
 #[derive(Clone, Copy)]
 pub struct Registries<'a> {
-    engine: &'a Engine,
+    pub(super) engine: &'a Engine,
 }
 
 impl<'a> Registries<'a> {

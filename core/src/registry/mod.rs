@@ -6,6 +6,7 @@
 
 mod challenge;
 mod credentials;
+mod delete;
 mod dial;
 mod docker_config;
 mod failure;
@@ -14,7 +15,9 @@ mod http;
 mod login;
 mod patience;
 mod proxy;
+mod referrers;
 mod repository;
+mod search;
 mod secret;
 mod session;
 mod settings;
@@ -29,5 +32,6 @@ pub use login::Registries;
 pub(crate) use http::{is_transient, slow_blob};
 pub(crate) use patience::{ATTEMPTS, SLOWEST, back_off, silence};
 pub(crate) use repository::{Access, Fetched, Place, Repository};
+pub(crate) use search::search;
 pub(crate) use settings::Settings;
 pub(crate) use upload::{Begun, Upload};

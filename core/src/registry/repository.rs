@@ -40,6 +40,7 @@ pub(crate) struct Fetched {
 pub(crate) enum Access {
     Pull,
     Push,
+    Delete,
 }
 
 impl Repository {
@@ -93,6 +94,7 @@ impl Repository {
         let actions = match access {
             Access::Pull => "pull",
             Access::Push => "pull,push",
+            Access::Delete => "pull,delete",
         };
         format!("repository:{}:{actions}", self.path)
     }
@@ -113,14 +115,15 @@ impl Repository {
     pub(crate) fn manifest(&self, what: &str, expected: Option<&Digest>) -> Result<Fetched> {
         let url = self.session.url(format!("/v2/{}/manifests/{what}", self.path));
         let scope = self.scope(Access::Pull);
-        let answer =
-            self.session.ask(&Method::GET, &url, &[("accept", MANIFESTS)], None, &scope)?;
-        if !answer.status.is_success() {
-            return Err(failure::of(answer));
-        }
-        let told = answer.header(DIGEST).map(str::to_owned);
-        let content_type = answer.header("content-type").map(essence).unwrap_or_default();
-        let bytes = answer.document(MAX_DOCUMENT)?;
+        let (told, content_type, bytes) =
+            self.session.read(&url, &[("accept", MANIFESTS)], &scope, |answer| {
+                if !answer.status.is_success() {
+                    return Err(failure::of(answer));
+                }
+                let told = answer.header(DIGEST).map(str::to_owned);
+                let content_type = answer.header("content-type").map(essence).unwrap_or_default();
+                Ok((told, content_type, answer.document(MAX_DOCUMENT)?))
+            })?;
         let digest = Digest::of(&bytes);
         if let Some(expected) = expected {
             expected.check(&digest, format!("{what} of {}", self.registry()))?;
@@ -136,9 +139,13 @@ impl Repository {
         Ok(Fetched { bytes, digest })
     }
 
+    fn blob_url(&self, digest: &Digest) -> Url {
+        self.session.url(format!("/v2/{}/blobs/{digest}", self.path))
+    }
+
     /// A blob, from `offset` on. The answer's status says whether the registry heeded that.
     pub(crate) fn blob(&self, digest: &Digest, offset: u64) -> Result<Blob> {
-        let url = self.session.url(format!("/v2/{}/blobs/{digest}", self.path));
+        let url = self.blob_url(digest);
         let range = format!("bytes={offset}-");
         let range = [("range", range.as_str())];
         let headers = if offset > 0 { &range[..] } else { &[] };
@@ -162,8 +169,13 @@ impl Repository {
 
     /// A small blob, whole and checked: an image's configuration.
     pub(crate) fn small_blob(&self, digest: &Digest, size: u64) -> Result<Vec<u8>> {
-        let blob = self.blob(digest, 0)?;
-        let bytes = blob.answer.document(MAX_DOCUMENT)?;
+        let scope = self.scope(Access::Pull);
+        let bytes = self.session.read(&self.blob_url(digest), &[], &scope, |answer| {
+            if !answer.status.is_success() {
+                return Err(failure::of(answer));
+            }
+            answer.document(MAX_DOCUMENT)
+        })?;
         if bytes.len() as u64 != size {
             return Err(Error::new(
                 ErrorKind::Corrupt,

@@ -56,19 +56,45 @@ impl Session {
         body: Option<&[u8]>,
         scope: &str,
     ) -> Result<Answer> {
+        let request = || {
+            let payload = || body.map_or(Payload::Nothing, Payload::Bytes);
+            self.follow(method, url, headers, &payload, scope)
+        };
+        self.persist(request, Ok)
+    }
+
+    /// Ask for something small, and read it: an answer that breaks off is asked for again, like one that never came.
+    pub(super) fn read<T>(
+        &self,
+        url: &Url,
+        headers: Headers<'_>,
+        scope: &str,
+        read: impl Fn(Answer) -> Result<T>,
+    ) -> Result<T> {
+        let request = || self.follow(&Method::GET, url, headers, &|| Payload::Nothing, scope);
+        self.persist(request, read)
+    }
+
+    fn persist<T>(
+        &self,
+        request: impl Fn() -> Result<Answer>,
+        read: impl Fn(Answer) -> Result<T>,
+    ) -> Result<T> {
         let mut failures = 0;
         loop {
-            let payload = || body.map_or(Payload::Nothing, Payload::Bytes);
-            let wait = match self.follow(method, url, headers, &payload, scope) {
-                Ok(answer) => match postponed(&answer, failures)? {
-                    None => return Ok(answer),
-                    Some(wait) if failures + 1 < patience::ATTEMPTS => wait,
-                    Some(_) => return Err(failure::of(answer)),
-                },
-                Err(error) if is_transient(&error) && failures + 1 < patience::ATTEMPTS => {
-                    patience::back_off(failures)
-                }
+            let is_last = failures + 1 >= patience::ATTEMPTS;
+            let again = |error: &Error| is_transient(error) && !is_last;
+            let wait = match request() {
+                Err(error) if again(&error) => patience::back_off(failures),
                 Err(error) => return Err(error),
+                Ok(answer) => match postponed(&answer, failures)? {
+                    Some(wait) if !is_last => wait,
+                    Some(_) => return Err(failure::of(answer)),
+                    None => match read(answer) {
+                        Err(error) if again(&error) => patience::back_off(failures),
+                        done => return done,
+                    },
+                },
             };
             failures += 1;
             self.client.canceller().sleep(wait)?;

@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 
 /// Write a file, whole or not at all: under another name first.
 pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    write(path, content, mode, false)
+}
+
+/// The same, so that after a power cut the file has the old content or the new and nothing else.
+pub(crate) fn replace_durably(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    write(path, content, mode, true)
+}
+
+fn write(path: &Path, content: &[u8], mode: u32, durably: bool) -> Result<()> {
     let failed = |error| Error::system(format!("write {}", path.display()), error);
     // A name of its own for every writer: several threads of several processes may be at it.
     static WRITERS: AtomicU32 = AtomicU32::new(0);
@@ -19,6 +28,9 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let temporary = Path::new(&temporary);
     let made = create(temporary, mode).and_then(|mut file| {
         file.write_all(content).map_err(failed)?;
+        if durably {
+            file.sync_data().map_err(failed)?;
+        }
         std::fs::rename(temporary, path).map_err(failed)
     });
     if made.is_err() {

@@ -150,6 +150,32 @@ pub(super) fn check_blobs(sandbox: &Sandbox, wrong: &mut Vec<String>) {
     }
 }
 
+/// I-03: what other programs read in the root are the images and names that the record has.
+pub(super) fn check_index(sandbox: &Sandbox, wrong: &mut Vec<String>) {
+    let sql = "SELECT reference || ' ' || manifest FROM tags JOIN images ON id = image_id WHERE hidden = 0 ORDER BY 1";
+    let recorded = rows(sandbox, sql, wrong);
+    let Ok(text) = fs::read_to_string(sandbox.root().join("index.json")) else {
+        if !recorded.is_empty() {
+            wrong.push("I-03 there are images and no index.json".to_owned());
+        }
+        return;
+    };
+    let index: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut told: Vec<String> = index["manifests"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|row| {
+            let name = row["annotations"]["org.opencontainers.image.ref.name"].as_str()?;
+            Some(format!("{name} {}", row["digest"].as_str()?))
+        })
+        .collect();
+    told.sort();
+    if told != recorded {
+        wrong.push(format!("I-03 index.json tells of {told:?}, the record of {recorded:?}"));
+    }
+}
+
 /// Layers that the record has are there, and no others.
 pub(super) fn check_layers(sandbox: &Sandbox, wrong: &mut Vec<String>) {
     let directory = sandbox.root().join("layers");

@@ -156,6 +156,10 @@ class AsyncClient(AsyncClosing):
         request = prune_document(all, volumes, filters, dry_run)
         return cast("t.SystemPruned", await self.api.call("system.prune", request))
 
+    async def check(self, repair: bool = False) -> t.SystemChecked:
+        """Compare everything that is stored with its digest; `repair`: put right what can be."""
+        return cast("t.SystemChecked", await self.api.call("system.check", {"Repair": repair}))
+
     async def ping(self) -> bool:
         """Whether the engine's record can be read."""
         await self.version()

@@ -10,12 +10,13 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
+from .._credentials import credentials_async
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
 from .._kwargs import Command, CreateOptions, UpdateOptions, create_document, update_document
 from .._streams import Uncopyable
-from ..errors import BarqueError, NotFound, NotModified
+from ..errors import BarqueError, InvalidArgument, NotFound, NotModified
 from ..models.images import Image
 from ..models.resource import (
     ContainerSnapshot,
@@ -23,6 +24,7 @@ from ..models.resource import (
     Moment,
     filters_document,
     reference,
+    search_document,
     signal_text,
 )
 from ._documents import AsyncDocumentStream
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import builtins
 
     from .. import _types as t
+    from .._credentials import AsyncCredentials
     from ._client import AsyncClient
 
 
@@ -431,6 +434,17 @@ class AsyncImage(ImageSnapshot):
         rows = await self.client.api.call("image.history", {"Name": self.id})
         return cast("list[t.HistoryRow]", rows)
 
+    async def save(self, named: Union[str, bool] = False) -> AsyncStream:
+        """Save it: a stream of an archive's bytes. `named`: with one of its names, or with that name."""
+        name = self.id
+        if isinstance(named, str):
+            if named not in self.tags:
+                raise InvalidArgument(f"{named} is not a valid tag for this image")
+            name = named
+        elif named and self.tags:
+            name = self.tags[0]
+        return await self.client.images.save([name])
+
     async def tag(self, repository: str, tag: Optional[str] = None) -> bool:
         """Give it another name."""
         request = {"Name": self.id, "Reference": reference(repository, tag)}
@@ -482,15 +496,16 @@ class AsyncImages(Uncopyable):
         tag: Optional[str] = None,
         *,
         platform: Optional[str] = None,
-        auth_config: Optional[t.AuthConfig] = None,
+        auth_config: AsyncCredentials = None,
         policy: str = "always",
         progress: Optional[Callable[[t.Progress], object]] = None,
     ) -> AsyncImage:
         """Fetch an image from its registry, as `barque.Client.images.pull`. Cancelling the task ends the pull."""
+        name = reference(repository, tag)
         request = {
-            "Name": reference(repository, tag),
+            "Name": name,
             "Platform": platform or "",
-            "Auth": auth_config,
+            "Auth": await credentials_async(auth_config, name),
             "Policy": policy,
         }
         lines = await self.client.api.progress("image.pull", request)
@@ -508,14 +523,15 @@ class AsyncImages(Uncopyable):
         tag: Optional[str] = None,
         *,
         all_tags: bool = False,
-        auth_config: Optional[t.AuthConfig] = None,
+        auth_config: AsyncCredentials = None,
         progress: Optional[Callable[[t.Progress], object]] = None,
     ) -> t.ImagePushed:
         """Bring an image to its registry, as `barque.Client.images.push`. Cancelling the task ends the push."""
+        name = reference(repository, tag)
         request = {
-            "Name": reference(repository, tag),
+            "Name": name,
             "AllTags": all_tags,
-            "Auth": auth_config,
+            "Auth": await credentials_async(auth_config, name),
         }
         lines = await self.client.api.progress("image.push", request)
         try:
@@ -525,6 +541,14 @@ class AsyncImages(Uncopyable):
             return cast("t.ImagePushed", await lines.wait())
         finally:
             lines.close()
+
+    async def save(self, names: builtins.list[str], platform: str = "") -> AsyncStream:
+        """Save images to one archive, which docker, podman and skopeo load too: a stream of its bytes.
+
+        It is whole only when the stream ends without raising.
+        """
+        request = {"Names": [*names], "Platform": platform}
+        return await self.client.api.stream("image.save", request)
 
     async def import_(
         self,
@@ -565,3 +589,16 @@ class AsyncImages(Uncopyable):
         """Remove those without a tag that no container stands on; `{"dangling": False}`: those with one too."""
         request = {"Filters": filters_document(filters), "DryRun": dry_run}
         return cast("t.ImagesPruned", await self.client.api.call("image.prune", request))
+
+    async def search(
+        self,
+        term: str,
+        limit: int = 0,
+        *,
+        filters: Optional[dict[str, Any]] = None,
+        auth_config: AsyncCredentials = None,
+    ) -> builtins.list[t.SearchResult]:
+        """Search a registry (`registry.example/term`, else Docker Hub) for repositories: at most `limit`, 25 if it is 0."""
+        request = search_document(term, limit, filters, await credentials_async(auth_config, term))
+        found = await self.client.api.call("image.search", request)
+        return cast("builtins.list[t.SearchResult]", found)

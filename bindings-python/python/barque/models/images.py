@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
+from .._credentials import credentials
 from .._input import Data, opened
-from .._streams import Uncopyable
-from .resource import ImageSnapshot, filters_document, reference
+from .._streams import CancellableStream, Uncopyable, data_of
+from ..errors import InvalidArgument
+from .resource import ImageSnapshot, filters_document, reference, search_document
 
 if TYPE_CHECKING:
     import builtins
 
     from .. import _types as t
+    from .._credentials import Credentials
     from ..client import Client
 
 
@@ -30,6 +33,22 @@ class Image(ImageSnapshot):
     def history(self) -> list[t.HistoryRow]:
         """The instructions it was made by, newest first."""
         return self.client.api.image_history({"Name": self.id})
+
+    def save(
+        self, chunk_size: Optional[int] = None, named: Union[str, bool] = False
+    ) -> CancellableStream[bytes]:
+        """Save it: an iterator of an archive's bytes. `named`: with one of its names, or with that name.
+
+        `chunk_size` is docker-py's and changes nothing: pieces come as the engine reads them.
+        """
+        name = self.id
+        if isinstance(named, str):
+            if named not in self.tags:
+                raise InvalidArgument(f"{named} is not a valid tag for this image")
+            name = named
+        elif named and self.tags:
+            name = self.tags[0]
+        return self.client.images.save([name])
 
     def tag(self, repository: str, tag: Optional[str] = None) -> bool:
         """Give it another name."""
@@ -78,18 +97,20 @@ class ImageCollection(Uncopyable):
         tag: Optional[str] = None,
         *,
         platform: Optional[str] = None,
-        auth_config: Optional[t.AuthConfig] = None,
+        auth_config: Credentials = None,
         policy: str = "always",
         progress: Optional[Callable[[t.Progress], object]] = None,
     ) -> Image:
         """Fetch an image from its registry; it is there when this returns.
 
-        `policy`: `always`, `missing` (only when it is not here) or `never`. `progress` is called with each line.
+        `policy`: `always`, `missing` (only when it is not here) or `never`. `progress` is called with each line. `auth_config` are
+        credentials, or a function that gives them for the image's name.
         """
+        name = reference(repository, tag)
         request: t.ImagePull = {
-            "Name": reference(repository, tag),
+            "Name": name,
             "Platform": platform or "",
-            "Auth": auth_config,
+            "Auth": credentials(auth_config, name),
             "Policy": policy,
         }
         with self.client.api.image_pull(request) as lines:
@@ -104,20 +125,40 @@ class ImageCollection(Uncopyable):
         tag: Optional[str] = None,
         *,
         all_tags: bool = False,
-        auth_config: Optional[t.AuthConfig] = None,
+        auth_config: Credentials = None,
         progress: Optional[Callable[[t.Progress], object]] = None,
     ) -> t.ImagePushed:
         """Bring an image to its registry; it is there when this returns. `progress` is called with each line."""
+        name = reference(repository, tag)
         request: t.ImagePush = {
-            "Name": reference(repository, tag),
+            "Name": name,
             "AllTags": all_tags,
-            "Auth": auth_config,
+            "Auth": credentials(auth_config, name),
         }
         with self.client.api.image_push(request) as lines:
             for line in lines:
                 if progress is not None:
                     progress(line)
             return lines.wait()
+
+    def search(
+        self,
+        term: str,
+        limit: int = 0,
+        *,
+        filters: Optional[dict[str, Any]] = None,
+        auth_config: Credentials = None,
+    ) -> builtins.list[t.SearchResult]:
+        """Search a registry (`registry.example/term`, else Docker Hub) for repositories: at most `limit`, 25 if it is 0."""
+        return self.client.api.image_search(search_document(term, limit, filters, credentials(auth_config, term)))
+
+    def save(self, names: builtins.list[str], platform: str = "") -> CancellableStream[bytes]:
+        """Save images to one archive, which docker, podman and skopeo load too: an iterator of its bytes.
+
+        It is whole only when the iterator ends without raising.
+        """
+        stream = self.client.api.image_save({"Names": [*names], "Platform": platform})
+        return CancellableStream(stream, data_of)
 
     def import_(
         self,

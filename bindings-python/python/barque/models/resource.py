@@ -155,6 +155,13 @@ def filters_document(filters: Any) -> dict[str, list[str]]:
     return {name: values(value) for name, value in (filters or {}).items()}
 
 
+def search_document(
+    term: str, limit: int, filters: Any, auth: Optional[t.AuthConfig]
+) -> t.ImageSearch:
+    """The request of a search."""
+    return {"Term": term, "Limit": limit, "Filters": filters_document(filters), "Auth": auth}
+
+
 def signal_text(signal: Union[str, int, None]) -> str:
     """A signal's name or number as text; nothing for none. `signal.SIGTERM` is an int that prints as its name."""
     if signal is None:

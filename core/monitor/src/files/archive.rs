@@ -18,7 +18,13 @@ use crate::unpack::unpack_stream;
 const BUFFER: usize = 256 << 10;
 
 /// What several people may work in meanwhile.
-const LIVE: Options = Options { layer: false, one_file_system: false, live: true, owner: None };
+const LIVE: Options = Options {
+    layer: false,
+    one_file_system: false,
+    live: true,
+    undated_directories: false,
+    owner: None,
+};
 
 /// Pack what is at a path, docker's way: a directory's entries are below its name, a file's is its name.
 pub(super) fn pack(root: &Root, path: &str, name: &str, reports: &mut Reports) -> Result<Report> {

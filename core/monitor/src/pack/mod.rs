@@ -48,6 +48,8 @@ pub struct Options {
     /// Somebody works in it, and that is all right: a file that shrinks while it is read is filled up with NULs, as GNU tar
     /// does. Without this it is an error.
     pub live: bool,
+    /// Directories have no time, so that two trees which differ only there make the same bytes.
+    pub undated_directories: bool,
     /// Owner and group of all entries, instead of their own.
     pub owner: Option<(u32, u32)>,
 }
@@ -134,7 +136,7 @@ impl<W: Write> Packer<W> {
                 name.push(b'/');
             }
             name.extend_from_slice(base.as_bytes());
-            self.one(fd, &base, name, depth)?;
+            self.one(fd, &base, name, depth + 1)?;
             name.truncate(length);
         }
         Ok(())
@@ -185,7 +187,7 @@ impl<W: Write> Packer<W> {
                     let path = [&name[..], b"/"].concat();
                     return self.begin(&self.describe(&stat, Kind::Directory, path));
                 }
-                self.tree(&fd, &stat, name, depth + 1)
+                self.tree(&fd, &stat, name, depth)
             }
             FileType::RegularFile => {
                 let fd = match openat(above, base, FILE, Mode::empty()) {
@@ -266,15 +268,11 @@ impl<W: Write> Packer<W> {
 
     fn describe(&self, stat: &Stat, kind: Kind, path: Vec<u8>) -> Entry {
         let (uid, gid) = self.options.owner.unwrap_or((stat.st_uid, stat.st_gid));
-        Entry {
-            path,
-            kind,
-            mode: stat.st_mode & 0o7777,
-            uid,
-            gid,
-            mtime: Time { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as u32 },
-            ..Entry::default()
-        }
+        let mtime = match kind {
+            Kind::Directory if self.options.undated_directories => Time::default(),
+            _ => Time { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as u32 },
+        };
+        Entry { path, kind, mode: stat.st_mode & 0o7777, uid, gid, mtime, ..Entry::default() }
     }
 }
 

@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, mount_move,
-    move_mount, open_tree, unmount,
+    MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount,
+    open_tree, unmount,
 };
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, chroot, fchdir, pivot_root, set_dumpable_behavior,
@@ -150,11 +150,10 @@ pub(crate) fn change_root(target: BorrowedFd<'_>) -> Result<()> {
     match pivot_root(c".", c".") {
         // The old root lies on top of the new one now (pivot_root(2), "pivot_root(".", ".")").
         Ok(()) => unmount(c".", UnmountFlags::DETACH).map_err(failed("unmount the old root"))?,
-        // The old root is the initial ramfs, which cannot be moved.
-        Err(Errno::INVAL) => {
-            mount_move(c".", c"/").map_err(failed("move the root"))?;
-            chroot(c".").map_err(failed("chroot"))?;
-        }
+        // The old root is the initial ramfs, which cannot be put away (pivot_root(2), EINVAL). The new one lies on top of it
+        // already, and moving it there is what the kernel calls a loop; who is in it with neither CAP_SYS_CHROOT nor a
+        // descriptor of the old one cannot get below it.
+        Err(Errno::INVAL) => chroot(c".").map_err(failed("chroot"))?,
         Err(errno) => return Err(system("pivot_root", errno)),
     }
     rustix::process::chdir(c"/").map_err(failed("chdir"))

@@ -237,7 +237,7 @@ fn opened(source: &host::Source) -> std::result::Result<std::os::fd::OwnedFd, pa
 
 /// What went wrong with the caller's own files.
 fn of_host(tree: &protocol::Failure, path: &str) -> Error {
-    failure::error(tree, "").about("path", path)
+    failure::plain(tree).about("path", path)
 }
 
 /// The jail that packs could not write: the other one has ended.

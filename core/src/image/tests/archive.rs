@@ -10,6 +10,32 @@ impl Tar {
         Tar(Vec::new())
     }
 
+    pub(super) fn of(bytes: Vec<u8>) -> Tar {
+        Tar(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+
+    /// Another one's entries after this one's.
+    pub(super) fn then(mut self, other: Tar) -> Tar {
+        self.0.extend_from_slice(&other.0);
+        self
+    }
+
+    /// A directory of any name, by GNU's long one.
+    pub(super) fn raw_name(self, path: &str) -> Tar {
+        self.raw("long", b'L', "", 0, path.as_bytes(), (0, 0)).raw(
+            "x",
+            b'5',
+            "",
+            0o755,
+            b"",
+            (0, 0),
+        )
+    }
+
     fn raw(
         mut self,
         path: &str,
@@ -43,6 +69,20 @@ impl Tar {
         self.0.extend_from_slice(&block);
         self.0.extend_from_slice(data);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
+        self
+    }
+
+    /// An entry whose header block is made by hand; the checksum is put right afterwards when `right`.
+    pub(super) fn block(mut self, right: bool, edit: impl FnOnce(&mut [u8]), data: &[u8]) -> Tar {
+        let start = self.0.len();
+        self = self.raw("by-hand", b'0', "", 0o644, data, (0, 0));
+        let block = &mut self.0[start..start + 512];
+        edit(block);
+        if right {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
         self
     }
 
@@ -127,4 +167,30 @@ pub(super) fn saved(images: &[(&str, &[Vec<u8>])]) -> Vec<u8> {
         rows.push(serde_json::json!({"Config": config_name, "RepoTags": [name], "Layers": names}));
     }
     tar.file("manifest.json", serde_json::Value::from(rows).to_string().as_bytes()).end()
+}
+
+/// An OCI layout as an archive: one image under a name, its layers' blobs (which may be compressed) beside the plain layers, and
+/// what their descriptors call them.
+pub(super) fn layout(name: &str, layers: &[Vec<u8>], blobs: &[(&[u8], &str)]) -> Vec<u8> {
+    let descriptor = |media_type: &str, bytes: &[u8]| serde_json::json!({"mediaType": media_type, "digest": Digest::of(bytes).as_str(), "size": bytes.len()});
+    let config = config(layers);
+    let layers: Vec<serde_json::Value> =
+        blobs.iter().map(|(bytes, media_type)| descriptor(media_type, bytes)).collect();
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "config": descriptor("application/vnd.oci.image.config.v1+json", &config),
+        "layers": layers,
+    })
+    .to_string()
+    .into_bytes();
+    let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
+    entry["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": name});
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
+    let mut tar = Tar::new().file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
+    let mut all: Vec<&[u8]> = blobs.iter().map(|(bytes, _)| *bytes).collect();
+    all.extend([&config[..], &manifest]);
+    for bytes in all {
+        tar = tar.file(&format!("blobs/sha256/{}", Digest::of(bytes).hex()), bytes);
+    }
+    tar.file("index.json", index.to_string().as_bytes()).end()
 }

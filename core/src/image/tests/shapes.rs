@@ -10,14 +10,14 @@ use super::{Sandbox, input};
 use crate::api::{ImageImport, ImageLoad, ImageLoaded, Input};
 use crate::error::{ErrorKind, Result};
 
-fn layers() -> Vec<Vec<u8>> {
+pub(super) fn layers() -> Vec<Vec<u8>> {
     vec![
         Tar::new().dir_mode("tmp", 0o1777).dir("d").file("d/gone", b"1").file("d/f", b"low").end(),
         Tar::new().file("tmp/x", b"x").file("d/.wh.gone", b"").file("d/f", b"high").end(),
     ]
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     // Two members, as pigz and eStargz make them.
     let half = bytes.len() / 2;
     [&bytes[..half], &bytes[half..]]
@@ -32,7 +32,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Sandbox {
-    fn load_bytes(&self, bytes: &[u8]) -> Result<ImageLoaded> {
+    pub(super) fn load_bytes(&self, bytes: &[u8]) -> Result<ImageLoaded> {
         let path = self.root.join("archive");
         std::fs::write(&path, bytes).unwrap();
         self.engine.images().load(&ImageLoad { input: input(&path) })

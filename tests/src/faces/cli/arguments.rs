@@ -246,6 +246,21 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.switch("AllTags", "--all-tags", &mut words);
             words.push(fields.text("Name"));
         }
+        "image.search" => {
+            words.extend(["search", "--no-trunc", "--format", "{{json .}}"].map(String::from));
+            fields.flag("Limit", "--limit", &mut words);
+            fields.filters(&mut words);
+            words.push(fields.text("Term"));
+        }
+        "registry.delete" => {
+            words.extend(["registry", "delete"].map(String::from));
+            words.push(fields.text("Name"));
+        }
+        "registry.referrers" => {
+            words.extend(["registry", "referrers", "--format", "{{json .}}"].map(String::from));
+            fields.flag("ArtifactType", "--artifact-type", &mut words);
+            words.push(fields.text("Name"));
+        }
         "registry.login" => {
             words.push("login".into());
             // The command keeps what it is given, below its own HOME.
@@ -270,6 +285,13 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             let reference = fields.text("Reference");
             words.extend((!reference.is_empty()).then_some(reference));
         }
+        "image.save" => {
+            words.push("save".into());
+            fields.flag("Platform", "--platform", &mut words);
+            if let Some(Value::Array(names)) = fields.0.remove("Names") {
+                words.extend(names.iter().map(text));
+            }
+        }
         "image.tag" => {
             words.push("tag".into());
             words.push(fields.text("Name"));
@@ -280,6 +302,10 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.switch("Force", "--force", &mut words);
             fields.switch("NoPrune", "--no-prune", &mut words);
             words.push(fields.text("Name"));
+        }
+        "system.check" => {
+            words.extend(["system", "check", "--format", "{{json .}}"].map(String::from));
+            fields.switch("Repair", "--repair", &mut words);
         }
         "system.df" => words.extend(["system", "df", "--format", "{{json .}}"].map(String::from)),
         "system.info" => words.extend(["info", "--format", "{{json .}}"].map(String::from)),
@@ -631,7 +657,7 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
             })
             .collect(),
         "registry.login" => Ok(json!({"Status": line})),
-        "registry.logout" => Ok(json!({})),
+        "registry.delete" | "registry.logout" => Ok(json!({})),
         "image.load" => Ok(json!({
             "Images": line.lines().map(|line| match line.split_once(": ") {
                 Some(("Loaded image", name)) => json!({"Names": [name]}),
@@ -646,8 +672,9 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
                 None => json!({"printed": line}),
             })
             .collect()),
-        "container.list" | "image.list" | "image.history" | "system.df" => rows().map(Value::from),
-        "system.info" | "system.version" => {
+        "container.list" | "image.list" | "image.history" | "image.search"
+        | "registry.referrers" | "system.df" => rows().map(Value::from),
+        "system.check" | "system.info" | "system.version" => {
             serde_json::from_str(line).map_err(|e| format!("{e} in {line}"))
         }
         other => Err(format!("no output is known for {other}")),
