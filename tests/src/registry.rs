@@ -47,6 +47,8 @@ pub enum Fault {
     Take(usize),
     /// Whatever the answer is, it takes this long.
     Late(Duration),
+    /// Of what is sent nothing but the header is taken, and the connection stands.
+    Deaf,
 }
 
 /// A fault and the requests that it befalls.
@@ -98,6 +100,8 @@ pub struct Store {
     pub uploads: BTreeMap<String, Vec<u8>>,
     /// What `Location` of an upload begins with, instead of nothing.
     pub upload_prefix: String,
+    /// What can be found: `name`, `description`, `star_count`, `is_official`.
+    pub searchable: Vec<Value>,
     tokens: BTreeMap<String, u32>,
     count: u32,
 }
@@ -145,7 +149,7 @@ impl Registry {
 
     /// What it has and was asked.
     pub fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.store)
     }
 
     /// Let something go wrong.
@@ -199,13 +203,26 @@ impl Drop for Registry {
     }
 }
 
+fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn serve(connection: TcpStream, store: &Mutex<Store>, ended: &AtomicBool) {
     let _ = connection.set_nodelay(true);
     let Ok(clone) = connection.try_clone() else { return };
     let (mut reader, mut connection) = (BufReader::new(clone), connection);
-    while let Some(request) = Request::read(&mut reader) {
+    while let Some(mut request) = Request::head(&mut reader) {
+        if lock(store).is_deaf_to(&request) {
+            while !ended.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            return;
+        }
+        if request.take_body(&mut reader).is_none() {
+            return;
+        }
         let (answer, fault) = {
-            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut store = lock(store);
             store.requests.push(request.clone());
             let fault = store.fault(&request);
             match &fault {
@@ -286,15 +303,29 @@ fn send(
     answer.write(connection, is_head, None)
 }
 
+impl Rule {
+    fn befalls(&self, request: &Request) -> bool {
+        self.times > 0
+            && (self.method.is_empty() || self.method == request.method)
+            && request.path.contains(&self.path)
+    }
+}
+
 impl Store {
     fn fault(&mut self, request: &Request) -> Option<Fault> {
-        let rule = self.rules.iter_mut().find(|rule| {
-            rule.times > 0
-                && (rule.method.is_empty() || rule.method == request.method)
-                && request.path.contains(&rule.path)
-        })?;
+        let rule = self.rules.iter_mut().find(|rule| rule.befalls(request))?;
         rule.times -= 1;
         Some(rule.fault.clone())
+    }
+
+    /// Whether the body that comes is not to be read.
+    fn is_deaf_to(&mut self, request: &Request) -> bool {
+        let rule = self.rules.iter_mut().find(|rule| rule.befalls(request));
+        let Some(rule) = rule.filter(|rule| matches!(rule.fault, Fault::Deaf)) else {
+            return false;
+        };
+        rule.times -= 1;
+        true
     }
 
     fn answer(&mut self, request: &Request, fault: Option<&Fault>) -> Answer {
@@ -304,11 +335,17 @@ impl Store {
         if let Some(refusal) = self.refusal(request) {
             return refusal;
         }
+        if request.place() == "/v1/search" && !self.searchable.is_empty() {
+            return self.search(request);
+        }
         let Some(rest) = request.place().strip_prefix("/v2/").map(str::to_owned) else {
             return Answer::status(404);
         };
         if rest.is_empty() {
             return Answer::json(200, &json!({}));
+        }
+        if let Some((repository, digest)) = rest.rsplit_once("/referrers/") {
+            return self.referrers(request, repository, digest);
         }
         if let Some((repository, reference)) = rest.rsplit_once("/manifests/") {
             return self.manifest(request, repository, reference);
@@ -326,6 +363,42 @@ impl Store {
             return Answer::json(200, &json!({"name": repository, "tags": tags}));
         }
         refused(404, "NAME_UNKNOWN")
+    }
+
+    /// Two a page, whatever kind was asked for.
+    fn referrers(&self, request: &Request, repository: &str, digest: &str) -> Answer {
+        let prefix = format!("{repository}@");
+        let rows: Vec<Value> = self
+            .manifests
+            .iter()
+            .filter_map(|(name, (media_type, bytes))| {
+                let referrer = name.strip_prefix(&prefix)?;
+                let manifest: Value = serde_json::from_slice(bytes).ok()?;
+                (manifest["subject"]["digest"] == digest).then(|| {
+                    json!({"mediaType": media_type, "digest": referrer, "size": bytes.len(),
+                        "artifactType": manifest["artifactType"], "annotations": manifest["annotations"]})
+                })
+            })
+            .collect();
+        let first: usize = request.query("first").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let page: Vec<&Value> = rows.iter().skip(first).take(2).collect();
+        let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": page});
+        let answer = Answer::json(200, &index);
+        match first + 2 < rows.len() {
+            true => answer
+                .with("Link", format!("<{}?first={}>; rel=\"next\"", request.place(), first + 2)),
+            false => answer,
+        }
+    }
+
+    fn search(&self, request: &Request) -> Answer {
+        let term = request.query("q").unwrap_or_default();
+        let most = request.query("n").and_then(|n| n.parse().ok()).unwrap_or(25);
+        let known = self.searchable.iter();
+        let found =
+            known.filter(|row| row["name"].as_str().is_some_and(|name| name.contains(&term)));
+        let found: Vec<&Value> = found.take(most).collect();
+        Answer::json(200, &json!({"num_results": found.len(), "query": term, "results": found}))
     }
 
     fn token(&mut self) -> Answer {

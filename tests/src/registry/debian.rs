@@ -82,6 +82,11 @@ impl Debian {
         registry
     }
 
+    /// Whether there is one.
+    pub fn is_installed() -> bool {
+        program().is_some()
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         &self.address

@@ -34,8 +34,8 @@ impl Request {
         self.path.split('?').next().unwrap_or_default()
     }
 
-    /// The next one on a connection; `None` at its end or when it is no request.
-    pub(super) fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+    /// The next one on a connection, without its body; `None` at its end or when it is no request.
+    pub(super) fn head(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
         let mut words = line.split_ascii_whitespace();
@@ -52,27 +52,31 @@ impl Request {
                     let name = name.trim().to_ascii_lowercase();
                     request.headers.push((name, value.trim().to_owned()));
                 }
-                None => break,
+                None => return Some(request),
             }
         }
-        if request.header("transfer-encoding") == Some("chunked") {
+    }
+
+    /// Read the body; `None` when it does not come whole.
+    pub(super) fn take_body(&mut self, reader: &mut BufReader<TcpStream>) -> Option<()> {
+        if self.header("transfer-encoding") == Some("chunked") {
             loop {
                 let mut size = String::new();
                 reader.read_line(&mut size).ok()?;
                 let size = usize::from_str_radix(size.trim(), 16).ok()?;
                 let mut chunk = vec![0; size + 2];
                 reader.read_exact(&mut chunk).ok()?;
-                request.body.extend_from_slice(&chunk[..size]);
+                self.body.extend_from_slice(&chunk[..size]);
                 if size == 0 {
                     break;
                 }
             }
-        } else if let Some(length) = request.header("content-length") {
+        } else if let Some(length) = self.header("content-length") {
             let mut body = vec![0; length.parse().ok()?];
             reader.read_exact(&mut body).ok()?;
-            request.body = body;
+            self.body = body;
         }
-        Some(request)
+        Some(())
     }
 }
 

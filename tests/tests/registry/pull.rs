@@ -44,7 +44,7 @@ pub(crate) fn documents(mut stream: barque::Stream) -> Result<Vec<Value>, Error>
 }
 
 /// Nothing is left of what failed but parts that the next pull goes on with.
-fn is_clean(sandbox: &Sandbox, name: &str) {
+pub(crate) fn is_clean(sandbox: &Sandbox, name: &str) {
     invariants::hold(sandbox, "a pull that failed");
     assert_ne!(sandbox.barque(&["inspect", "--type", "image", name]).code, 0, "{name} is there");
     assert_eq!(std::fs::read_dir(sandbox.root().join("tmp")).map_or(0, Iterator::count), 0);
@@ -54,6 +54,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("an image is pulled whole, and a second pull fetches nothing", whole);
     suite.add("an index leads to the manifest for this machine or the one asked for", index);
     suite.add("layers that are here are not fetched again", shared_layers);
+    suite.add("what was lost or changed here is repaired by a pull", repaired);
     suite.add("two pulls of one image share the work", shared_work);
     for (name, fault, times) in [
         ("a connection that is cut in the middle", Fault::Cut(150_000), 2),
@@ -174,6 +175,65 @@ fn index() {
     assert!(error.message().contains("no matching manifest for linux/riscv64"), "{error}");
     assert!(platform("linux//x").is_err());
     invariants::hold(&sandbox, "pulls of an index");
+}
+
+fn repaired() {
+    let (sandbox, registry) = (Sandbox::new(), Registry::new());
+    registry.hold("some:1", &image(2, 50_000));
+    let (name, layer) =
+        (format!("{}/some:1", registry.address()), layer_digest(&registry, "some:1", 1));
+    let engine = sandbox.engine();
+    pull(&engine, &name).expect("pull");
+    let id = sandbox.inspect(&name)["Id"].as_str().expect("an id").to_owned();
+    let blob = |digest: &str| sandbox.root().join("blobs/sha256").join(&digest["sha256:".len()..]);
+    let file = std::fs::read_dir(sandbox.root().join("layers"))
+        .expect("list the layers")
+        .map(|layer| layer.expect("a layer").path().join("file-1"))
+        .find(|file| file.exists())
+        .expect("the second layer's file");
+    let flip = |path: &std::path::Path| {
+        let mut bytes = std::fs::read(path).expect("read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path, bytes).expect("write");
+    };
+    let check = || engine.check(&api::SystemCheck::default()).expect("check").problems.len();
+    let whole_layer = file.parent().expect("a layer");
+    type Damage<'a> = (&'a str, &'a dyn Fn(), &'a [&'a str]);
+    // What is done, and the blobs that have to come again.
+    let damages: [Damage<'_>; 6] = [
+        ("a lost blob", &|| std::fs::remove_file(blob(&layer)).expect("remove"), &[&layer]),
+        ("a blob that was cut", &|| std::fs::write(blob(&layer), "x").expect("write"), &[&layer]),
+        (
+            "a blob that a disk has changed",
+            &|| {
+                flip(&blob(&layer));
+                assert_ne!(check(), 0);
+            },
+            &[&layer],
+        ),
+        ("a changed configuration", &|| flip(&blob(&id)), &[]),
+        ("a changed file", &|| flip(&file), &[]),
+        ("a lost layer", &|| std::fs::remove_dir_all(whole_layer).expect("remove"), &[]),
+    ];
+    for (what, damage, fetched) in damages {
+        damage();
+        registry.forget();
+        let seen = pull(&engine, &name).expect(what);
+        assert_eq!(seen.last().map(|last| &last["Downloaded"]), Some(&json!(true)), "{what}");
+        let asked: Vec<String> =
+            registry.asked("GET", "/blobs/").into_iter().map(|r| r.path).collect();
+        let of_layers = asked.iter().filter(|path| !path.ends_with(&id));
+        let wanted: Vec<String> =
+            fetched.iter().map(|digest| format!("/v2/some/blobs/{digest}")).collect();
+        assert_eq!(of_layers.cloned().collect::<Vec<_>>(), wanted, "{what}");
+        assert_eq!(check(), 0, "{what}");
+        registry.forget();
+        let seen = pull(&engine, &name).expect("pull once more");
+        assert_eq!(seen.last().map(|last| &last["Downloaded"]), Some(&json!(false)), "{what}");
+        assert_eq!(registry.asked("GET", "").len(), 1, "{what}: {:#?}", registry.asked("GET", ""));
+        invariants::hold(&sandbox, what);
+    }
 }
 
 fn shared_layers() {

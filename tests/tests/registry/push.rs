@@ -19,7 +19,7 @@ pub(crate) fn push(engine: &barque::Engine, name: &str) -> Result<Vec<Value>, Er
 }
 
 /// Load an image and name it for a registry.
-fn loaded(sandbox: &Sandbox, image: &Image, name: &str) {
+pub(crate) fn loaded(sandbox: &Sandbox, image: &Image, name: &str) {
     let path = sandbox.work().join("some.tar");
     image.write_docker_archive(&path);
     sandbox.ok(&["load", "--quiet", "--input", &path.to_string_lossy()]);
