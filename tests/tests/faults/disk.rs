@@ -11,6 +11,8 @@ use super::operations::is_clean;
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.add("load on a full disk says so and changes nothing", load_on_a_full_disk);
+    suite.add("save on a full disk says so and leaves what was there", save_on_a_full_disk);
+    suite.add("save into a pipe that is closed fails", save_into_a_closed_pipe);
     suite.add("run on a full disk says so, and removal works", run_on_a_full_disk);
     suite.add("cp and commit on a full disk say so and leave nothing", copies_on_a_full_disk);
     suite.add("a full disk without inodes", without_inodes);
@@ -93,6 +95,37 @@ fn load_on_a_full_disk() {
     sandbox.ok(&["load", "--input", &path.to_string_lossy()]);
     invariants::hold(&sandbox, "the same load with space");
     std::fs::remove_file(path).expect("remove the archive");
+}
+
+fn save_on_a_full_disk() {
+    let small = Small::new("full-save", "size=1m");
+    let sandbox = Sandbox::with_testbox();
+    let path = archive(4 << 20);
+    sandbox.ok(&["load", "--input", &path.to_string_lossy()]);
+    std::fs::remove_file(path).expect("remove the archive");
+    let target = small.place.join("saved.tar");
+    std::fs::write(&target, "of yesterday").expect("write a file");
+    let done = sandbox.barque(&["save", "--output", &target.to_string_lossy(), "large"]);
+    assert_ne!(done.code, 0);
+    is_clean(&done, "a full disk");
+    assert!(is_about_space(&done.stderr), "{}", done.stderr);
+    assert!(done.stderr.contains("saved.tar"), "{}", done.stderr);
+    assert_eq!(std::fs::read(&target).expect("read the file"), b"of yesterday");
+    assert_eq!(std::fs::read_dir(&small.place).expect("list the disk").count(), 1);
+    invariants::hold(&sandbox, "a save on a full disk");
+}
+
+fn save_into_a_closed_pipe() {
+    let sandbox = Sandbox::with_testbox();
+    let mut command = sandbox.command_of(Path::new("bash"), &["-c"]);
+    command
+        .arg("\"$@\" | head --bytes 1000 > /dev/null; exit ${PIPESTATUS[0]}")
+        .arg("bash")
+        .arg(programs::barque())
+        .args(["save", "testbox"]);
+    let done = finish(command, b"");
+    assert_ne!(done.code, 0, "half an archive counts as one");
+    invariants::hold(&sandbox, "a closed pipe");
 }
 
 fn fill(place: &Path) {

@@ -1,5 +1,5 @@
 //! Everything that can go wrong under an operation, made to go wrong: the caller or the monitor is killed at every failpoint and
-//! at sampled system calls, calls fail, the disk is full, broken, read-only or tampered with, descriptors run out.
+//! at sampled system calls, calls fail, the disk is full, broken, read-only or tampered with, the power goes, descriptors run out.
 //!
 //! After each fault the promise is the same: the next command finds a whole store ([`barque_tests::invariants`]), the operation
 //! either did not happen or did, and done again it succeeds.
@@ -8,6 +8,7 @@ mod disk;
 mod failpoints;
 mod monitor;
 mod operations;
+mod power;
 mod syscalls;
 mod tampering;
 
@@ -21,6 +22,7 @@ fn main() -> std::process::ExitCode {
     syscalls::add(&mut suite);
     monitor::add(&mut suite);
     disk::add(&mut suite);
+    power::add(&mut suite);
     tampering::add(&mut suite);
     suite.run()
 }

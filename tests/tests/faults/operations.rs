@@ -180,6 +180,15 @@ fn image_is_whole(sandbox: &Sandbox) {
     }
 }
 
+/// What has its name is a whole archive.
+fn saved_or_not(sandbox: &Sandbox) {
+    let path = sandbox.work().join("saved.tar");
+    if path.exists() {
+        sandbox.ok(&["load", "--quiet", "--input", &path.to_string_lossy()]);
+    }
+    image_is_whole(sandbox);
+}
+
 /// A run that ends by itself with 3 has ended with 3, or with a code that says that it is not known, or is gone.
 fn code_is_real_or_unknown(sandbox: &Sandbox) {
     wait_until("nothing runs any more", Duration::from_secs(10), || {
@@ -290,6 +299,34 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         arguments: |_| words(&["rmi", "layered"]),
         settled: image_is_whole,
         done_already: &["No such image"],
+    },
+    Operation {
+        name: "save",
+        prepare: |s| {
+            let path = layered(s);
+            s.ok(&["load", "--quiet", "--input", &path]);
+        },
+        arguments: |s| {
+            let out = s.work().join("saved.tar").to_string_lossy().into_owned();
+            vec!["save".into(), "--output".into(), out, "layered".into()]
+        },
+        settled: saved_or_not,
+        done_already: &[],
+    },
+    Operation {
+        name: "system check --repair",
+        prepare: |s| {
+            let path = layered(s);
+            s.ok(&["load", "--quiet", "--input", &path]);
+            // A layer that lost a file.
+            let layers = s.root().join("layers");
+            for layer in std::fs::read_dir(layers).expect("list the layers").flatten() {
+                let _ = std::fs::remove_file(layer.path().join("two"));
+            }
+        },
+        arguments: |_| words(&["system", "check", "--repair"]),
+        settled: image_is_whole,
+        done_already: &[],
     },
     Operation {
         name: "create",
