@@ -9,7 +9,9 @@ mod files;
 mod life;
 mod memory;
 mod output;
+mod registry;
 mod start;
+mod store;
 mod table;
 
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         memory::measure(&sandbox, &engines, &mut table);
         start::parallel(&sandbox, if repetitions < 10 { 20 } else { 200 }, &mut table);
         output::measure(&sandbox, repetitions < 10, &mut table);
+        store::measure(&sandbox, &engines, repetitions < 10, &mut table);
         drop(engines);
         table.print();
         ExitCode::SUCCESS

@@ -1,0 +1,116 @@
+//! How fast images are pushed to and pulled from Debian's registry on loopback, beside docker and podman where they are, and beside
+//! skopeo, which only downloads.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use barque_tests::registry::debian::{Debian, Manner};
+use barque_tests::{Sandbox, programs};
+
+use crate::engines::{Client, Engines};
+use crate::store::{barque, median, rate, time};
+use crate::table::Table;
+
+/// Whoever can load, tag, push, pull and remove an image.
+struct Party<'a> {
+    name: &'a str,
+    client: Client,
+    /// After `push` and `pull`: podman has to be told that the registry speaks http.
+    plain: &'a [&'a str],
+    pushed: Vec<Duration>,
+    pulled: Vec<Duration>,
+}
+
+/// The image `bench` of this archive, pushed to a registry that has nothing of it and pulled into a store that has nothing of it.
+pub(crate) fn measure(
+    sandbox: &Sandbox,
+    engines: &Engines,
+    archive: &Path,
+    layers: usize,
+    rounds: usize,
+    table: &mut Table,
+) {
+    if !Debian::is_installed() {
+        table.tell("push and pull", "there is no docker-registry");
+        return;
+    }
+    let others = engines.found.iter().filter_map(|engine| {
+        let plain: &[&str] = if engine.name == "podman" { &["--tls-verify=false"] } else { &[] };
+        Some((engine.name, engine.client.clone()?, plain))
+    });
+    let mut others: Vec<Party<'_>> = others
+        .map(|(name, client, plain)| Party { name, client, plain, pushed: vec![], pulled: vec![] })
+        .collect();
+    let (mut pushed, mut pulled, mut downloaded) = (Vec::new(), Vec::new(), Vec::new());
+    let from = archive.to_string_lossy().into_owned();
+    for round in 0..rounds {
+        let ours = |arguments: &[&str]| barque(sandbox, arguments);
+        let place = |name: &str| sandbox.work().join(format!("registry-{name}-{round}"));
+        let directory = place("barque");
+        let registry = Debian::start(&directory, Manner::default());
+        let name = format!("{}/bench", registry.address());
+        let _ = ours(&["load", "--input", &from]);
+        let _ = ours(&["tag", "bench", &name]);
+        pushed.extend(ours(&["push", "--quiet", &name]));
+        let _ = ours(&["rmi", "--force", "bench", &name]);
+        pulled.extend(ours(&["pull", "--quiet", &name]));
+        let _ = ours(&["rmi", "--force", &name]);
+        if let Some(skopeo) = programs::find_tool("skopeo") {
+            let to = place("skopeo");
+            let mut copy = Command::new(skopeo);
+            copy.args(["copy", "--quiet", "--src-tls-verify=false", &format!("docker://{name}")]);
+            copy.arg(format!("dir:{}", to.display()));
+            downloaded.extend(time(copy));
+            let _ = std::fs::remove_dir_all(&to);
+        }
+        drop(registry);
+        let _ = std::fs::remove_dir_all(&directory);
+        for party in &mut others {
+            let directory = place(party.name);
+            let registry = Debian::start(&directory, Manner::default());
+            let name = format!("{}/bench", registry.address());
+            let call = |words: &[&str]| time((party.client)(words));
+            let plain = |verb| [&[verb], party.plain, &[name.as_str()]].concat();
+            let _ = call(&["load", "--input", &from]);
+            let _ = call(&["tag", "bench", &name]);
+            party.pushed.extend(call(&plain("push")));
+            let _ = call(&["rmi", "--force", "bench", &name]);
+            party.pulled.extend(call(&plain("pull")));
+            let _ = call(&["rmi", "--force", &name]);
+            drop(registry);
+            let _ = std::fs::remove_dir_all(&directory);
+        }
+    }
+    let size = archive.metadata().map_or(0, |metadata| metadata.len());
+    for (verb, ours, limit) in [("push", pushed, 0.7), ("pull", pulled, 0.5)] {
+        let what = format!("{verb}, {} MB in {layers} layers", size / 1_000_000);
+        let Some(took) = median(ours) else {
+            table.judge(what, "failed", "", false);
+            continue;
+        };
+        table.tell(&what, rate(size, took));
+        let theirs = others.iter().map(|party| {
+            let times = if verb == "push" { &party.pushed } else { &party.pulled };
+            // Of podman's push nothing is asked.
+            (party.name, times.clone(), (verb == "pull" || party.name == "docker").then_some(limit))
+        });
+        let skopeo = (verb == "pull" && !downloaded.is_empty())
+            .then(|| ("skopeo, which only downloads", downloaded.clone(), Some(0.7)));
+        for (name, times, limit) in theirs.chain(skopeo) {
+            let Some(other) = median(times) else {
+                table.tell(format!("  of {name}"), "failed");
+                continue;
+            };
+            let ratio = took.as_secs_f64() / other.as_secs_f64();
+            let shown = format!("{ratio:.2}x of {}", rate(size, other));
+            let what = format!("  beside {name}");
+            match limit {
+                Some(limit) => {
+                    table.judge(what, shown, format!("{limit}x the time"), ratio <= limit);
+                }
+                None => table.tell(what, shown),
+            }
+        }
+    }
+}
