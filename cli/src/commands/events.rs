@@ -5,6 +5,7 @@ use barque::{Deadline, Item, Next};
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::list;
 use crate::args::{Operands, Parsed, Verb};
@@ -49,7 +50,8 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         match stream.next(Deadline::never())? {
             Next::Item(Item::Document(text)) => {
                 let event: EventMessage = api::parse(&text)?;
-                if !list::document(&list::value(&event)?, flags.format.as_deref())? {
+                let format = flags.format.as_deref();
+                if !list::document(&document(&event, format)?, format)? {
                     output::out(line(&event))?;
                 }
             }
@@ -57,6 +59,19 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
             Next::Done => return Ok(0),
         }
     }
+}
+
+/// What is shown of an event. A template finds all that Go's type has, also what its JSON leaves out.
+fn document(event: &EventMessage, format: Option<&str>) -> Result<Value> {
+    let mut document = list::value(event)?;
+    if !matches!(format, None | Some("json" | "{{json .}}")) {
+        for field in ["status", "id", "from", "scope"] {
+            if document.get(field).is_none() {
+                document[field] = "".into();
+            }
+        }
+    }
+    Ok(document)
 }
 
 /// `2014-09-03T15:49:29.000000000+02:00 container start ID (image=alpine, name=web)`.
@@ -80,6 +95,27 @@ fn line(event: &EventMessage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Template;
+
+    #[test]
+    fn a_template_has_go_names_and_json_has_those_of_the_interface() {
+        let event = EventMessage {
+            status: "start".into(),
+            id: "ab".into(),
+            kind: "container".into(),
+            time: 5,
+            time_nano: 5_000_000_007,
+            ..EventMessage::default()
+        };
+        let fill = |template| {
+            let document = document(&event, Some(template)).ok()?;
+            Template::parse(template).and_then(|template| template.fill(&document)).ok()
+        };
+        let names = "{{.Type}} {{.Status}} {{.ID}} {{.From}} {{.Time}} {{.TimeNano}} {{.id}}";
+        assert_eq!(fill(names).as_deref(), Some("container start ab  5 5000000007 ab"));
+        let json = fill("{{json .}}").unwrap_or_default();
+        assert!(json.contains("\"timeNano\":5000000007") && !json.contains("from"), "{json}");
+    }
 
     #[test]
     fn an_event_is_a_line_whatever_its_labels_hold() {

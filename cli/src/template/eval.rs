@@ -1,6 +1,6 @@
 //! Filling a template in.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::parser::{Base, Command, Node, Operand, Pipeline};
 use super::{TemplateError, functions, text};
@@ -226,7 +226,7 @@ impl Scope {
 fn fields(mut value: &Value, names: &[String]) -> Result<Value> {
     for name in names {
         let error = match value {
-            Value::Object(map) => match map.get(name) {
+            Value::Object(map) => match map.get(name).or_else(|| go_field(map, name)) {
                 Some(inner) => {
                     value = inner;
                     continue;
@@ -239,4 +239,12 @@ fn fields(mut value: &Value, names: &[String]) -> Result<Value> {
         return Err(TemplateError::new(error));
     }
     Ok(value.clone())
+}
+
+/// The field of that name in Go, which JSON may write in other cases: `ID` is `Id`, `TimeNano` is `timeNano`. A template may have
+/// either.
+fn go_field<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let is_exported = name.starts_with(|c: char| c.is_ascii_uppercase());
+    let (_, value) = map.iter().find(|(key, _)| is_exported && key.eq_ignore_ascii_case(name))?;
+    Some(value)
 }
