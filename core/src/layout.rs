@@ -136,9 +136,12 @@ impl Layout {
         self.run.join("boot")
     }
 
-    /// A container's cgroup, below the root of every hierarchy. Each directory on the way costs a mkdir in each of them (ten
-    /// on a machine with cgroup v1), so there is none.
-    pub(crate) fn cgroup(&self, id: &str) -> String {
-        format!("/barque-{}-{id}", self.instance)
+    /// A container's cgroup, below the root of every hierarchy or the parent that was asked for. Each directory on the way
+    /// costs a mkdir in each of them (ten on a machine with cgroup v1), so there is none of ours.
+    pub(crate) fn cgroup(&self, parent: &str, id: &str) -> String {
+        match parent.trim_matches('/') {
+            "" => format!("/barque-{}-{id}", self.instance),
+            parent => format!("/{parent}/barque-{}-{id}", self.instance),
+        }
     }
 }

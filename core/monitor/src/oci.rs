@@ -155,6 +155,9 @@ pub const SUBDIRECTORY: &str = "X-mount.subdir";
 /// joined: it is the `/proc` of the container that the namespace belongs to.
 pub const MOUNT_NAMESPACE: &str = "X-barque.namespace";
 
+/// In the place of a path to a namespace: that of the container whose id follows. The monitor finds the way there, for every run.
+pub const OF_CONTAINER: &str = "container:";
+
 /// A mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

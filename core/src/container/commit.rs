@@ -45,9 +45,9 @@ impl Containers<'_> {
     }
 }
 
-fn is_frozen(engine: &Engine, id: &str) -> Result<bool> {
-    let failed = |failure| failure::error(&failure, id);
-    match Cgroup::open(&engine.layout().cgroup(id)).map_err(failed)? {
+fn is_frozen(engine: &Engine, record: &Record) -> Result<bool> {
+    let failed = |failure| failure::error(&failure, &record.id);
+    match Cgroup::open(&record.cgroup(engine.layout())).map_err(failed)? {
         Some(cgroup) => cgroup.is_frozen().map_err(failed),
         None => Ok(false),
     }
@@ -86,8 +86,11 @@ impl Drop for Hold<'_> {
 
 /// Let a container go on that is held still, if it is there.
 pub(crate) fn thaw(engine: &Engine, id: &str) -> Result<()> {
+    let Some(record) = engine.store().read(|connection| Record::find(connection, id))? else {
+        return Ok(());
+    };
     let failed = |failure| failure::error(&failure, id);
-    match Cgroup::open(&engine.layout().cgroup(id)).map_err(failed)? {
+    match Cgroup::open(&record.cgroup(engine.layout())).map_err(failed)? {
         Some(cgroup) => cgroup.thaw().map_err(failed),
         None => Ok(()),
     }
@@ -110,10 +113,10 @@ fn pack(
     let freezes = request.pause
         && lock.has_monitor()?
         && Standing::of(engine, &record.id)?.is_running()
-        && !is_frozen(engine, &record.id)?;
+        && !is_frozen(engine, record)?;
     // Dropped after the jail, which is killed with that.
     let _hold = freezes.then(|| Hold::begin(engine, &record.id)).transpose()?;
-    let freeze = if freezes { engine.layout().cgroup(&record.id) } else { String::new() };
+    let freeze = if freezes { record.cgroup(engine.layout()) } else { String::new() };
     let (output, theirs) = socket::pair()?;
     // Not tied: a jail that is killed thaws nothing.
     let wiring = Wiring { output: Some(theirs.as_fd()), ..Wiring::default() };

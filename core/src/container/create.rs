@@ -42,7 +42,8 @@ pub(super) fn create(
     if request.image.is_empty() {
         return Err(Error::invalid("no image was given").about("field", "Image"));
     }
-    joined::check(engine, &request.host_config)?;
+    let mut request = request.clone();
+    joined::identify(engine, &mut request.host_config)?;
     let policy = Policy::parse(&request.pull, Policy::Never)?;
     engine.images().ensure(&request.image, &request.platform, policy)?;
     let image = engine.images().resolve(&request.image)?;
@@ -53,21 +54,21 @@ pub(super) fn create(
     let (random_id, rest) = random.split_at(32);
     let id: String = random_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let Mounts { points: mounts, volumes } =
-        Mounts::of(request, &image.config.config.to_document(), |other| {
+        Mounts::of(&request, &image.config.config.to_document(), |other| {
             engine.containers().find(other).map(|other| other.mounts)
         })?;
-    let plan = launch::plan(engine, &id, request, &mounts, &image)?;
+    let plan = launch::plan(engine, &id, &request, &mounts, &image)?;
     let mut record = Record {
         id,
         name: String::new(),
         image_id: image.id,
         created: sys::clock::now(),
-        document: request.clone(),
-        config: plan.config.clone(),
-        mounts,
         auto_remove: request.host_config.auto_remove,
         removing: false,
         with_volumes: request.host_config.auto_remove,
+        document: request,
+        config: plan.config.clone(),
+        mounts,
         owner,
     };
     // A container that goes with its run does not outlive a reboot: its record need not either.

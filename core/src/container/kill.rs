@@ -38,7 +38,7 @@ impl Containers<'_> {
                 monitor::ask(engine, &record, &mut connection, &Request::Wait, Deadline::never())?
             }
             Err(error) if error.kind() == ErrorKind::Timeout && signal == libc::SIGKILL => {
-                monitor::end(engine, &record.id)?;
+                monitor::end(engine, &record)?;
                 Answer::Ended
             }
             Err(error) if error.reason() == "not_running" => return Err(cannot(error)),

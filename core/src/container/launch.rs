@@ -20,7 +20,7 @@ use super::plan::{self, Plan, PlanInput};
 use super::record::Record;
 use super::settle;
 use super::state::Standing;
-use super::{failure, init_layer, monitor};
+use super::{failure, init_layer, joined, monitor};
 use crate::Engine;
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ pub(super) fn plan(
         }),
         mounts: &mounts,
         directory: &directory,
-        cgroup: &engine.layout().cgroup(id),
+        cgroup: &engine.layout().cgroup(&create.host_config.cgroup_parent, id),
     })
 }
 
@@ -112,12 +112,12 @@ pub(super) fn launch(
 fn begin(
     engine: &Engine,
     record: &Record,
-    mut plan: Plan,
+    plan: Plan,
     lock: &OperationLock,
     manner: Manner,
 ) -> Result<Connection> {
     failpoint("start-locked")?;
-    let joined = super::joined::resolve(engine, &mut plan.launch.spec)?;
+    joined::check(engine, &record.document.host_config)?;
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
     init_layer::ensure(layout)?;
@@ -152,7 +152,6 @@ fn begin(
     connection.document(&document(engine, record, plan.launch, manner))?;
     failpoint("start-launch-sent")?;
     let connection = follow(engine, record, connection)?;
-    drop(joined);
     failpoint("start-started")?;
     // What was spawned has forked the monitor and exited long ago.
     drop(child);
@@ -206,7 +205,7 @@ fn undo(engine: &Engine, record: &Record, lock: &OperationLock) -> Result<()> {
     if lock.has_monitor()? {
         // One that has failed is about to go. One whose caller was cancelled may have gone on to the command.
         if !lock.wait_for_monitor(engine, Duration::from_millis(200))? {
-            monitor::end(engine, &record.id)?;
+            monitor::end(engine, record)?;
         }
         if !lock.wait_for_monitor(engine, PATIENCE)? {
             return Ok(());

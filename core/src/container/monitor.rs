@@ -95,9 +95,10 @@ pub(super) fn silent(record: &Record) -> Error {
 }
 
 /// Kill all processes of a container, and its monitor if that does not end with them: for one that does not answer.
-pub(super) fn end(engine: &Engine, id: &str) -> Result<()> {
+pub(super) fn end(engine: &Engine, record: &Record) -> Result<()> {
+    let id = &record.id;
     let failed = |failure| failure::error(&failure, id);
-    if let Some(cgroup) = Cgroup::open(&engine.layout().cgroup(id)).map_err(failed)? {
+    if let Some(cgroup) = Cgroup::open(&record.cgroup(engine.layout())).map_err(failed)? {
         cgroup.kill().map_err(failed)?;
     }
     for _ in 0..100 {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, pa
 use super::mount_point::MountPoint;
 use crate::api::{ContainerConfig, ContainerCreate};
 use crate::error::{Error, Result};
+use crate::layout::Layout;
 use crate::store::Owner;
 
 /// What is recorded about a container.
@@ -41,6 +42,11 @@ const COLUMNS: &str = "id, name, image_id, created, document, config, auto_remov
                        owner_pid, owner_start_time, owner_boot_id, mounts, with_volumes";
 
 impl Record {
+    /// Its cgroup, below the root of every hierarchy.
+    pub(crate) fn cgroup(&self, layout: &Layout) -> String {
+        layout.cgroup(&self.document.host_config.cgroup_parent, &self.id)
+    }
+
     /// Write the row. `None` when the name is taken.
     pub(crate) fn insert(&self, transaction: &Transaction<'_>) -> Result<Option<()>> {
         let text = |document: serde_json::Result<String>| {

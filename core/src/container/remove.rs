@@ -40,7 +40,7 @@ impl Containers<'_> {
             kill(engine, &record)?;
         }
         if !lock.wait_for_monitor(engine, PATIENCE)? {
-            monitor::end(engine, &record.id)?;
+            monitor::end(engine, &record)?;
             if !lock.wait_for_monitor(engine, PATIENCE)? {
                 let message = format!("the monitor of container {} does not end", record.id);
                 return Err(Error::new(ErrorKind::Busy, message).about("container", &request.id));
@@ -60,7 +60,7 @@ fn kill(engine: &Engine, record: &Record) -> Result<()> {
                 .map(drop)
         }
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::Timeout => monitor::end(engine, &record.id),
+        Err(error) if error.kind() == ErrorKind::Timeout => monitor::end(engine, record),
         // It has ended since it was looked at.
         Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
         Err(error) => Err(error),

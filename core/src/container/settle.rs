@@ -55,7 +55,7 @@ pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
 
 /// Take away what a dead monitor left, and write down that the run is over. Its directory stays.
 pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> Result<()> {
-    clear_kernel(engine, &record.id)?;
+    clear_kernel(engine, &record.id, &record.cgroup(engine.layout()))?;
     failpoint("settle-kernel-cleared")?;
     if standing.unsettled
         && let Some(run) = &standing.run
@@ -69,10 +69,9 @@ pub(super) fn settle(engine: &Engine, record: &Record, standing: &Standing) -> R
 }
 
 /// Kill what runs in the container's cgroup, and remove cgroup and run directory.
-fn clear_kernel(engine: &Engine, id: &str) -> Result<()> {
-    let path = engine.layout().cgroup(id);
+fn clear_kernel(engine: &Engine, id: &str, cgroup: &str) -> Result<()> {
     let failed = |failure| failure::error(&failure, id);
-    if let Some(cgroup) = Cgroup::open(&path).map_err(failed)? {
+    if let Some(cgroup) = Cgroup::open(cgroup).map_err(failed)? {
         cgroup.kill().map_err(failed)?;
         cgroup.remove(PATIENCE).map_err(failed)?;
     }
@@ -100,7 +99,7 @@ pub(super) fn erase(
     }
     failpoint("remove-marked")?;
     if kernel {
-        clear_kernel(engine, &record.id)?;
+        clear_kernel(engine, &record.id, &record.cgroup(engine.layout()))?;
         failpoint("remove-kernel-cleared")?;
     }
     remove_directory(engine, &record.id)?;
@@ -128,7 +127,8 @@ fn remove_directory(engine: &Engine, id: &str) -> Result<()> {
 
 /// What is left of a container that has no record: either its removal was cut short, or the record was lost.
 fn clear_orphan(engine: &Engine, id: &str, lock: OperationLock) -> Result<()> {
-    clear_kernel(engine, id)?;
+    // A parent that it had is not known any more. Its cgroup went before its row did.
+    clear_kernel(engine, id, &engine.layout().cgroup("", id))?;
     failpoint("orphan-kernel-cleared")?;
     let directory = engine.layout().container(id);
     match std::fs::symlink_metadata(&directory) {

@@ -75,7 +75,7 @@ fn stop(
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::Timeout => {
             // The time it had is over, and its monitor did not see to it.
-            monitor::end(engine, &record.id)?;
+            monitor::end(engine, record)?;
             Ok(true)
         }
         Err(error) => Err(error),

@@ -3,12 +3,15 @@
 //! Both are named by the container's id in a directory that the engine keeps. A run directory that is still there under a lock
 //! that nobody holds is how others know that a monitor has not come to its end, so it goes last.
 
+use std::fs::File;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
 
 use super::removal;
 use crate::protocol::{CONTROL_SOCKET, Failure};
+use crate::state::{FILE, RunState};
 
 /// The directories of one container.
 #[derive(Clone)]
@@ -24,10 +27,24 @@ impl Directories {
         run: BorrowedFd<'static>,
         id: &str,
     ) -> Result<Directories, Failure> {
-        if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(Failure::invalid(format!("not a container id: {id:?}")));
-        }
+        check(id)?;
         Ok(Directories { container, run, id: id.to_owned() })
+    }
+
+    /// The state of another container of this engine; `None` where it has never run.
+    pub(super) fn state_of(&self, id: &str) -> Result<Option<RunState>, Failure> {
+        check(id)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = match openat(self.container, format!("../{id}/{FILE}"), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => {
+                let what = format!("read the state of container {id}");
+                return Err(Failure::system(what, errno.raw_os_error()));
+            }
+        };
+        // One that is not whole is of a run that a power cut has ended.
+        Ok(serde_json::from_reader(file).ok())
     }
 
     /// Remove the container's own directory and all that is in it. What cannot be removed, whoever opens the engine next
@@ -62,4 +79,11 @@ impl Directories {
     fn remove_by_name(&self, directory: BorrowedFd<'_>) {
         let _ = unlinkat(directory, format!("../{}", self.id), AtFlags::REMOVEDIR);
     }
+}
+
+fn check(id: &str) -> Result<(), Failure> {
+    if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Failure::invalid(format!("not a container id: {id:?}")));
+    }
+    Ok(())
 }

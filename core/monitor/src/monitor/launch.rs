@@ -20,6 +20,7 @@ use super::ending::{Asked, Memory};
 use super::events::Events;
 use super::execs::Execs;
 use super::health::Health;
+use super::joined;
 use super::listener::Listener;
 use super::log::Log;
 use super::poller::Poller;
@@ -97,8 +98,10 @@ pub(super) fn launch(given: Given) -> Supervisor {
         container: None,
         started: false,
     };
-    let result = read(&launch).and_then(|spec| {
+    let result = read(&launch).and_then(|mut spec| {
+        let joined = joined::resolve(&directories, &launch, &mut spec)?;
         make(&mut made, &launch, &spec)?;
+        drop(joined);
         start(&mut made, &launch, &doorway)?;
         let state = settle(&made, &launch, &spec, &events)?;
         Ok((spec, state))
@@ -178,7 +181,8 @@ pub(super) fn again(
     directories: &Directories,
     events: &Events,
 ) -> Result<(Container, Cgroup, RunState, Option<Health>), Failure> {
-    let spec = read(launch)?;
+    let mut spec = read(launch)?;
+    let _joined = joined::resolve(directories, launch, &mut spec)?;
     directories.forget_volatile_mount();
     let resources = spec.linux.resources.clone().unwrap_or_default();
     let cgroup = Cgroup::create(&spec.linux.cgroups_path, &resources)?;

@@ -16,6 +16,7 @@ mod exec;
 mod execs;
 mod finish;
 mod health;
+mod joined;
 mod launch;
 mod listener;
 mod log;

@@ -46,7 +46,7 @@ pub(super) fn running(launch: &Launch, pid: i32) -> RunState {
 }
 
 /// Field 22 of `/proc/PID/stat`. The name before it may hold anything, a closing parenthesis too.
-fn start_time(pid: i32) -> Option<u64> {
+pub(super) fn start_time(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
 }

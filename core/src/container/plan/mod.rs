@@ -26,7 +26,7 @@ mod unsupported;
 pub(crate) use exec::{Process, check as check_exec, plan as exec};
 pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
-pub(crate) use namespaces::{DEFAULT_NETWORK, OF_CONTAINER};
+pub(crate) use namespaces::DEFAULT_NETWORK;
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 
@@ -135,6 +135,23 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
+/// The container's cgroup, where its parent may be one.
+fn cgroup(host_config: &HostConfig, path: &str) -> Result<String> {
+    let parent = &host_config.cgroup_parent;
+    let wrong = |why: &str| {
+        Err(Error::invalid(format!("invalid cgroup parent {parent:?}: {why}"))
+            .about("field", "HostConfig.CgroupParent"))
+    };
+    if parent.contains(['\n', '\0']) || parent.split('/').any(|name| matches!(name, "." | "..")) {
+        return wrong("it must be a path below the root of the cgroups");
+    }
+    // What is in a container's own ends with that, and counts for its limits.
+    if parent.split('/').any(|name| name.starts_with("barque-")) {
+        return wrong("it is a container's own");
+    }
+    Ok(path.to_owned())
+}
+
 /// The restart policy, in docker's words where it is none.
 fn restart(host_config: &HostConfig) -> Result<Restart> {
     let RestartPolicy { name, maximum_retry_count } = &host_config.restart_policy;
@@ -235,7 +252,7 @@ fn spec(
         linux: oci::Linux {
             namespaces: namespaces.list(),
             devices,
-            cgroups_path: input.cgroup.to_owned(),
+            cgroups_path: cgroup(host_config, input.cgroup)?,
             resources: Some(oci::Resources { devices: device_rules, ..resources }),
             rootfs_propagation: "rprivate".to_owned(),
             seccomp,

@@ -1,9 +1,9 @@
 //! Mounts: what every container has, and what is hidden or fixed in it.
 
-use barque_monitor::oci::{MOUNT_NAMESPACE, Mount};
+use barque_monitor::oci::{MOUNT_NAMESPACE, Mount, OF_CONTAINER};
 
 use super::host::HostFacts;
-use super::namespaces::{Ipc, Namespaces, OF_CONTAINER, Pid};
+use super::namespaces::{Ipc, Namespaces, Pid};
 use super::security::Security;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};

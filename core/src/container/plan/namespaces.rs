@@ -1,6 +1,6 @@
 //! Which namespaces are the container's own, and which it shares with the host or another container.
 
-use barque_monitor::oci::{Namespace, NamespaceKind};
+use barque_monitor::oci::{Namespace, NamespaceKind, OF_CONTAINER};
 
 use super::unsupported;
 use crate::api::ContainerCreate;
@@ -9,10 +9,6 @@ use crate::error::{Error, Result};
 /// What an empty network mode, or `default`, stands for. Docker's default is `bridge`, and so will be ours when there are
 /// networks.
 pub(crate) const DEFAULT_NETWORK: &str = "none";
-
-/// What stands in a plan for a namespace of the container that follows it: who starts the plan's container puts the way there in
-/// its place, when that container runs.
-pub(crate) const OF_CONTAINER: &str = "container:";
 
 /// The modes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,6 @@ const NOT_YET: &[Row] = &[
     ("HostConfig.PublishAllPorts", |c| c.host_config.publish_all_ports),
     ("HostConfig.Links", |c| !c.host_config.links.is_empty()),
     ("HostConfig.Cgroup", |c| !c.host_config.cgroup.is_empty()),
-    ("HostConfig.CgroupParent", |c| !c.host_config.cgroup_parent.is_empty()),
     ("HostConfig.StorageOpt", |c| !c.host_config.storage_opt.is_empty()),
     ("HostConfig.DeviceRequests", |c| !c.host_config.device_requests.is_empty()),
 ];

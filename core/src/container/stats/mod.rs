@@ -70,7 +70,7 @@ impl Stats {
     fn sample(&self) -> Result<Option<StatsResponse>> {
         let id = &self.record.id;
         let standing = Standing::of(&self.engine, id)?;
-        let path = self.engine.layout().cgroup(id);
+        let path = self.record.cgroup(self.engine.layout());
         let cgroup = Cgroup::open(&path).map_err(|failure| failure::error(&failure, id))?;
         let (Some(run), Some(cgroup)) = (standing.running(), cgroup) else { return Ok(None) };
         let process = Owner {

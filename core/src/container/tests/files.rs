@@ -471,7 +471,7 @@ fn a_commit_that_ends_early_leaves_no_container_frozen() {
     let id = bench.engine.containers().create(&request).unwrap().id;
     bench.start("c").unwrap();
     wait_for(&bench, "c", "/done");
-    let cgroup = bench.engine.layout().cgroup(&id);
+    let cgroup = bench.engine.layout().cgroup("", &id);
     let is_frozen = || Cgroup::open(&cgroup).unwrap().unwrap().is_frozen().unwrap();
     // Cancelled at some moment, again and again.
     for delay in 0..12 {
@@ -503,7 +503,7 @@ fn a_container_held_by_a_commit_that_was_killed_goes_on_with_the_next_command() 
     let bench = Bench::new();
     let id = bench.create("c", &["sleep", "60"]);
     bench.start("c").unwrap();
-    let cgroup = Cgroup::open(&bench.engine.layout().cgroup(&id)).unwrap().unwrap();
+    let cgroup = Cgroup::open(&bench.engine.layout().cgroup("", &id)).unwrap().unwrap();
     let hold = |owner: &Owner| {
         cgroup.freeze(Duration::from_secs(5)).unwrap();
         let store = bench.engine.store();

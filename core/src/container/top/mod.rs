@@ -27,7 +27,7 @@ impl Containers<'_> {
             return Err(monitor::not_running(&record));
         }
         let failed = |failure| failure::error(&failure, &record.id);
-        let cgroup = Cgroup::open(&self.engine.layout().cgroup(&record.id)).map_err(failed)?;
+        let cgroup = Cgroup::open(&record.cgroup(self.engine.layout())).map_err(failed)?;
         let pids = match cgroup {
             Some(cgroup) => cgroup.processes().map_err(failed)?,
             None => return Err(monitor::not_running(&record)),

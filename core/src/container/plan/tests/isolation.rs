@@ -421,7 +421,6 @@ fn what_is_not_implemented_is_refused_with_its_name() {
         ),
         (json!({"HostConfig": {"PublishAllPorts": true}}), "HostConfig.PublishAllPorts"),
         (json!({"HostConfig": {"Links": ["a:b"]}}), "HostConfig.Links"),
-        (json!({"HostConfig": {"CgroupParent": "/x"}}), "HostConfig.CgroupParent"),
         (json!({"HostConfig": {"StorageOpt": {"size": "1g"}}}), "HostConfig.StorageOpt"),
         (json!({"HostConfig": {"DeviceRequests": [{}]}}), "HostConfig.DeviceRequests"),
     ] {
