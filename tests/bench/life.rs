@@ -1,4 +1,5 @@
-//! What is done to a container that runs: `exec` of a program that ends at once, `stop` of a container that is willing.
+//! What is done to a container that runs: `exec` of a program that ends at once, `stop` of a container that is willing; and to
+//! one that does not: `create` and `rm`.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -12,6 +13,7 @@ use crate::table::Table;
 
 const WILLING: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "trap", "TERM=0"];
 const STAYS: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "sleep", "forever"];
+const CREATED: [&str; 5] = ["create", "--network=none", "testbox", "exit", "0"];
 
 /// What makes a command of arguments.
 pub(crate) type Client<'a> = &'a dyn Fn(&[&str]) -> Command;
@@ -37,6 +39,21 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, repetitions: u32, ta
     let all: Vec<(&str, Client<'_>)> = std::iter::once(ours).chain(theirs).collect();
     exec(&all, repetitions, table);
     stop(&all, repetitions, table);
+    create_and_remove(&all, repetitions, table);
+}
+
+fn create_and_remove(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
+    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for round in 0..=repetitions {
+        for (name, client) in all {
+            let begin = Instant::now();
+            let Some(id) = output(client(&CREATED)) else { continue };
+            let removed = timed(client(&["rm", &id])).map(|_| begin.elapsed());
+            // The first round warms the caches.
+            times.entry(name).or_default().extend(removed.filter(|_| round > 0));
+        }
+    }
+    beside("create and rm", &mut times, repetitions, table);
 }
 
 fn exec(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         start::measure(&sandbox, &engines, repetitions, &mut table);
         life::measure(&sandbox, &engines, repetitions, &mut table);
         files::measure(&sandbox, &engines, repetitions < 10, &mut table);
-        memory::measure(&sandbox, &engines, &mut table);
+        memory::measure(&sandbox, &engines, repetitions < 10, &mut table);
         start::parallel(&sandbox, if repetitions < 10 { 20 } else { 200 }, &mut table);
         output::measure(&sandbox, repetitions < 10, &mut table);
         store::measure(&sandbox, &engines, repetitions < 10, &mut table);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use barque_tests::Sandbox;
 
 use crate::engines::Engines;
+use crate::life::timed;
+use crate::start::{median, ms};
 use crate::table::Table;
 
 /// Memory of a process: proportional set size and private dirty pages, KiB.
@@ -35,7 +37,17 @@ fn processes(name: &str) -> Vec<String> {
         .collect()
 }
 
-pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, table: &mut Table) {
+/// How long the command takes to list what stands, and whether that is all of it.
+fn listed(sandbox: &Sandbox, count: usize, table: &mut Table) {
+    let mut times: Vec<Duration> =
+        (0..=10).filter_map(|_| timed(sandbox.command(&["ps"]))).skip(1).collect();
+    let took = median(&mut times);
+    table.judge(format!("ps of {count} that run, command line"), ms(took), "50 ms", took <= 50.0);
+    let found = sandbox.ok(&["ps", "--quiet"]).lines().count();
+    table.judge("  of which listed", found.to_string(), count.to_string(), found == count);
+}
+
+pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, quick: bool, table: &mut Table) {
     let beside = |table: &mut Table, count: usize| -> Option<()> {
         let ids: Vec<String> = (0..count)
             .map(|_| {
@@ -43,6 +55,9 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, table: &mut Table) {
             })
             .collect();
         std::thread::sleep(Duration::from_millis(300));
+        if count > 10 {
+            listed(sandbox, count, table);
+        }
         let mut found: Vec<(u64, u64)> = ids
             .iter()
             .filter_map(|id| {
@@ -73,6 +88,7 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, table: &mut Table) {
     };
     beside(table, 1);
     beside(table, 10);
+    beside(table, if quick { 50 } else { 1000 });
     let left = processes("barque-monitor");
     table.judge("processes when no container runs", left.len().to_string(), "0", left.is_empty());
     for engine in &engines.found {

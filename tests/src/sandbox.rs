@@ -234,6 +234,16 @@ impl Sandbox {
         pid
     }
 
+    /// Kill a container's monitor.
+    ///
+    /// # Panics
+    /// When the container has never run.
+    #[track_caller]
+    pub fn kill_monitor(&self, id: &str) {
+        // SAFETY: the monitor is a process of this sandbox's container in this suite's pid namespace.
+        unsafe { libc::kill(self.monitor_of(id), libc::SIGKILL) };
+    }
+
     /// The other processes in the pid namespace of the process `pid`.
     pub fn processes_beside(&self, pid: i64) -> Vec<i64> {
         let namespace = |pid: i64| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();

@@ -1,7 +1,7 @@
 //! Many processes on one engine root: none fails for another's sake, and what they leave is whole (§3.7 of the reliability
 //! table, the pairs that exist).
 
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use barque_tests::{Sandbox, image, invariants, suite};
 
 suite!(
     two_hundred_runs_at_once_all_succeed,
+    a_removal_at_the_end_takes_no_line_from_who_reads_on,
     of_two_starts_one_starts,
     start_and_remove_end_in_a_whole_state,
     two_stops_both_succeed,
@@ -69,6 +70,35 @@ fn two_hundred_runs_at_once_all_succeed() {
     assert!(took < Duration::from_secs(60), "200 runs took {took:?}");
     assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "");
     invariants::hold(&sandbox, "200 runs");
+}
+
+/// Row 98 of the features: the log of a container that goes with its end is read to the end by who follows it, and so is the
+/// output by who is attached.
+fn a_removal_at_the_end_takes_no_line_from_who_reads_on() {
+    let sandbox = Sandbox::with_testbox();
+    let lines: String = (1..=500).map(|n| format!("line {n}\n")).collect();
+    for round in 0..40 {
+        let run = ["run", "--rm", "--network", "none"];
+        let talks = [&run[..], &["testbox", "lines", "500"]].concat();
+        let attached = start(&sandbox, &talks);
+        let waits = ["--detach", "testbox", "trap", "USR1=0", ",", "lines", "500"];
+        let id = sandbox.ok(&[&run[..], &waits].concat());
+        let mut follower = start(&sandbox, &["logs", "--follow", &id]);
+        let mut output = BufReader::new(follower.stdout.take().expect("its output"));
+        let mut first = String::new();
+        output.read_line(&mut first).expect("read a line");
+        assert_eq!(first, "ready\n");
+        sandbox.ok(&["kill", "--signal", "USR1", &id]);
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).expect("read the rest");
+        assert!(follower.wait().expect("wait for it").success(), "round {round}");
+        assert_eq!(rest, format!("signal 10\n{lines}"), "round {round}");
+        let done = collect(attached);
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "round {round}");
+        assert_eq!(done.stdout, lines, "round {round}");
+    }
+    assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "");
+    invariants::hold(&sandbox, "logs of containers that went with their ends");
 }
 
 const ROUNDS: u32 = 12;
@@ -361,7 +391,7 @@ fn two_reconciliations_find_the_same() {
             })
             .collect();
         for id in &ids {
-            kill_monitor(&sandbox, id);
+            sandbox.kill_monitor(id);
         }
         let (one, other) = race(&sandbox, &["ps", "--all"], &["ps", "--all"]);
         assert_eq!((one.code, other.code), (0, 0), "{} {}", one.stderr, other.stderr);
@@ -373,16 +403,6 @@ fn two_reconciliations_find_the_same() {
         invariants::hold(&sandbox, "two reconciliations");
         sandbox.ok(&[vec!["rm"], ids.iter().map(String::as_str).collect()].concat());
     }
-}
-
-fn kill_monitor(sandbox: &Sandbox, id: &str) {
-    let path = sandbox.root().join("containers").join(id).join("state.json");
-    let text = std::fs::read_to_string(Path::new(&path)).expect("read state.json");
-    let state: serde_json::Value = serde_json::from_str(&text).expect("state.json is JSON");
-    let pid = state["monitor_pid"].as_i64().expect("a pid") as i32;
-    assert!(pid > 1, "{state}");
-    // SAFETY: the monitor is a process of this test's container in this suite's pid namespace.
-    unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
 fn an_engine_is_opened_for_the_first_time_by_many() {

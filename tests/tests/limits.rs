@@ -21,6 +21,7 @@ suite!(
     resource_limits_hold,
     shared_memory_has_its_size,
     oom_score_is_set,
+    a_cgroup_that_is_asked_for_holds_the_container,
     a_limit_whose_controller_is_missing_is_an_error,
     limits_that_the_kernel_refuses_are_errors,
     an_oom_kill_of_a_child_is_told_and_the_container_goes_on,
@@ -280,6 +281,60 @@ fn oom_score_is_set() {
     let sandbox = Sandbox::with_testbox();
     let seen = sandbox.report(&["--oom-score-adj", "321"], &["report", "process"]);
     assert_eq!(seen["process"]["oom_score_adj"], "321");
+}
+
+/// A cgroup below the roots of all hierarchies, which whoever asked for it removes.
+struct Parent(String);
+
+impl Parent {
+    fn places(&self) -> impl Iterator<Item = PathBuf> {
+        let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+        let places = hierarchies.map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]);
+        places.map(|place| place.join(&self.0)).filter(|place| place.is_dir())
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        for place in self.places() {
+            let _ = std::fs::remove_dir(place.join("below"));
+            let _ = std::fs::remove_dir(place);
+        }
+    }
+}
+
+fn a_cgroup_that_is_asked_for_holds_the_container() {
+    let sandbox = Sandbox::with_testbox();
+    let parent = Parent(format!("asked-for-{}", sandbox.instance()));
+    let held = || -> Vec<PathBuf> {
+        let below = parent.places().map(|place| place.join("below"));
+        let entries = below.filter_map(|below| std::fs::read_dir(below).ok());
+        let paths = entries.flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| path.is_dir()).collect()
+    };
+    let option = format!("--cgroup-parent=/{}/below", parent.0);
+    let run = ["run", "--detach", "--network", "none", "--pids-limit", "20", &option];
+    let id = sandbox.ok(&[&run[..], &["testbox", "sleep", "forever"]].concat());
+    let name = format!("barque-{}-{id}", sandbox.instance());
+    let found = held();
+    assert!(!found.is_empty() && found.iter().all(|path| path.ends_with(&name)), "{found:?}");
+    let limits: Vec<String> = found
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path.join("pids.max")).ok())
+        .collect();
+    assert_eq!(limits, ["20\n"]);
+    // Whatever looks for the container's processes finds them there.
+    assert!(sandbox.ok(&["top", &id]).contains("sleep forever"));
+    assert!(!sandbox.ok(&["stats", "--no-stream", "--format", "{{.PIDs}}", &id]).is_empty());
+    sandbox.ok(&["commit", &id, "held"]);
+    sandbox.ok(&["exec", &id, "/testbox", "exit", "0"]);
+    sandbox.kill_monitor(&id);
+    assert_eq!(sandbox.inspect(&id)["State"]["Status"], "exited");
+    assert_eq!(held(), Vec::<PathBuf>::new(), "what a dead monitor left");
+    sandbox.ok(&["start", &id]);
+    sandbox.ok(&["rm", "--force", &id]);
+    assert_eq!(held(), Vec::<PathBuf>::new());
+    invariants::hold(&sandbox, "a cgroup that was asked for");
 }
 
 /// In a mount namespace where the hierarchy of a controller is not mounted, that controller is missing.
