@@ -1,15 +1,12 @@
 //! The engine: operations by name, documents as text.
 
-use std::sync::LazyLock;
-
 use barque::api::operations::Operation;
 use barque::{Engine, EngineOptions, Error};
 use napi::Env;
 use napi::bindgen_prelude::Object;
 use napi_derive::napi;
-use tokio::sync::Semaphore;
 
-use crate::promise::{of_future, of_task, rejection, runtime};
+use crate::promise::{of_future, of_task, rejection, runtime, turns};
 use crate::stream::NativeStream;
 
 /// Cancels calls and streams that were given it.
@@ -88,18 +85,14 @@ impl NativeEngine {
     }
 }
 
-/// How many operations that are soon over run at once: each has a thread for the milliseconds it takes, and a thousand at once would be a
-/// thousand threads waiting for one record.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(8));
-
 async fn in_turn<T: Send + 'static>(
     operation: String,
     work: impl FnOnce(&str) -> barque::Result<T> + Send + 'static,
 ) -> barque::Result<T> {
-    let _turn = match Operation::find(&operation).is_ok_and(Operation::may_take_long) {
-        true => None,
-        false => TURNS.acquire().await.ok(),
+    let threads = match Operation::find(&operation).is_ok_and(Operation::may_take_long) {
+        true => runtime()?,
+        false => turns()?,
     };
-    let task = runtime()?.spawn_blocking(move || work(&operation));
+    let task = threads.spawn_blocking(move || work(&operation));
     task.await.unwrap_or_else(|_| Err(Error::internal("the engine panicked")))
 }

@@ -16,10 +16,22 @@ use tokio::task::JoinHandle;
 /// The addon's runtime, shared by all environments (worker threads) of the process.
 pub(crate) fn runtime() -> barque::Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
-    let made = RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread().worker_threads(1).thread_name("barque").enable_io().build()
-    });
-    made.as_ref().map_err(|error| {
+    made(&RUNTIME, Builder::new_multi_thread().worker_threads(1).thread_name("barque").enable_io())
+}
+
+/// The threads of operations that are soon over, which take turns: each has one for milliseconds, and a thousand at once would be a
+/// thousand threads waiting for one record.
+pub(crate) fn turns() -> barque::Result<&'static Runtime> {
+    static TURNS: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    // Nothing but blocking calls is ever given to it, which need nobody who drives it.
+    made(&TURNS, Builder::new_current_thread().max_blocking_threads(8).thread_name("barque"))
+}
+
+fn made(
+    once: &'static OnceLock<std::io::Result<Runtime>>,
+    builder: &mut Builder,
+) -> barque::Result<&'static Runtime> {
+    once.get_or_init(|| builder.build()).as_ref().map_err(|error| {
         let kind = ErrorKind::ResourceExhausted;
         Error::new(kind, "cannot start the threads that serve Node").because(error.to_string())
     })
