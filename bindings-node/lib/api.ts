@@ -316,6 +316,16 @@ export class Api {
     return this.call('image.prune', request, options);
   }
 
+  /** Remove what builds have left in their cache. */
+  builderPrune(request: t.BuilderPrune = {}, options?: Abortable): Promise<t.BuilderPruned> {
+    return this.call('builder.prune', request, options);
+  }
+
+  /** Build an image from a Dockerfile. */
+  imageBuild(request: t.ImageBuild, options?: Abortable): Promise<ProgressStream<t.ImageBuilt>> {
+    return this.progress('image.build', request, options);
+  }
+
   /** Fetch an image from its registry. */
   imagePull(request: t.ImagePull, options?: Abortable): Promise<ProgressStream<t.ImagePulled>> {
     return this.progress('image.pull', request, options);

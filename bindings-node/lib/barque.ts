@@ -3,18 +3,21 @@
 import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
+  BuilderPruned,
   ContainerCreate,
   ContainerList,
   ContainersPruned,
   ContainerSummary,
   DiskUsage,
   EventMessage,
+  ImageBuild,
   ImageList,
   ImageLoaded,
   ImagePull,
   ImageSearch,
   ImagesPruned,
   ImageSummary,
+  Input,
   Progress,
   RegistryLoggedIn,
   SearchResult,
@@ -57,6 +60,32 @@ export interface CreateOptions extends ContainerCreate, Abortable {
 
 /** Conditions on a list, as an object or, as dockerode has it, its JSON. */
 export type Filters = Record<string, string | string[]> | string;
+
+/** How to build. */
+export interface BuildOptions extends Abortable {
+  /** A name for the image, or several. */
+  t?: string | string[];
+  /** Path of the Dockerfile in the context; else `Dockerfile`. */
+  dockerfile?: string;
+  /** The Dockerfile itself, where it is not in the context. */
+  dockerfileText?: string;
+  /** Values of `ARG`s. */
+  buildargs?: Record<string, string>;
+  /** The stage to build; else the last. */
+  target?: string;
+  /** Labels to give the image. */
+  labels?: Record<string, string>;
+  /** Take nothing from the cache. */
+  nocache?: boolean;
+  /** Ask the registries for newer base images. */
+  pull?: boolean;
+  /** `os/architecture[/variant]`, which must be this machine's. */
+  platform?: string;
+  /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
+  networkmode?: string;
+  /** Called with each line. */
+  onProgress?: (line: Progress) => void;
+}
 
 /** How to pull. */
 export interface PullOptions extends Abortable {
@@ -180,6 +209,32 @@ export class Barque {
   }
 
   /**
+   * Build an image from a Dockerfile: dockerode's `buildImage`, whose promise resolves when the image is there. The context is a
+   * directory's path or a tar archive (a path, bytes, a stream); without one `dockerfileText` says it all.
+   */
+  async buildImage(context: ImageSource | undefined, options: BuildOptions = {}): Promise<Image> {
+    const { t: names = [] } = options;
+    const request: ImageBuild = {
+      Dockerfile: options.dockerfile ?? '',
+      DockerfileText: options.dockerfileText ?? '',
+      Tags: typeof names === 'string' ? [names] : names,
+      BuildArgs: options.buildargs ?? {},
+      Target: options.target ?? '',
+      Labels: options.labels ?? {},
+      NoCache: options.nocache ?? false,
+      Pull: options.pull ?? false,
+      Platform: options.platform ?? '',
+      NetworkMode: options.networkmode ?? '',
+    };
+    const build = async (Context?: Input): Promise<Image> => {
+      const stream = await this.api.imageBuild(Context ? { ...request, Context } : request, options);
+      const built = await stream.wait(options.onProgress);
+      return new Image(this.api, built.Id);
+    };
+    return context === undefined ? build() : withInput(context, build);
+  }
+
+  /**
    * Fetch an image from its registry; it is there when the promise resolves. `onProgress` is called with each line, `authconfig` are
    * credentials, `policy` is `always`, `missing` (only when it is not here) or `never`.
    */
@@ -280,8 +335,21 @@ export class Barque {
     return this.api.call('image.prune', request, options);
   }
 
-  /** Remove what nothing needs: containers that do not run, and images: those without a tag, or `all`. With `volumes` those too
-   * that nobody gave a name and no container has. */
+  /** Remove what builds have left and no image has, but for the last `reservedSpace` bytes; `all`: what images have too. */
+  pruneBuilder(
+    options: { all?: boolean; filters?: Filters; reservedSpace?: number; dryRun?: boolean } & Abortable = {},
+  ): Promise<BuilderPruned> {
+    const request = {
+      All: options.all ?? false,
+      Filters: filters(options.filters),
+      ReservedSpace: options.reservedSpace ?? 0,
+      DryRun: options.dryRun ?? false,
+    };
+    return this.api.call('builder.prune', request, options);
+  }
+
+  /** Remove what nothing needs: containers that do not run, images without a tag (or `all`), and what builds have left. With `volumes`
+   * those too that nobody gave a name and no container has. */
   prune(
     options: { all?: boolean; volumes?: boolean; filters?: Filters; dryRun?: boolean } & Abortable = {},
   ): Promise<SystemPruned> {

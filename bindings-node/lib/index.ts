@@ -11,7 +11,7 @@ import { Barque } from './barque';
 import { native } from './native';
 
 export default Barque;
-export { Barque, type BarqueOptions, type CreateOptions, type EventsOptions, type Filters } from './barque';
+export { Barque, type BarqueOptions, type BuildOptions, type CreateOptions, type EventsOptions, type Filters } from './barque';
 export {
   Container,
   type AttachOptions,

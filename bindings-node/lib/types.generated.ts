@@ -2,6 +2,102 @@
 //
 // Written by `make bless` from core/src/api. A request may leave out any field; an answer has all but the optional ones.
 
+/** Build an image from a Dockerfile. */
+export interface ImageBuild {
+  /**
+   * The build context: a directory, a tar archive (plain, gzip or zstd), or a lone Dockerfile. Neither path nor descriptor: there is
+   * none, and `DockerfileText` says it all.
+   */
+  Context?: Input;
+  /** Path of the Dockerfile in the context; empty: `Dockerfile`. */
+  Dockerfile?: string;
+  /** The Dockerfile itself, where it is not in the context. */
+  DockerfileText?: string;
+  /** Names to give the image. */
+  Tags?: string[];
+  /** Values of `ARG`s. */
+  BuildArgs?: Record<string, string>;
+  /** The stage to build, by name or number; empty: the last. */
+  Target?: string;
+  /** Labels to give the image beside those of its Dockerfile. */
+  Labels?: Record<string, string>;
+  /** Take nothing from the cache. */
+  NoCache?: boolean;
+  /** Ask the registries for newer base images. */
+  Pull?: boolean;
+  /** `os/architecture[/variant]`, which must be this machine's; empty: it is. */
+  Platform?: string;
+  /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
+  NetworkMode?: string;
+}
+
+/** An image that was built: the last document of the stream. */
+export interface ImageBuilt {
+  /** Its id. */
+  Id: string;
+  /** Names it has now. */
+  Names: string[];
+  /** What the Dockerfile could do better, and build arguments that nothing uses. */
+  Warnings: string[];
+}
+
+/** Remove what builds have left in their cache and none uses just now. */
+export interface BuilderPrune {
+  /** Also what images have: their next build begins anew. */
+  All?: boolean;
+  /** `{"until": ["24h"]}`: what no build has used since. */
+  Filters?: Record<string, string[]>;
+  /** Bytes to keep, of what was used last; 0: none. */
+  ReservedSpace?: number;
+  /** Only say what would go. */
+  DryRun?: boolean;
+}
+
+/** What was removed. */
+export interface BuilderPruned {
+  /** Ids of records. */
+  CachesDeleted: string[];
+  /** Bytes. */
+  SpaceReclaimed: number;
+}
+
+/** What the build cache has of one step. */
+export interface BuildCache {
+  /** A digest of what was done, and on which files. */
+  ID: string;
+  /** The layer below, if there is one. */
+  Parents: string[];
+  /** `regular`. */
+  Type: string;
+  /** The instruction. */
+  Description: string;
+  /** A build that goes on has taken it. */
+  InUse: boolean;
+  /** An image has its files, too. */
+  Shared: boolean;
+  /** Bytes of its layer and of the blob that goes with it. */
+  Size: number;
+  /** When it was made, RFC 3339. */
+  CreatedAt: string;
+  /** When a build last made or took it, RFC 3339. */
+  LastUsedAt: string;
+  /** How often builds have taken it. */
+  UsageCount: number;
+}
+
+/**
+ * What a build tells of one of its steps, in a progress line whose `id` is the step's number. The line's `status` says what:
+ * `Step` it begins, `Log` it has written something, then `Cached`, `Done`, `Failed` or `Cancelled`.
+ */
+export interface BuildStep {
+  /** Stage, place and instruction: `[build 2/3] RUN make`. */
+  name: string;
+  /** Lines that it wrote; of one that failed the place in the Dockerfile. */
+  output?: string;
+  /** Nanoseconds since it began. */
+  time?: number;
+}
+
 /** An object without fields: Docker's way to write a set in JSON. */
 export type Empty = Record<string, never>;
 
@@ -1798,8 +1894,10 @@ export interface Progress {
   progressDetail?: ProgressDetail;
   /** The same as a bar, for those who only print it. */
   progress?: string;
-  /** With what: a layer's first 12 digits, or a tag. */
+  /** With what: a layer's first 12 digits, a tag, or the number of a build's step. */
   id?: string;
+  /** Of a build: the step. */
+  step?: BuildStep;
 }
 
 /** Numbers of a progress line, in bytes. */
@@ -2073,7 +2171,7 @@ export interface CheckProblem {
 
 /** What the engine keeps on disk, in the words of `GET /system/df`. */
 export interface DiskUsage {
-  /** Bytes of all layers. */
+  /** Bytes of all layers that images have. */
   LayersSize: number;
   /** Images, with shared sizes and counts of containers. */
   Images: ImageSummary[];
@@ -2081,11 +2179,13 @@ export interface DiskUsage {
   Containers: ContainerSummary[];
   /** Volumes, with sizes and counts of containers. */
   Volumes: Volume[];
-  /** Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document. */
+  /** What builds have left for the next. */
+  BuildCache: BuildCache[];
+  /** Bytes of the blobs that images have (compressed layers, manifests, configurations). Not in Docker's document. */
   BlobsSize: number;
 }
 
-/** Remove what nothing needs: containers that do not run, and images. Not in Docker's API: its command asks for each. */
+/** Remove what nothing needs: containers that do not run, images, and what builds have left. Not in Docker's API: its command asks for each. */
 export interface SystemPrune {
   /** All images that no container stands on, not only those without a tag. */
   All?: boolean;
@@ -2105,6 +2205,8 @@ export interface SystemPruned {
   VolumesDeleted: string[];
   /** Names, images and layers. */
   ImagesDeleted: ImageRemoved[];
+  /** Ids of records of the build cache. */
+  CachesDeleted: string[];
   /** Bytes of all. */
   SpaceReclaimed: number;
 }
@@ -2197,6 +2299,7 @@ export interface VolumesPruned {
 export interface Operations {
   'archive.get': { request: ArchiveGet; answer: PathStat; kind: 'stream' };
   'archive.put': { request: ArchivePut; answer: Nothing; kind: 'unary' };
+  'builder.prune': { request: BuilderPrune; answer: BuilderPruned; kind: 'unary' };
   'container.attach': { request: ContainerAttach; answer: ContainerExit; kind: 'stream' };
   'container.commit': { request: ContainerCommit; answer: ImageCreated; kind: 'unary' };
   'container.create': { request: ContainerCreate; answer: ContainerCreated; kind: 'unary' };
@@ -2231,6 +2334,7 @@ export interface Operations {
   'file.remove': { request: FileRemove; answer: Nothing; kind: 'unary' };
   'file.stat': { request: FileRef; answer: PathStat; kind: 'unary' };
   'file.write': { request: FileWrite; answer: Nothing; kind: 'unary' };
+  'image.build': { request: ImageBuild; answer: ImageBuilt; kind: 'stream' };
   'image.history': { request: ImageRef; answer: HistoryRow[]; kind: 'unary' };
   'image.import': { request: ImageImport; answer: ImageCreated; kind: 'unary' };
   'image.inspect': { request: ImageRef; answer: ImageInspect; kind: 'unary' };

@@ -14,6 +14,7 @@ mod human;
 mod output;
 mod progress;
 mod session;
+mod steps;
 mod table;
 mod template;
 mod terminal;

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use barque::{Deadline, Item, Next, Stream, api};
 
 use crate::failure::Result;
-use crate::output;
+use crate::{output, steps};
 
 /// Where it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,9 @@ impl Display {
         if self.to == To::Nowhere {
             return Ok(());
         }
+        if let Some(step) = &line.step {
+            return self.put(&steps::plain(line, step));
+        }
         let Some(columns) = self.columns else {
             // A moving bar is no event.
             return if line.progress.is_empty() {
@@ -114,9 +117,9 @@ fn fitting(line: &api::Progress, columns: u16) -> String {
     text.trim_end().chars().take(usize::from(columns.max(20)) - 1).collect()
 }
 
-/// Nothing in a registry's words acts on the terminal.
-fn clean(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).collect()
+/// Nothing in a registry's or a program's words acts on the terminal.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control() || *character == '\t').collect()
 }
 
 #[cfg(test)]
@@ -130,6 +133,7 @@ mod tests {
             id: "0123456789ab".into(),
             progress: "[=====>     ]  1kB/2kB".into(),
             progress_detail: Some(api::ProgressDetail { current: 1, total: 2 }),
+            ..api::Progress::default()
         };
         assert_eq!(fitting(&line, 200), "0123456789ab: Downloading [=====>     ]  1kB/2kB");
         assert_eq!(fitting(&line, 80), "0123456789ab: Downloading 1kB/2kB");

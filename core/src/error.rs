@@ -73,6 +73,13 @@ impl Error {
         self
     }
 
+    /// Say where it was: `Dockerfile:3: …`.
+    #[must_use]
+    pub(crate) fn within(mut self, place: impl fmt::Display) -> Error {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
     /// Keep the error underneath. Its text is not repeated in the message: [`Error::causes`] tells it.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -106,6 +106,11 @@ impl Layout {
         self.containers().join(id)
     }
 
+    /// Directories that builds mount with `RUN --mount=type=cache`.
+    pub(crate) fn cache_mounts(&self) -> PathBuf {
+        self.root.join("cache-mounts")
+    }
+
     /// All volumes.
     pub(crate) fn volumes(&self) -> PathBuf {
         self.root.join("volumes")

@@ -36,6 +36,7 @@ pub mod registry;
 pub mod shorthand;
 pub mod volume;
 
+mod build;
 mod collect;
 mod engine;
 mod error;

@@ -14,9 +14,9 @@ use rustix::event::{EventfdFlags, eventfd};
 use serde::Serialize;
 
 use crate::Engine;
-use crate::api::{Progress as Line, ProgressDetail};
+use crate::api::{BuildStep, Progress as Line, ProgressDetail};
 use crate::error::{Error, Result};
-use crate::stream::{Canceller, Item, Next, Source, Stream};
+use crate::stream::{Canceller, Deadline, Item, Next, Source, Stream};
 use crate::sys;
 
 /// Where work tells how it goes. Clones are the same place.
@@ -27,11 +27,18 @@ struct Shared {
     state: Mutex<State>,
     /// Readable while there is something to read.
     ready: OwnedFd,
+    /// Readable when there may be room for more output.
+    room: OwnedFd,
 }
+
+/// Bytes of output that wait to be read, at most: whoever writes more waits for a reader.
+const MOST_UNREAD: usize = 1 << 20;
 
 #[derive(Default)]
 struct State {
     lines: VecDeque<Line>,
+    /// Bytes of output in them.
+    unread: usize,
     /// How it ended: the last document, if there is one.
     end: Option<Result<String>>,
 }
@@ -70,7 +77,28 @@ impl Progress {
             id: id.into(),
             progress: bar(current, total),
             progress_detail: Some(detail),
+            ..Line::default()
         });
+    }
+
+    /// Tell of a build's step. Output waits until somebody has read what was there before.
+    pub(crate) fn step(
+        &self,
+        canceller: &Canceller,
+        status: &str,
+        id: &str,
+        step: BuildStep,
+    ) -> Result<()> {
+        if let Some(shared) = self.0.as_ref().filter(|_| !step.output.is_empty()) {
+            while shared.state().unread > MOST_UNREAD {
+                canceller.wait_readable(shared.room.as_fd(), Deadline::never())?;
+                drain(&shared.room);
+            }
+            shared.state().unread += step.output.len();
+        }
+        let step = Some(step);
+        self.line(Line { status: status.into(), id: id.into(), step, ..Line::default() });
+        Ok(())
     }
 
     fn line(&self, line: Line) {
@@ -94,9 +122,18 @@ impl Shared {
     }
 
     fn wake(&self) {
-        // A full counter means that it is readable already.
-        let _ = rustix::io::write(&self.ready, &1u64.to_ne_bytes());
+        signal(&self.ready);
     }
+}
+
+fn signal(eventfd: &OwnedFd) {
+    // A full counter means that it is readable already.
+    let _ = rustix::io::write(eventfd, &1u64.to_ne_bytes());
+}
+
+fn drain(eventfd: &OwnedFd) {
+    let mut count = [0; 8];
+    let _ = rustix::io::read(eventfd, &mut count);
 }
 
 /// The bar that Docker's lines have for those who only print them: `[====>      ]  1.5MB/3MB`.
@@ -132,9 +169,11 @@ pub(crate) fn stream<T: Serialize>(
     engine: &Engine,
     work: impl FnOnce(&Engine, &Progress) -> Result<T> + Send + 'static,
 ) -> Result<Stream> {
-    let ready = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(|errno| Error::system("create an eventfd", errno.into()))?;
-    let shared = Arc::new(Shared { state: Mutex::default(), ready });
+    let eventfd = || {
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::system("create an eventfd", errno.into()))
+    };
+    let shared = Arc::new(Shared { state: Mutex::default(), ready: eventfd()?, room: eventfd()? });
     // Its own: the stream's can be exchanged while the work goes on (`Stream::cancel_with`).
     let canceller = Canceller::new()?;
     let worker = engine.with_canceller(&canceller);
@@ -164,6 +203,10 @@ impl Source for Watched {
     fn try_next(&mut self) -> Result<Next> {
         let mut state = self.shared.state();
         if let Some(line) = state.lines.pop_front() {
+            if let Some(step) = &line.step {
+                state.unread -= step.output.len();
+                signal(&self.shared.room);
+            }
             drop(state);
             let text = serde_json::to_string(&line)
                 .map_err(|error| Error::internal("write a document").because(error))?;
@@ -178,8 +221,7 @@ impl Source for Watched {
             Some(Err(error)) => Err(error),
             None => {
                 // Nothing is left: not readable until there is more. The lock keeps a wake from being lost in between.
-                let mut count = [0; 8];
-                let _ = rustix::io::read(&self.shared.ready, &mut count);
+                drain(&self.shared.ready);
                 Ok(Next::TimedOut)
             }
         }
@@ -209,7 +251,6 @@ impl Drop for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Deadline;
 
     fn documents(stream: &mut Stream) -> Vec<String> {
         let mut seen = Vec::new();

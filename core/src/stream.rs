@@ -124,8 +124,7 @@ impl Canceller {
 
     /// Whether it has been used.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Acquire)
-            || self.0.parent.as_ref().is_some_and(Canceller::is_cancelled)
+        self.lineage().any(|one| one.0.cancelled.load(Ordering::Acquire))
     }
 
     /// Fail when it has been used.
@@ -153,27 +152,30 @@ impl Canceller {
     ) -> Result<PollFlags> {
         loop {
             self.check()?;
-            // A canceller and its parent are all there are: a part of a part is none.
-            let parent = self.0.parent.as_ref().unwrap_or(self);
-            let mut fds = [
-                PollFd::from_borrowed_fd(fd, wanted),
-                PollFd::new(&self.0.fd, PollFlags::IN),
-                PollFd::new(&parent.0.fd, PollFlags::IN),
-            ];
+            let mut fds = vec![PollFd::from_borrowed_fd(fd, wanted)];
+            fds.extend(self.lineage().map(|one| PollFd::new(&one.0.fd, PollFlags::IN)));
             let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) => return Ok(PollFlags::empty()),
                 Ok(_) if fds[0].revents().is_empty() => {
                     // Written to by someone who has only the descriptor: a signal handler, which may call write(2) and not
                     // much else (signal-safety(7)).
-                    let used = if fds[1].revents().is_empty() { parent } else { self };
-                    used.0.cancelled.store(true, Ordering::Release);
+                    for (one, fd) in self.lineage().zip(&fds[1..]) {
+                        if !fd.revents().is_empty() {
+                            one.0.cancelled.store(true, Ordering::Release);
+                        }
+                    }
                 }
                 Ok(_) => return Ok(fds[0].revents()),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::system("poll", errno.into())),
             }
         }
+    }
+
+    /// This one, and those that it is a part of.
+    fn lineage(&self) -> impl Iterator<Item = &Canceller> {
+        std::iter::successors(Some(self), |one| one.0.parent.as_ref())
     }
 
     /// Let time pass, unless this is cancelled.

@@ -870,6 +870,19 @@ int barque_image_load_fd(const barque_engine *engine,
                          barque_error **err);
 
 /**
+ * Build an image from a Dockerfile. `request` is an ImageBuild document: "Context.Path" (a directory or a tar archive) or
+ * "Context.Fd", "Dockerfile" or "DockerfileText", "Tags", "BuildArgs", "Target" …
+ *
+ * The stream gives Progress documents, which have a "status" and tell of a "step", and at last an ImageBuilt: Id. Output of steps waits
+ * until it is read; freeing the stream ends the build.
+ */
+int barque_image_build(const barque_engine *engine,
+                       const char *request,
+                       const barque_cancel *cancel,
+                       barque_stream **out,
+                       barque_error **err);
+
+/**
  * Fetch an image from its registry. `request` is an ImagePull document: "Name", "Platform", "Auth", "Policy".
  *
  * The stream gives Progress documents, which have a "status", and at last an ImagePulled. The pull goes on whether it is read or
@@ -966,6 +979,16 @@ int barque_image_remove(const barque_engine *engine,
                         barque_error **err);
 
 /**
+ * Remove what builds have left in their cache and none uses just now: `request` is a BuilderPrune document, NULL for what no image has;
+ * `*out` becomes a BuilderPruned.
+ */
+int barque_builder_prune(const barque_engine *engine,
+                         const char *request,
+                         const barque_cancel *cancel,
+                         char **out,
+                         barque_error **err);
+
+/**
  * Remove the images that nothing needs: `request` is an ImagePrune document, NULL for those without a tag; `*out` becomes an
  * ImagesPruned.
  */
@@ -1038,8 +1061,8 @@ int barque_system_df(const barque_engine *engine,
                      barque_error **err);
 
 /**
- * Remove what nothing needs: `request` is a SystemPrune document, NULL for the containers that do not run and the images without a
- * tag; `*out` becomes a SystemPruned.
+ * Remove what nothing needs: `request` is a SystemPrune document, NULL for the containers that do not run, the images without a
+ * tag and what builds have left of no image; `*out` becomes a SystemPruned.
  */
 int barque_system_prune(const barque_engine *engine,
                         const char *request,

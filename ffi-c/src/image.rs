@@ -57,6 +57,25 @@ pub extern "C" fn barque_image_load_fd(
     })
 }
 
+/// Build an image from a Dockerfile. `request` is an ImageBuild document: "Context.Path" (a directory or a tar archive) or
+/// "Context.Fd", "Dockerfile" or "DockerfileText", "Tags", "BuildArgs", "Target" …
+///
+/// The stream gives Progress documents, which have a "status" and tell of a "step", and at last an ImageBuilt: Id. Output of steps waits
+/// until it is read; freeing the stream ends the build.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_image_build(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut barque_stream,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        text::required(request, "request")?;
+        call::stream(engine, "image.build", request, cancel, out)
+    })
+}
+
 /// Fetch an image from its registry. `request` is an ImagePull document: "Name", "Platform", "Auth", "Policy".
 ///
 /// The stream gives Progress documents, which have a "status", and at last an ImagePulled. The pull goes on whether it is read or
@@ -235,6 +254,19 @@ pub extern "C" fn barque_image_remove(
         }
         call::answer(Out::optional(out), &removed)
     })
+}
+
+/// Remove what builds have left in their cache and none uses just now: `request` is a BuilderPrune document, NULL for what no image has;
+/// `*out` becomes a BuilderPruned.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_builder_prune(
+    engine: *const barque_engine,
+    request: *const c_char,
+    cancel: *const barque_cancel,
+    out: *mut *mut c_char,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || call::document(engine, "builder.prune", request, cancel, out))
 }
 
 /// Remove the images that nothing needs: `request` is an ImagePrune document, NULL for those without a tag; `*out` becomes an

@@ -57,8 +57,8 @@ pub extern "C" fn barque_system_df(
     boundary::run(err, || call::document(engine, "system.df", std::ptr::null(), cancel, out))
 }
 
-/// Remove what nothing needs: `request` is a SystemPrune document, NULL for the containers that do not run and the images without a
-/// tag; `*out` becomes a SystemPruned.
+/// Remove what nothing needs: `request` is a SystemPrune document, NULL for the containers that do not run, the images without a
+/// tag and what builds have left of no image; `*out` becomes a SystemPruned.
 #[unsafe(no_mangle)]
 pub extern "C" fn barque_system_prune(
     engine: *const barque_engine,

@@ -344,7 +344,17 @@ pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
     let tree = Layer::new().directory("inner", 0o755).file("inner/leaf", 0o644, b"leaf text\n");
     std::fs::write(path("tree.tar"), tree.finish()).expect("write");
 
+    let context = programs::workspace().join("tests/fixtures/build");
+    std::fs::create_dir(path("context")).expect("make a directory");
+    copy_tree(&context, &path("context"));
+    let mut archive = tar::Builder::new(File::create(path("context.tar")).expect("create"));
+    archive.follow_symlinks(false);
+    archive.append_dir_all(".", &context).expect("pack a context");
+    archive.finish().expect("pack a context");
+
     [
+        ("build_context", "context"),
+        ("build_archive", "context.tar"),
         ("docker_archive", "small.tar"),
         ("gzip_archive", "small.tar.gz"),
         ("zstd_archive", "small.tar.zst"),
@@ -362,4 +372,25 @@ pub fn scenario_files(directory: &Path) -> Vec<(String, String)> {
     .into_iter()
     .map(|(name, file)| (name.to_owned(), path(file).to_string_lossy().into_owned()))
     .collect()
+}
+
+/// Copy a directory's content.
+///
+/// # Panics
+/// When it cannot be copied.
+pub fn copy_tree(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("list a directory") {
+        let entry = entry.expect("list a directory");
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().expect("stat");
+        if kind.is_dir() {
+            std::fs::create_dir(&target).expect("make a directory");
+            copy_tree(&entry.path(), &target);
+        } else if kind.is_symlink() {
+            let link = std::fs::read_link(entry.path()).expect("read a link");
+            std::os::unix::fs::symlink(link, target).expect("link");
+        } else {
+            std::fs::copy(entry.path(), target).expect("copy");
+        }
+    }
 }

@@ -30,7 +30,7 @@ def opened(data: Data) -> Iterator[Input]:
         return
     # The engine reads a descriptor: what is not one goes through a file without a name.
     with tempfile.TemporaryFile(prefix="barque-") as spool:
-        for piece in _pieces(data):
+        for piece in pieces(data):
             spool.write(piece)
         spool.flush()
         spool.seek(0)
@@ -52,7 +52,8 @@ def _regular_file(data: Any) -> int | None:
     return descriptor
 
 
-def _pieces(data: Any) -> Iterator[bytes]:
+def pieces(data: Any) -> Iterator[bytes]:
+    """The content of anything but a path."""
     if isinstance(data, (bytes, bytearray, memoryview)):
         yield bytes(data)
     elif hasattr(data, "read"):

@@ -14,6 +14,131 @@ elif TYPE_CHECKING:
     from typing_extensions import NotRequired
 
 
+class ImageBuild(TypedDict, total=False):
+    """Build an image from a Dockerfile."""
+
+    Context: Input
+    """The build context: a directory, a tar archive (plain, gzip or zstd), or a lone Dockerfile. Neither path nor descriptor: there is
+    none, and `DockerfileText` says it all."""
+
+    Dockerfile: str
+    """Path of the Dockerfile in the context; empty: `Dockerfile`."""
+
+    DockerfileText: str
+    """The Dockerfile itself, where it is not in the context."""
+
+    Tags: list[str]
+    """Names to give the image."""
+
+    BuildArgs: dict[str, str]
+    """Values of `ARG`s."""
+
+    Target: str
+    """The stage to build, by name or number; empty: the last."""
+
+    Labels: dict[str, str]
+    """Labels to give the image beside those of its Dockerfile."""
+
+    NoCache: bool
+    """Take nothing from the cache."""
+
+    Pull: bool
+    """Ask the registries for newer base images."""
+
+    Platform: str
+    """`os/architecture[/variant]`, which must be this machine's; empty: it is."""
+
+    NetworkMode: str
+    """The network of `RUN` instructions that name none: `default`, `none` or `host`."""
+
+
+class ImageBuilt(TypedDict):
+    """An image that was built: the last document of the stream."""
+
+    Id: str
+    """Its id."""
+
+    Names: list[str]
+    """Names it has now."""
+
+    Warnings: list[str]
+    """What the Dockerfile could do better, and build arguments that nothing uses."""
+
+
+class BuilderPrune(TypedDict, total=False):
+    """Remove what builds have left in their cache and none uses just now."""
+
+    All: bool
+    """Also what images have: their next build begins anew."""
+
+    Filters: dict[str, list[str]]
+    """`{"until": ["24h"]}`: what no build has used since."""
+
+    ReservedSpace: int
+    """Bytes to keep, of what was used last; 0: none."""
+
+    DryRun: bool
+    """Only say what would go."""
+
+
+class BuilderPruned(TypedDict):
+    """What was removed."""
+
+    CachesDeleted: list[str]
+    """Ids of records."""
+
+    SpaceReclaimed: int
+    """Bytes."""
+
+
+class BuildCache(TypedDict):
+    """What the build cache has of one step."""
+
+    ID: str
+    """A digest of what was done, and on which files."""
+
+    Parents: list[str]
+    """The layer below, if there is one."""
+
+    Type: str
+    """`regular`."""
+
+    Description: str
+    """The instruction."""
+
+    InUse: bool
+    """A build that goes on has taken it."""
+
+    Shared: bool
+    """An image has its files, too."""
+
+    Size: int
+    """Bytes of its layer and of the blob that goes with it."""
+
+    CreatedAt: str
+    """When it was made, RFC 3339."""
+
+    LastUsedAt: str
+    """When a build last made or took it, RFC 3339."""
+
+    UsageCount: int
+    """How often builds have taken it."""
+
+
+class BuildStep(TypedDict):
+    """What a build tells of one of its steps, in a progress line whose `id` is the step's number. The line's `status` says what:
+    `Step` it begins, `Log` it has written something, then `Cached`, `Done`, `Failed` or `Cancelled`."""
+
+    name: str
+    """Stage, place and instruction: `[build 2/3] RUN make`."""
+
+    output: NotRequired[str]
+    """Lines that it wrote; of one that failed the place in the Dockerfile."""
+
+    time: NotRequired[int]
+    """Nanoseconds since it began."""
+
+
 class Empty(TypedDict, total=False):
     """An object without fields: Docker's way to write a set in JSON."""
 
@@ -2447,7 +2572,10 @@ class Progress(TypedDict):
     """The same as a bar, for those who only print it."""
 
     id: NotRequired[str]
-    """With what: a layer's first 12 digits, or a tag."""
+    """With what: a layer's first 12 digits, a tag, or the number of a build's step."""
+
+    step: NotRequired[BuildStep]
+    """Of a build: the step."""
 
 
 class ProgressDetail(TypedDict):
@@ -2821,7 +2949,7 @@ class DiskUsage(TypedDict):
     """What the engine keeps on disk, in the words of `GET /system/df`."""
 
     LayersSize: int
-    """Bytes of all layers."""
+    """Bytes of all layers that images have."""
 
     Images: list[ImageSummary]
     """Images, with shared sizes and counts of containers."""
@@ -2832,12 +2960,15 @@ class DiskUsage(TypedDict):
     Volumes: list[Volume]
     """Volumes, with sizes and counts of containers."""
 
+    BuildCache: list[BuildCache]
+    """What builds have left for the next."""
+
     BlobsSize: int
-    """Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document."""
+    """Bytes of the blobs that images have (compressed layers, manifests, configurations). Not in Docker's document."""
 
 
 class SystemPrune(TypedDict, total=False):
-    """Remove what nothing needs: containers that do not run, and images. Not in Docker's API: its command asks for each."""
+    """Remove what nothing needs: containers that do not run, images, and what builds have left. Not in Docker's API: its command asks for each."""
 
     All: bool
     """All images that no container stands on, not only those without a tag."""
@@ -2863,6 +2994,9 @@ class SystemPruned(TypedDict):
 
     ImagesDeleted: list[ImageRemoved]
     """Names, images and layers."""
+
+    CachesDeleted: list[str]
+    """Ids of records of the build cache."""
 
     SpaceReclaimed: int
     """Bytes of all."""
@@ -2984,6 +3118,10 @@ __all__ = [
     "BindOptionsInspect",
     "BlkioStatEntry",
     "BlkioStats",
+    "BuildCache",
+    "BuildStep",
+    "BuilderPrune",
+    "BuilderPruned",
     "CheckProblem",
     "ContainerAttach",
     "ContainerCommit",
@@ -3049,6 +3187,8 @@ __all__ = [
     "HistoryRow",
     "HostConfig",
     "HostConfigInspect",
+    "ImageBuild",
+    "ImageBuilt",
     "ImageCreated",
     "ImageImport",
     "ImageInspect",

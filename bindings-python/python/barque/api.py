@@ -214,6 +214,14 @@ class Api:
         """Make a file in a container, or replace one."""
         self.call("file.write", request)
 
+    def builder_prune(self, request: Optional[t.BuilderPrune] = None) -> t.BuilderPruned:
+        """Remove what builds have left in their cache."""
+        return cast("t.BuilderPruned", self.call("builder.prune", request))
+
+    def image_build(self, request: t.ImageBuild) -> Progress[t.ImageBuilt]:
+        """Build an image from a Dockerfile."""
+        return self.progress("image.build", request)
+
     def image_history(self, request: t.ImageRef) -> list[t.HistoryRow]:
         """The instructions an image was made by, newest first."""
         return cast("list[t.HistoryRow]", self.call("image.history", request))

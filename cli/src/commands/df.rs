@@ -1,7 +1,8 @@
 //! `barque system df`.
 
-use barque::api::{ContainerSummary, DiskUsage, ImageSummary, Volume};
+use barque::api::{BuildCache, ContainerSummary, DiskUsage, ImageSummary, Volume};
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{images, list, ps, volume};
@@ -42,7 +43,13 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     if flags.verbose && flags.format.is_none() {
         return details(&usage).map(|()| 0);
     }
-    let rows = [images_row(&usage), containers_row(&usage), volumes_row(&usage), blobs_row(&usage)];
+    let rows = [
+        images_row(&usage),
+        containers_row(&usage),
+        volumes_row(&usage),
+        builds_row(&usage),
+        blobs_row(&usage),
+    ];
     let shown = ["Type", "TotalCount", "Active", "Size", "Reclaimable"];
     list::print(&rows, flags.format.as_deref(), &shown, COLUMNS)?;
     Ok(0)
@@ -86,9 +93,44 @@ fn volumes_row(usage: &DiskUsage) -> Value {
     row("Local Volumes", usage.volumes.len(), active.len(), all, idle_size)
 }
 
+/// What an image has is counted there.
+fn builds_row(usage: &DiskUsage) -> Value {
+    let own = || usage.build_cache.iter().filter(|record| !record.shared);
+    let size = own().map(|record| record.size).sum();
+    let idle = own().filter(|record| !record.in_use).map(|record| record.size).sum();
+    let active = usage.build_cache.iter().filter(|record| record.in_use).count();
+    row("Build Cache", usage.build_cache.len(), active, size, idle)
+}
+
 /// Compressed layers as they were loaded, kept to be pushed and saved unchanged. Docker has no such row.
 fn blobs_row(usage: &DiskUsage) -> Value {
     row("Blobs", 0, 0, usage.blobs_size, 0)
+}
+
+const RECORD_COLUMNS: &[list::Column] = &[
+    ("ID", "CACHE ID"),
+    ("CacheType", "CACHE TYPE"),
+    ("Size", "SIZE"),
+    ("CreatedSince", "CREATED"),
+    ("LastUsedSince", "LAST USED"),
+    ("UsageCount", "USAGE"),
+    ("Shared", "SHARED"),
+];
+
+fn record(record: &BuildCache) -> Value {
+    let since = |time: &str| {
+        let time: Timestamp = time.parse().unwrap_or_default();
+        human::age(time.as_second())
+    };
+    json!({
+        "ID": human::short_id(&record.id),
+        "CacheType": record.kind,
+        "Size": human::size(record.size, 4),
+        "CreatedSince": since(&record.created_at),
+        "LastUsedSince": since(&record.last_used_at),
+        "UsageCount": record.usage_count.to_string(),
+        "Shared": record.shared.to_string(),
+    })
 }
 
 fn details(usage: &DiskUsage) -> Result<()> {
@@ -114,5 +156,10 @@ fn details(usage: &DiskUsage) -> Result<()> {
     let rows: Vec<Value> = usage.volumes.iter().map(volume::shown).collect();
     output::out("\nLocal Volumes space usage:\n\n")?;
     list::print(&rows, None, &["Name", "Links", "Size"], volume::COLUMNS)?;
+    let rows: Vec<Value> = usage.build_cache.iter().map(record).collect();
+    output::out("\nBuild cache usage:\n\n")?;
+    let columns =
+        ["ID", "CacheType", "Size", "CreatedSince", "LastUsedSince", "UsageCount", "Shared"];
+    list::print(&rows, None, &columns, RECORD_COLUMNS)?;
     output::out(format!("\nBlobs space usage: {}\n", human::size(usage.blobs_size, 4)))
 }

@@ -1,6 +1,7 @@
 //! The verbs, one a file, and the way to them.
 
 mod attach;
+mod build;
 mod check;
 mod commit;
 mod completion;
@@ -54,6 +55,7 @@ use crate::output;
 /// Verbs that stand at the top: `barque ps`.
 pub(crate) const TOP: &[&Verb] = &[
     &attach::VERB,
+    &build::VERB,
     &commit::VERB,
     &completion::VERB,
     &cp::VERB,
@@ -105,6 +107,11 @@ pub(crate) struct Group {
 /// The nouns.
 pub(crate) const GROUPS: &[Group] = &[
     Group {
+        name: "builder",
+        about: "Manage builds",
+        verbs: &[(&["build"], &build::VERB), (&["prune"], &prune::BUILDS)],
+    },
+    Group {
         name: "container",
         about: "Manage containers",
         verbs: &[
@@ -138,6 +145,7 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "image",
         about: "Manage images",
         verbs: &[
+            (&["build"], &build::VERB),
             (&["history"], &history::VERB),
             (&["import"], &import::VERB),
             (&["inspect"], &inspect::IMAGE),

@@ -1,8 +1,8 @@
-//! Clean-ups: `barque container prune`, and of images, volumes and all of them.
+//! Clean-ups: `barque container prune`, and of images, volumes, the build cache and all of them.
 
 use std::io;
 
-use barque::api;
+use barque::{api, shorthand};
 use clap::Args;
 
 use super::list;
@@ -31,6 +31,13 @@ pub(crate) const IMAGES: Verb = Verb {
     about: "Remove unused images",
     flags: ImageFlags::augment_args,
     run: images,
+    ..CONTAINERS
+};
+
+pub(crate) const BUILDS: Verb = Verb {
+    about: "Remove build cache",
+    flags: BuildFlags::augment_args,
+    run: builds,
     ..CONTAINERS
 };
 
@@ -90,6 +97,28 @@ struct ImageFlags {
     /// Provide filter values (e.g. "until=<timestamp>")
     #[arg(long, value_name = "filter")]
     filter: Vec<String>,
+}
+
+#[derive(Args)]
+struct BuildFlags {
+    /// Remove all unused build cache, not just dangling ones
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    consent: Consent,
+    /// Provide filter values (e.g. "until=24h")
+    #[arg(long, value_name = "filter")]
+    filter: Vec<String>,
+    /// Amount of disk space always allowed to keep for cache
+    #[arg(
+        long,
+        visible_alias = "keep-storage",
+        value_name = "bytes",
+        default_value = "0",
+        value_parser = shorthand::size,
+        hide_default_value = true
+    )]
+    reserved_space: i64,
 }
 
 #[derive(Args)]
@@ -158,6 +187,26 @@ fn images(parsed: &mut Parsed) -> Result<u8> {
     reclaimed(pruned.space_reclaimed)
 }
 
+fn builds(parsed: &mut Parsed) -> Result<u8> {
+    let flags: BuildFlags = parsed.flags()?;
+    let request = api::BuilderPrune {
+        all: flags.all,
+        filters: list::filters(&flags.filter)?,
+        reserved_space: flags.reserved_space,
+        dry_run: flags.consent.dry_run,
+    };
+    let warning = match flags.all {
+        true => "WARNING! This will remove all build cache.",
+        false => "WARNING! This will remove all dangling build cache.",
+    };
+    flags.consent.ask(warning, "builder prune")?;
+    let pruned = parsed.engine()?.images().prune_builds(&request)?;
+    section(CACHES, &pruned.caches_deleted)?;
+    reclaimed(pruned.space_reclaimed)
+}
+
+const CACHES: &str = "Deleted build cache objects:";
+
 fn system(parsed: &mut Parsed) -> Result<u8> {
     let flags: SystemFlags = parsed.flags()?;
     let filters = list::filters(&flags.filter)?;
@@ -172,6 +221,7 @@ fn system(parsed: &mut Parsed) -> Result<u8> {
     section("Deleted Containers:", &pruned.containers_deleted)?;
     section("Deleted Volumes:", &pruned.volumes_deleted)?;
     section("Deleted Images:", &removals(&pruned.images_deleted))?;
+    section(CACHES, &pruned.caches_deleted)?;
     reclaimed(pruned.space_reclaimed)
 }
 
@@ -185,6 +235,7 @@ fn system_warning(flags: &SystemFlags) -> String {
         true => "  - all images without at least one container associated to them\n",
         false => "  - all dangling images\n",
     };
+    warning += "  - unused build cache\n";
     if !flags.filter.is_empty() {
         warning += "\n  Items to be pruned will be filtered with:\n";
         warning.extend(flags.filter.iter().map(|filter| format!("  - {filter}\n")));

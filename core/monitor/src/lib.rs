@@ -13,6 +13,7 @@ pub mod cgroup;
 pub mod failpoint;
 pub mod files;
 pub mod fill;
+pub mod gather;
 pub mod journal;
 pub mod monitor;
 pub mod oci;

@@ -557,6 +557,10 @@ pub struct Live {
     pub no_overwrite_dir_non_dir: bool,
     /// Owner and group of all that is made, instead of what the archive says.
     pub owner: Option<(u32, u32)>,
+    /// The directory was made for this: it becomes what the archive says of its root.
+    pub own_root: bool,
+    /// What the one file in the archive is called instead; empty: as it says.
+    pub rename: String,
 }
 
 /// What the unpack jail reports at the end.
@@ -697,8 +701,45 @@ pub enum Job {
         /// A directory with everything in it.
         recursive: bool,
     },
+    /// Pack what a build's `COPY` names: directories by what is in them, with the directory itself as `./`, anything else by its
+    /// name, links followed.
+    Gather(Gather),
+    /// Unpack descriptor 0 where a build's `COPY` wants it; what is missing on the way is made.
+    Place(Place),
     /// Compare the upper directory behind descriptor 3 with the layers below it, which are what is seen as `/`.
     Changes,
+}
+
+/// What a build copies out of a tree.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gather {
+    /// Paths, or patterns of paths.
+    pub sources: Vec<String>,
+    /// A `.dockerignore`: there is nothing of what it leaves out.
+    pub ignore: String,
+    /// Patterns of what is left out of a source, from its top.
+    pub exclude: Vec<String>,
+    /// Keep the directories that sources are in, from a `/./` on where there is one.
+    pub parents: bool,
+    /// Owner and group of everything, instead of their own.
+    pub owner: Option<(u32, u32)>,
+    /// As chmod(1) takes it; empty: as they are.
+    pub chmod: String,
+    /// What is not a directory comes before what is in directories, so that one is told from the other.
+    pub files_first: bool,
+}
+
+/// Where a build copies to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Place {
+    /// The path, absolute.
+    pub path: String,
+    /// It is a directory. Otherwise it is that if there is one, and else the name of the one file that comes.
+    pub directory: bool,
+    /// Who is to own everything, looked up as [`Launch::user`]; empty: as the archive says.
+    pub user: String,
 }
 
 /// What the file jail says. A job's last one is none of [`Report::Stat`] and [`Report::Ready`], except where there is nothing else to say.

@@ -4,6 +4,7 @@
 //! no behaviour. Requests are strict: an unknown field is an error that names its nearest known neighbour, since a
 //! misspelt limit that is silently ignored is a limit that is not there. `null` is the same as leaving a field out.
 
+mod build;
 mod container;
 mod de;
 mod event;
@@ -19,6 +20,7 @@ mod supports;
 mod system;
 mod volume;
 
+pub use build::*;
 pub use container::*;
 pub use de::parse;
 pub use event::*;

@@ -55,6 +55,7 @@ impl Operation {
 /// What waits for a container, for a network, or for as much data as there is.
 const LONG: &[&str] = &[
     "archive.put",
+    "builder.prune",
     "container.commit",
     "container.diff",
     "container.prune",
@@ -119,6 +120,9 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     unary!("archive.put", ArchivePut => Nothing, "0.1.0", |engine, request| {
         engine.containers().put_archive(&request).map(|()| Nothing {})
+    }),
+    unary!("builder.prune", BuilderPrune => BuilderPruned, "0.1.0", |engine, request| {
+        engine.images().prune_builds(&request)
     }),
     stream!("container.attach", ContainerAttach => ContainerExit, "0.1.0", |engine, request| {
         engine.containers().attach(&request)
@@ -221,6 +225,9 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     unary!("file.write", FileWrite => Nothing, "0.1.0", |engine, request| {
         engine.containers().write_file(&request).map(|()| Nothing {})
+    }),
+    stream!("image.build", ImageBuild => ImageBuilt, "0.1.0", |engine, request| {
+        engine.images().build(&request)
     }),
     unary!("image.history", ImageRef => Vec<HistoryRow>, "0.1.0", |engine, request| {
         engine.images().history(&request.name)

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::build::BuildStep;
+
 /// Fetch an image from its registry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
@@ -235,9 +237,12 @@ pub struct Progress {
     /// The same as a bar, for those who only print it.
     #[serde(rename = "progress", skip_serializing_if = "String::is_empty")]
     pub progress: String,
-    /// With what: a layer's first 12 digits, or a tag.
+    /// With what: a layer's first 12 digits, a tag, or the number of a build's step.
     #[serde(rename = "id", skip_serializing_if = "String::is_empty")]
     pub id: String,
+    /// Of a build: the step.
+    #[serde(rename = "step", skip_serializing_if = "Option::is_none")]
+    pub step: Option<BuildStep>,
 }
 
 /// Numbers of a progress line, in bytes.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::build::BuildCache;
 use super::container::ContainerSummary;
 use super::image::{ImageRemoved, ImageSummary};
 use super::volume::Volume;
@@ -142,7 +143,7 @@ pub struct CheckProblem {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DiskUsage {
-    /// Bytes of all layers.
+    /// Bytes of all layers that images have.
     pub layers_size: i64,
     /// Images, with shared sizes and counts of containers.
     pub images: Vec<ImageSummary>,
@@ -150,11 +151,13 @@ pub struct DiskUsage {
     pub containers: Vec<ContainerSummary>,
     /// Volumes, with sizes and counts of containers.
     pub volumes: Vec<Volume>,
-    /// Bytes of stored blobs (compressed layers, manifests, configurations). Not in Docker's document.
+    /// What builds have left for the next.
+    pub build_cache: Vec<BuildCache>,
+    /// Bytes of the blobs that images have (compressed layers, manifests, configurations). Not in Docker's document.
     pub blobs_size: i64,
 }
 
-/// Remove what nothing needs: containers that do not run, and images. Not in Docker's API: its command asks for each.
+/// Remove what nothing needs: containers that do not run, images, and what builds have left. Not in Docker's API: its command asks for each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
 pub struct SystemPrune {
@@ -178,6 +181,8 @@ pub struct SystemPruned {
     pub volumes_deleted: Vec<String>,
     /// Names, images and layers.
     pub images_deleted: Vec<ImageRemoved>,
+    /// Ids of records of the build cache.
+    pub caches_deleted: Vec<String>,
     /// Bytes of all.
     pub space_reclaimed: i64,
 }

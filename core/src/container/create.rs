@@ -48,11 +48,7 @@ pub(super) fn create(
     engine.images().ensure(&request.image, &request.platform, policy)?;
     let image = engine.images().resolve(&request.image)?;
     check_platform(&request.platform, &image)?;
-    let mut random = [0; 36];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
-    let (random_id, rest) = random.split_at(32);
-    let id: String = random_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (id, rest) = (random_id()?, random::<4>()?);
     let Mounts { points: mounts, volumes } =
         Mounts::of(&request, &image.config.config.to_document(), |other| {
             engine.containers().find(other).map(|other| other.mounts)
@@ -85,7 +81,7 @@ pub(super) fn create(
         record.name = match given {
             Some(name) => name.to_owned(),
             None => match attempts.next() {
-                Some(attempt) => name::made_up([rest[0], rest[1], rest[2], rest[3]], attempt),
+                Some(attempt) => name::made_up(rest, attempt),
                 None => record.id[..12].to_owned(),
             },
         };
@@ -119,6 +115,18 @@ pub(super) fn create(
     // Whoever looks finds them there; a start would make them too.
     volume::ensure(engine, &record.mounts, record.auto_remove)?;
     Ok((record, plan))
+}
+
+/// An id for a new container.
+pub(super) fn random_id() -> Result<String> {
+    Ok(random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH]> {
+    let mut random = [0; LENGTH];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
+    Ok(random)
 }
 
 /// What became of writing a container's row.

@@ -514,16 +514,21 @@ fn tmpfs_options(options: &TmpfsOptions) -> Result<String> {
 /// runtime and the programs inside rely on what is there it cannot be (CVE-2019-16884, CVE-2019-19921).
 fn declared(path: &str) -> Result<String> {
     let path = clean(path);
-    let refused = ["/proc", "/sys", "/dev"].iter().any(|special| {
-        path.strip_prefix(special).is_some_and(|r| r.is_empty() || r.starts_with('/'))
-    });
-    if refused || path == "/" || path.contains('\0') {
+    if is_special(&path) || path.contains('\0') {
         return Err(Error::invalid(format!(
             "the image declares a volume at {path:?}, where none can be mounted"
         ))
         .about("field", "Config.Volumes"));
     }
     Ok(path)
+}
+
+/// Whether nothing may be mounted at a path, which is absolute and clean, by somebody who only writes images.
+pub(crate) fn is_special(path: &str) -> bool {
+    let is_below = |special: &&str| {
+        path.strip_prefix(*special).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    path == "/" || ["/proc", "/sys", "/dev"].iter().any(is_below)
 }
 
 /// A path below `/` without `.`, `..` and doubled slashes.

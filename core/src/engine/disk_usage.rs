@@ -17,6 +17,7 @@ impl Engine {
             images: self.images().usage()?,
             containers: self.containers().list(&request)?,
             volumes: self.volumes().usage()?,
+            build_cache: self.images().build_cache()?,
             blobs_size,
         })
     }

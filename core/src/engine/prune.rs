@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use crate::api::{ContainerPrune, ImagePrune, SystemPrune, SystemPruned, VolumePrune};
+use crate::api::{
+    BuilderPrune, ContainerPrune, ImagePrune, SystemPrune, SystemPruned, VolumePrune,
+};
 use crate::error::{Error, Result};
 
 impl Engine {
-    /// Remove the containers that do not run, then the images that nothing needs, and if asked for the volumes too: those that nobody
-    /// gave a name and no container has.
+    /// Remove the containers that do not run, then the images that nothing needs and what builds have left of no image, and if asked for
+    /// the volumes too: those that nobody gave a name and no container has.
     ///
     /// # Errors
     /// See `docs/errors.md`.
@@ -33,11 +35,15 @@ impl Engine {
             pruned.volumes_deleted = volumes.volumes_deleted;
             pruned.space_reclaimed = pruned.space_reclaimed.saturating_add(volumes.space_reclaimed);
         }
+        let builds = BuilderPrune { filters: filters(), dry_run, ..BuilderPrune::default() };
         let mut filters = filters();
         filters.insert("dangling".to_owned(), vec![(!all).to_string()]);
         let images = self.images().prune_without(&ImagePrune { filters, dry_run }, &gone)?;
-        pruned.images_deleted = images.images_deleted;
         pruned.space_reclaimed = pruned.space_reclaimed.saturating_add(images.space_reclaimed);
+        let builds = self.images().prune_builds_without(&builds, &gone, &images.images_deleted)?;
+        pruned.images_deleted = images.images_deleted;
+        pruned.caches_deleted = builds.caches_deleted;
+        pruned.space_reclaimed = pruned.space_reclaimed.saturating_add(builds.space_reclaimed);
         Ok(pruned)
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn network(engine: &Engine, action: &str, id: &str, name: &str, more:
     tell(engine, "network", action, id, owned(&[("name", name)]).chain(owned(more)).collect());
 }
 
-/// There was a clean-up of things of a kind: `container`, `image`, `volume`.
+/// There was a clean-up of things of a kind: `container`, `image`, `volume`, `builder`.
 pub(crate) fn pruned(engine: &Engine, kind: &str, bytes: i64) {
     let attributes = [("reclaimed".to_owned(), bytes.to_string())].into();
     tell(engine, kind, "prune", "", attributes);

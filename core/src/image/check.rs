@@ -315,7 +315,9 @@ impl Check<'_> {
                          SELECT chain_id, depth + 1 FROM layers JOIN stack ON parent = chain
                      )
                      SELECT chain_id, diff_id, parent, opaque,
-                            (SELECT blob FROM image_layers AS l WHERE l.chain_id = layers.chain_id LIMIT 1)
+                            (SELECT blob FROM image_layers AS l WHERE l.chain_id = layers.chain_id
+                             UNION ALL
+                             SELECT blob FROM build_cache AS c WHERE c.chain_id = layers.chain_id LIMIT 1)
                      FROM stack JOIN layers ON chain_id = chain ORDER BY depth, chain_id",
                 )?
                 .query_map([], |row| {

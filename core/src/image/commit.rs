@@ -53,15 +53,7 @@ impl<'a> Commit<'a> {
         config.created = clock::rfc3339(clock::now());
         config.author = request.author.clone();
         config.comment = request.message.clone();
-        config.docker_version.clear();
-        // Docker's of the container that the image below was made of.
-        for field in ["container", "container_config", "id"] {
-            config.other.remove(field);
-        }
-        // Rows are matched with layers from the first on, and the image below may have fewer than layers, or none.
-        let told = config.history.iter().filter(|row| !row.empty_layer).count();
-        let untold = config.rootfs.diff_ids.len().saturating_sub(told);
-        config.history.extend(std::iter::repeat_n(History::default(), untold));
+        config.pass_on();
         let history = History {
             created: config.created.clone(),
             created_by: container.cmd.as_deref().unwrap_or_default().join(" "),
@@ -113,7 +105,7 @@ impl<'a> Commit<'a> {
 }
 
 /// The blobs of an image's layers, lowest first, as the store has them.
-fn layers(engine: &Engine, id: &Digest) -> Result<Vec<(Content, Option<Digest>)>> {
+pub(super) fn layers(engine: &Engine, id: &Digest) -> Result<Vec<(Content, Option<Digest>)>> {
     let rows: Vec<(String, i64)> = engine.store().read(|connection| {
         connection
             .prepare_cached(

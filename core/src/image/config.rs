@@ -124,6 +124,19 @@ impl ImageConfig {
         Ok(config)
     }
 
+    /// Become the beginning of another image's: without what was only of this one, and with a row of history for every layer.
+    pub(crate) fn pass_on(&mut self) {
+        self.docker_version.clear();
+        // Docker's of the container that the image was made of.
+        for field in ["container", "container_config", "id"] {
+            self.other.remove(field);
+        }
+        // Rows are matched with layers from the first on, and there may be fewer than layers, or none.
+        let told = self.history.iter().filter(|row| !row.empty_layer).count();
+        let untold = self.rootfs.diff_ids.len().saturating_sub(told);
+        self.history.extend(std::iter::repeat_n(History::default(), untold));
+    }
+
     /// When it was made, nanoseconds since 1970; 0 when it does not say or says nonsense.
     pub(crate) fn created_ns(&self) -> i64 {
         instant(&self.created)

@@ -4,14 +4,14 @@ use std::io::{Read, Result, Write};
 
 use super::digest::Hasher;
 
-pub(super) struct Hashing<T> {
-    pub(super) inner: T,
-    pub(super) hasher: Hasher,
-    pub(super) count: u64,
+pub(crate) struct Hashing<T> {
+    pub(crate) inner: T,
+    pub(crate) hasher: Hasher,
+    pub(crate) count: u64,
 }
 
 impl<T> Hashing<T> {
-    pub(super) fn new(inner: T) -> Hashing<T> {
+    pub(crate) fn new(inner: T) -> Hashing<T> {
         Hashing { inner, hasher: Hasher::new(), count: 0 }
     }
 }

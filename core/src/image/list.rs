@@ -87,11 +87,15 @@ impl Images<'_> {
         Ok(images)
     }
 
-    /// Bytes of file content in all layers, and of all blobs.
+    /// Bytes of file content in all layers that images have, and of their blobs: what only the build cache has is counted there.
     pub(crate) fn sizes(&self) -> Result<(i64, i64)> {
         self.engine.store().read(|connection| {
             connection.query_row(
-                "SELECT (SELECT IFNULL(SUM(size), 0) FROM layers), (SELECT IFNULL(SUM(size), 0) FROM blobs)",
+                "SELECT (SELECT IFNULL(SUM(size), 0) FROM layers
+                         WHERE EXISTS (SELECT 1 FROM image_layers WHERE image_layers.chain_id = layers.chain_id)),
+                        (SELECT IFNULL(SUM(size), 0) FROM blobs
+                         WHERE EXISTS (SELECT 1 FROM image_layers WHERE blob = digest)
+                         OR NOT EXISTS (SELECT 1 FROM build_cache WHERE blob = digest))",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )

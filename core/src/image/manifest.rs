@@ -39,11 +39,11 @@ pub(super) struct Descriptor {
 /// What an image runs on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Platform {
-    pub(super) os: String,
-    pub(super) architecture: String,
+pub(crate) struct Platform {
+    pub(crate) os: String,
+    pub(crate) architecture: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) variant: String,
+    pub(crate) variant: String,
 }
 
 /// An image manifest.
@@ -122,7 +122,7 @@ pub(super) struct SavedImage {
 
 impl Platform {
     /// This machine's, in Go's words.
-    pub(super) fn this() -> Platform {
+    pub(crate) fn this() -> Platform {
         let architecture = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",
@@ -136,9 +136,22 @@ impl Platform {
         }
     }
 
+    /// The one that images for this machine are made for: amd64's levels are of machines, and no image's that does not ask for one.
+    pub(crate) fn of_images() -> Platform {
+        let this = Platform::this();
+        let variant = if this.architecture == "amd64" { String::new() } else { this.variant };
+        Platform { variant, ..this }
+    }
+
+    /// `linux/arm64/v8`.
+    pub(crate) fn name(&self) -> String {
+        let variant = if self.variant.is_empty() { "" } else { "/" };
+        format!("{}/{}{variant}{}", self.os, self.architecture, self.variant)
+    }
+
     /// Read `os`, `os/architecture` or `os/architecture/variant`; what is not said is this machine's. Names that `uname -m` knows
     /// stand for Go's, as with docker.
-    pub(super) fn parse(text: &str) -> Result<Platform> {
+    pub(crate) fn parse(text: &str) -> Result<Platform> {
         let wrong = || {
             Error::invalid(format!("{text:?}: not os/architecture[/variant]"))
                 .about("field", "Platform")
@@ -180,7 +193,7 @@ impl Platform {
 
     /// How well an image for this platform runs on `machine`; `None`: not at all. Variants that count (arm's v6, v7, v8, amd64's
     /// levels v1 to v4) run on their own and every higher one, and the highest that runs is the best.
-    pub(super) fn fitness(&self, machine: &Platform) -> Option<u8> {
+    pub(crate) fn fitness(&self, machine: &Platform) -> Option<u8> {
         if self.os != machine.os || self.architecture != machine.architecture {
             return None;
         }

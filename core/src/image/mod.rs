@@ -5,32 +5,35 @@
 //! database and directories that nobody changes.
 
 mod blob;
+mod build;
+pub(crate) mod built;
 mod builtin;
+mod cache;
 mod check;
 mod commit;
 pub(crate) mod compression;
-mod config;
+pub(crate) mod config;
 pub(crate) mod content;
 mod content_lock;
-mod digest;
+pub(crate) mod digest;
 mod download;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzz;
 mod gzip;
-mod hashing;
+pub(crate) mod hashing;
 mod history;
 mod imply;
 mod import;
 pub(crate) mod index;
 mod ingest;
 mod inspect;
-mod instruction;
+pub(crate) mod instruction;
 pub(crate) mod json;
 mod layer;
 mod list;
 mod load;
-mod manifest;
+pub(crate) mod manifest;
 mod names;
 mod pack;
 mod prune;
@@ -46,10 +49,10 @@ mod sharing;
 mod sound;
 mod staging;
 mod tag;
-mod word;
 
 use crate::Engine;
 
+pub(crate) use build::Build;
 pub(crate) use commit::Commit;
 pub(crate) use config::ImageConfig;
 pub(crate) use digest::Digest;
@@ -69,6 +72,10 @@ pub struct Images<'a> {
 impl<'a> Images<'a> {
     pub(crate) fn new(engine: &'a Engine) -> Images<'a> {
         Images { engine }
+    }
+
+    pub(crate) fn engine(&self) -> &'a Engine {
+        self.engine
     }
 }
 

@@ -108,7 +108,7 @@ fn take_out_all(
     let (mut images, mut freed) = (Vec::new(), Freed::default());
     for image in candidates {
         let names = names::of(transaction, image.as_str())?;
-        let needed = !sharing::users(transaction, Some(image))?.is_empty();
+        let needed = sharing::is_used(transaction, image)?;
         if needed || (dangling && !names.tags.is_empty()) {
             continue;
         }

@@ -70,6 +70,17 @@ pub(super) fn publish(
     staged: &Staged,
     images: &[Publication],
 ) -> Result<Published> {
+    publish_with(engine, lease, staged, images, |_, _| Ok(()))
+}
+
+/// The same, and what refers to it: `more` writes rows before the images are written.
+pub(super) fn publish_with(
+    engine: &Engine,
+    lease: &Lease,
+    staged: &Staged,
+    images: &[Publication],
+    more: impl FnOnce(&Transaction<'_>, i64) -> Result<()>,
+) -> Result<Published> {
     for (chain, layer) in &staged.layers {
         if sound::is_known(engine, chain)? && !sound::layer(engine, chain)? {
             sound::acquit(engine, chain, &layer.path)?;
@@ -134,6 +145,7 @@ pub(super) fn publish(
                 params![blob.digest.as_str(), blob.size as i64],
             )?;
         }
+        more(transaction, now)?;
         for image in images {
             record(transaction, staged, image, now)?;
         }
@@ -159,10 +171,10 @@ pub(super) fn replace(
     whole: &Path,
     _held: &ContentLock,
 ) -> Result<()> {
-    if let Some(container) = sharing::running_on_layer(engine, chain)? {
+    if let Some(user) = sharing::running_on_layer(engine, chain)? {
         return Err(Error::new(
             ErrorKind::Conflict,
-            format!("layer {chain} is damaged and container {container} runs on it; stop it and try again"),
+            format!("layer {chain} is damaged and {user} runs on it; stop it and try again"),
         )
         .with_reason("damaged_layer"));
     }
@@ -184,7 +196,8 @@ fn unused(transaction: &Transaction<'_>, staged: &Staged) -> Result<Vec<Digest>>
         let gone = transaction.execute(
             "DELETE FROM blobs WHERE digest = ?1
              AND NOT EXISTS (SELECT 1 FROM image_layers WHERE blob = ?1)
-             AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1 OR manifest = ?1)",
+             AND NOT EXISTS (SELECT 1 FROM images WHERE id = ?1 OR manifest = ?1)
+             AND NOT EXISTS (SELECT 1 FROM build_cache WHERE blob = ?1)",
             [digest.as_str()],
         )?;
         if gone != 0 {

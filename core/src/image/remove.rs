@@ -112,7 +112,7 @@ impl Images<'_> {
         let lock = ContentLock::take(self.engine)?;
         let freed = self.engine.store().free(Durability::Full, |transaction| {
             let mut freed = Freed::default();
-            if sharing::users(transaction, Some(&image))?.is_empty() {
+            if !sharing::is_used(transaction, &image)? {
                 freed = sharing::forget(transaction, &image)?;
             }
             freed.intend(transaction, self.engine)?;
@@ -148,7 +148,7 @@ impl Images<'_> {
     /// Remove the files of what the record has let go. A crash in between leaves files that nothing names: the intent tells the
     /// next reconciliation to look for them.
     pub(super) fn discard(&self, freed: &Freed, _held: &ContentLock) -> Result<()> {
-        if freed.blobs.is_empty() {
+        if freed.is_empty() {
             return Ok(());
         }
         let layout = self.engine.layout();
@@ -241,14 +241,14 @@ pub(super) fn untag(
     Ok(())
 }
 
-/// Take the image out of the record, or hide it while a container stands on it.
+/// Take the image out of the record, or hide it while a container or a build stands on it.
 pub(super) fn take_out(
     transaction: &Transaction<'_>,
     image: &Digest,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let deleted = |id: &str| ImageRemoved { deleted: id.to_owned(), ..ImageRemoved::default() };
-    if sharing::users(transaction, Some(image))?.is_empty() {
+    if !sharing::is_used(transaction, image)? {
         outcome.freed = sharing::forget(transaction, image)?;
         outcome.rows.push(deleted(image.as_str()));
         outcome.rows.extend(outcome.freed.layers.iter().map(|layer| deleted(layer)));

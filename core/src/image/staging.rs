@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::compression::Compression;
 use super::content::Content;
@@ -58,6 +58,15 @@ impl<'a> Staging<'a> {
     /// Stage images and publish them. What of them another process removes meanwhile is staged as well: each round stages what
     /// the last one lacked, and what is staged nobody removes.
     pub(super) fn publish(&mut self, found: &[Found]) -> Result<Vec<Publication>> {
+        self.publish_with(found, |_, _| Ok(()))
+    }
+
+    /// The same, and what refers to them: `more` writes rows before the images are written.
+    pub(super) fn publish_with(
+        &mut self,
+        found: &[Found],
+        more: impl Fn(&Transaction<'_>, i64) -> Result<()>,
+    ) -> Result<Vec<Publication>> {
         loop {
             self.counted_on.clear();
             let images: Result<Vec<Publication>> =
@@ -66,7 +75,7 @@ impl<'a> Staging<'a> {
                 Err(_) if self.is_lacking()? => continue,
                 images => images?,
             };
-            match self.publish_staged(&images)? {
+            match publish::publish_with(self.engine, self.lease, &self.staged, &images, &more)? {
                 Published::Done => return Ok(images),
                 Published::Lacking => {}
             }
@@ -140,6 +149,12 @@ impl<'a> Staging<'a> {
         Ok(self.stored(chain, Some(blob))?.is_some())
     }
 
+    /// Take over a layer that is a directory already.
+    pub(super) fn adopt(&mut self, chain: Digest, layer: StagedLayer) {
+        self.staged.blobs.insert(layer.blob.digest.clone(), layer.blob.clone());
+        self.staged.layers.insert(chain, layer);
+    }
+
     /// Stage the one layer of an image whose configuration is still to be written. Returns its diff id.
     pub(super) fn lone_layer(&mut self, content: &Content) -> Result<Digest> {
         let layer = layer::stage(self.engine, self.lease, "lone", content, None, true)?;
@@ -193,7 +208,9 @@ impl<'a> Staging<'a> {
         let row: Option<(String, i64)> = self.engine.store().read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT blobs.digest, blobs.size FROM image_layers JOIN blobs ON blob = digest
+                    "SELECT digest, size FROM blobs JOIN
+                         (SELECT chain_id, blob FROM image_layers UNION ALL SELECT chain_id, blob FROM build_cache)
+                         ON blob = digest
                      WHERE chain_id = ?1 AND (?2 IS NULL OR digest = ?2) LIMIT 1",
                 )?
                 .query_row([Some(chain.as_str()), expected.map(Digest::as_str)], |row| {

@@ -23,8 +23,12 @@ use copies::Claim;
 pub(crate) use intent::{Intent, Owner, start_time};
 
 /// The steps from an empty database to the present schema. `user_version` says how many were taken.
-const STEPS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("volumes.sql"), include_str!("index.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("volumes.sql"),
+    include_str!("index.sql"),
+    include_str!("build.sql"),
+];
 
 /// Version of the present schema.
 const SCHEMA_VERSION: i32 = STEPS.len() as i32;

@@ -144,6 +144,10 @@ impl Face for CommandLine {
                 streamed.stdout.clear();
                 streamed.documents.push(json!({"StatusCode": code}));
             }
+            "image.build" => {
+                streamed.documents.push(json!({"Id": done.stdout.trim()}));
+                streamed.stdout.clear();
+            }
             "image.pull" => {
                 let told = |begins: &str| {
                     done.stdout

@@ -130,6 +130,13 @@ pub(super) fn check_blobs(sandbox: &Sandbox, wrong: &mut Vec<String>) {
         }
         recorded.insert(name);
     }
+    let unused =
+        "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE blob = digest)
+                  AND NOT EXISTS (SELECT 1 FROM images WHERE id = digest OR manifest = digest)
+                  AND NOT EXISTS (SELECT 1 FROM build_cache WHERE blob = digest)";
+    for digest in rows(sandbox, unused, wrong) {
+        wrong.push(format!("I-03 blob {digest} is needed by nothing"));
+    }
     let present = names(&directory);
     for name in &present {
         if !recorded.contains(name) {
@@ -183,6 +190,13 @@ pub(super) fn check_layers(sandbox: &Sandbox, wrong: &mut Vec<String>) {
         .into_iter()
         .map(|id| id.trim_start_matches("sha256:").to_owned())
         .collect();
+    let unused = "SELECT chain_id FROM layers AS layer
+                  WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE chain_id = layer.chain_id)
+                  AND NOT EXISTS (SELECT 1 FROM layers WHERE parent = layer.chain_id)
+                  AND NOT EXISTS (SELECT 1 FROM build_cache WHERE chain_id = layer.chain_id)";
+    for chain in rows(sandbox, unused, wrong) {
+        wrong.push(format!("I-03 layer {chain} is needed by nothing"));
+    }
     // What every root has below an image's layers (`/dev`, `/proc` and so on) is no image's, and named apart.
     let present: BTreeSet<String> =
         names(&directory).into_iter().filter(|name| !name.starts_with("init-")).collect();

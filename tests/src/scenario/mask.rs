@@ -11,6 +11,7 @@ const OF_THE_MOMENT: &[&str] = &[
     "StartedAt",
     "FinishedAt",
     "LastTagTime",
+    "LastUsedAt",
     "mtime",
     "Pid",
     "Status",

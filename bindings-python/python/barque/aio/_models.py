@@ -6,10 +6,11 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
+from .._build import BuildOptions, build_document
 from .._credentials import credentials_async
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
@@ -17,7 +18,7 @@ from .._input import Content, Data, content, opened
 from .._kwargs import Command, CreateOptions, UpdateOptions, create_document, update_document
 from .._streams import Uncopyable
 from ..errors import BarqueError, InvalidArgument, NotFound, NotModified
-from ..models.images import Image
+from ..models.images import Image, builder_prune_document
 from ..models.resource import (
     ContainerSnapshot,
     ImageSnapshot,
@@ -490,6 +491,27 @@ class AsyncImages(Uncopyable):
             loaded = await self.client.api.call("image.load", {"Input": source})
         return [await self.get(image["Id"]) for image in loaded["Images"]]
 
+    async def build(
+        self,
+        path: Optional[Data] = None,
+        *,
+        progress: Optional[Callable[[t.Progress], object]] = None,
+        **options: Unpack[BuildOptions],
+    ) -> tuple[AsyncImage, builtins.list[t.Progress]]:
+        """Build an image from a Dockerfile, as `barque.Client.images.build`. Cancelling the task ends the build."""
+        request, context = build_document(path, options)
+        told: builtins.list[t.Progress] = []
+        async with AsyncExitStack() as stack:
+            if context is not None:
+                request["Context"] = await stack.enter_async_context(_opened(context))
+            lines = await self.client.api.progress("image.build", request)
+            stack.callback(lines.close)
+            async for line in lines:
+                told.append(line)
+                if progress is not None:
+                    progress(line)
+            return await self.get((await lines.wait())["Id"]), told
+
     async def pull(
         self,
         repository: str,
@@ -582,6 +604,17 @@ class AsyncImages(Uncopyable):
         return cast(
             "builtins.list[t.ImageRemoved]", await self.client.api.call("image.remove", request)
         )
+
+    async def prune_builds(
+        self,
+        filters: Optional[dict[str, Any]] = None,
+        keep_storage: Optional[int] = None,
+        all: bool = False,
+        dry_run: bool = False,
+    ) -> t.BuilderPruned:
+        """Remove what builds have left and no image has, but for the last `keep_storage` bytes; `all`: what images have too."""
+        request = builder_prune_document(filters, keep_storage, all, dry_run)
+        return cast("t.BuilderPruned", await self.client.api.call("builder.prune", request))
 
     async def prune(
         self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
+from .._build import BuildOptions, build_document
 from .._credentials import credentials
 from .._input import Data, opened
 from .._streams import CancellableStream, Uncopyable, data_of
 from ..errors import InvalidArgument
 from .resource import ImageSnapshot, filters_document, reference, search_document
+
+if sys.version_info >= (3, 12):
+    from typing import Unpack
+elif TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 if TYPE_CHECKING:
     import builtins
@@ -90,6 +98,30 @@ class ImageCollection(Uncopyable):
         with opened(data) as source:
             loaded = self.client.api.image_load({"Input": source})
         return [self.get(image["Id"]) for image in loaded["Images"]]
+
+    def build(
+        self,
+        path: Optional[Data] = None,
+        *,
+        progress: Optional[Callable[[t.Progress], object]] = None,
+        **options: Unpack[BuildOptions],
+    ) -> tuple[Image, builtins.list[t.Progress]]:
+        """Build an image from a Dockerfile; the image and how it went.
+
+        `path` is the build context: a directory, or a tar archive (a path, its bytes, a file, an iterable of bytes). `fileobj` is a
+        Dockerfile that needs none, or with `custom_context` the archive, as in docker-py. `progress` is called with each line.
+        """
+        request, context = build_document(path, options)
+        told: builtins.list[t.Progress] = []
+        with ExitStack() as stack:
+            if context is not None:
+                request["Context"] = stack.enter_context(opened(context))
+            lines = stack.enter_context(self.client.api.image_build(request))
+            for line in lines:
+                told.append(line)
+                if progress is not None:
+                    progress(line)
+            return self.get(lines.wait()["Id"]), told
 
     def pull(
         self,
@@ -189,6 +221,16 @@ class ImageCollection(Uncopyable):
         name = image.id if isinstance(image, Image) else image
         return self.client.api.image_remove({"Name": name, "Force": force, "NoPrune": noprune})
 
+    def prune_builds(
+        self,
+        filters: Optional[dict[str, Any]] = None,
+        keep_storage: Optional[int] = None,
+        all: bool = False,
+        dry_run: bool = False,
+    ) -> t.BuilderPruned:
+        """Remove what builds have left and no image has, but for the last `keep_storage` bytes; `all`: what images have too."""
+        return self.client.api.builder_prune(builder_prune_document(filters, keep_storage, all, dry_run))
+
     def prune(
         self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False
     ) -> t.ImagesPruned:
@@ -196,3 +238,15 @@ class ImageCollection(Uncopyable):
         return self.client.api.image_prune(
             {"Filters": filters_document(filters), "DryRun": dry_run}
         )
+
+
+def builder_prune_document(
+    filters: Optional[dict[str, Any]], keep_storage: Optional[int], all: bool, dry_run: bool
+) -> t.BuilderPrune:
+    """The request to remove what builds have left in their cache."""
+    return {
+        "All": all,
+        "Filters": filters_document(filters),
+        "ReservedSpace": keep_storage or 0,
+        "DryRun": dry_run,
+    }

@@ -82,7 +82,7 @@ pub(super) fn extract(
         max_entries: u64::MAX,
         whiteouts: false,
         end_marker: true,
-        live: Some(Live { no_overwrite_dir_non_dir, owner }),
+        live: Some(Live { no_overwrite_dir_non_dir, owner, ..Live::default() }),
     };
     let unpacked = unpack_stream(File::from(inherited(0)?), directory, options)?;
     // What could not be made is an error here: nobody would look for warnings after a copy.
@@ -92,11 +92,11 @@ pub(super) fn extract(
     }
 }
 
-fn packer(options: Options) -> Result<Packer<impl Write>> {
+pub(super) fn packer(options: Options) -> Result<Packer<impl Write>> {
     Ok(Packer::new(BufWriter::with_capacity(BUFFER, File::from(output()?)), options))
 }
 
-fn finish(packer: Packer<impl Write>) -> Result<Report> {
+pub(super) fn finish(packer: Packer<impl Write>) -> Result<Report> {
     packer.finish()?;
     Ok(Report::Done)
 }

@@ -39,7 +39,7 @@ impl Root {
         self.open_raw(path.as_bytes(), flags).map_err(|errno| trouble(path, errno))
     }
 
-    fn open_raw(&self, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    pub(super) fn open_raw(&self, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let path = if path.is_empty() { b"." } else { path };
         let mut tries = 1000;
@@ -93,8 +93,14 @@ impl Root {
 
     /// The path that a path leads to in the end, every link followed as far as there is something: absolute and clean.
     pub(super) fn follow(&self, path: &str) -> Result<Vec<u8>> {
+        self.real(path.as_bytes())
+    }
+
+    /// The same for a path of any bytes.
+    pub(super) fn real(&self, path: &[u8]) -> Result<Vec<u8>> {
+        let failed = |errno| trouble(&String::from_utf8_lossy(path), errno);
         let mut done: Vec<Vec<u8>> = Vec::new();
-        let mut ahead: Vec<Vec<u8>> = components(path.as_bytes());
+        let mut ahead: Vec<Vec<u8>> = components(path);
         let mut links = MOST_LINKS;
         while let Some(name) = ahead.pop() {
             if name == b".." {
@@ -108,10 +114,10 @@ impl Root {
                 Ok(found) => readlinkat(&found, c"", Vec::new()).ok(),
                 // Nothing is there: the rest of the path is as it stands.
                 Err(Errno::NOENT | Errno::NOTDIR) => None,
-                Err(errno) => return Err(trouble(path, errno)),
+                Err(errno) => return Err(failed(errno)),
             };
             let Some(target) = target else { continue };
-            links = links.checked_sub(1).ok_or_else(|| trouble(path, Errno::LOOP))?;
+            links = links.checked_sub(1).ok_or_else(|| failed(Errno::LOOP))?;
             let target = target.as_bytes();
             done.pop();
             if target.starts_with(b"/") {
@@ -140,7 +146,7 @@ fn components(path: &[u8]) -> Vec<Vec<u8>> {
     parts.rev().map(<[u8]>::to_vec).collect()
 }
 
-fn join(components: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn join(components: &[Vec<u8>]) -> Vec<u8> {
     [b"/", &components.join(&b'/')[..]].concat()
 }
 

@@ -10,6 +10,7 @@
 mod archive;
 mod changes;
 mod frozen;
+mod gather;
 mod lookup;
 mod single;
 #[cfg(test)]
@@ -70,6 +71,8 @@ fn carry_out(arguments: &[OsString], reports: &mut Reports) -> Result<Report> {
         }
         Job::List { path } => single::list(&root, path),
         Job::Remove { path, recursive } => single::remove(&root, path, *recursive),
+        Job::Gather(wanted) => gather::gather(&root, wanted),
+        Job::Place(wanted) => gather::place(&root, wanted),
         Job::Changes => changes::of(&root, &inherited(3)?),
     }
 }

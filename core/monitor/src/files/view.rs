@@ -59,8 +59,10 @@ pub(super) fn enter(options: &Files) -> Result<Root, Failure> {
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let writes =
-        matches!(options.job, Job::Extract { .. } | Job::Write { .. } | Job::Remove { .. });
+    let writes = matches!(
+        options.job,
+        Job::Extract { .. } | Job::Place(_) | Job::Write { .. } | Job::Remove { .. }
+    );
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !writes);
     set_attributes(&root, Attributes::setting(attributes), true)
         .map_err(failed("set the mounts' attributes"))?;

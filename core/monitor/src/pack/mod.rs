@@ -21,6 +21,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread};
 
+use crate::gather::Verdict;
 use crate::protocol::Failure;
 use crate::tar::{Entry, Extent, Kind, Time, Writer, quoted};
 use crate::unpack::failure::{self, invalid};
@@ -54,6 +55,14 @@ pub struct Options {
     pub owner: Option<(u32, u32)>,
 }
 
+/// Which entries of a tree are packed, and with which modes.
+pub trait Selection {
+    /// What becomes of the entry at this name in the archive.
+    fn verdict(&self, name: &[u8]) -> Verdict;
+    /// Its mode there.
+    fn mode(&self, mode: u32, directory: bool) -> u32;
+}
+
 /// Why a tree could not be packed.
 #[derive(Debug)]
 pub enum Error {
@@ -81,6 +90,9 @@ pub struct Packer<W: Write> {
     links: HashMap<(u64, u64), Vec<u8>>,
     attributes: Attributes,
     buffer: Vec<u8>,
+    selection: Option<Box<dyn Selection>>,
+    /// Directories that are packed only when something in them is, outermost first.
+    passed: Vec<Entry>,
 }
 
 impl<W: Write> Packer<W> {
@@ -93,7 +105,19 @@ impl<W: Write> Packer<W> {
             links: HashMap::new(),
             attributes: Attributes::new(options.layer),
             buffer: vec![0; 256 << 10],
+            selection: None,
+            passed: Vec::new(),
         }
+    }
+
+    /// Pack only what `selection` takes, from now on.
+    pub fn select(&mut self, selection: impl Selection + 'static) {
+        self.selection = Some(Box::new(selection));
+    }
+
+    /// Pack the file behind `fd` under `name`.
+    pub fn regular(&mut self, fd: &OwnedFd, name: &[u8]) -> Result<()> {
+        self.file(fd, name)
     }
 
     /// Pack the directory behind `fd` with all that is in it; its entries are below `name`, or the archive's root when that is
@@ -121,7 +145,12 @@ impl<W: Write> Packer<W> {
         let shown = if name.is_empty() { b"./".to_vec() } else { [&name[..], b"/"].concat() };
         let found = self.attributes.of(fd, &shown)?;
         let entry = Entry { xattrs: found.xattrs, ..self.describe(stat, Kind::Directory, shown) };
-        self.begin(&entry)?;
+        let passed = self.passed.len();
+        if length > 0 && self.verdict(name) == Verdict::Passed {
+            self.passed.push(entry.clone());
+        } else {
+            self.begin(&entry)?;
+        }
         if depth >= MAX_DEPTH {
             return Err(
                 invalid(format!("{}: more than {MAX_DEPTH} levels deep", quoted(name))).into()
@@ -139,7 +168,12 @@ impl<W: Write> Packer<W> {
             self.one(fd, &base, name, depth + 1)?;
             name.truncate(length);
         }
+        self.passed.truncate(passed);
         Ok(())
+    }
+
+    fn verdict(&self, name: &[u8]) -> Verdict {
+        self.selection.as_ref().map_or(Verdict::Taken, |selection| selection.verdict(name))
     }
 
     fn one(
@@ -155,6 +189,11 @@ impl<W: Write> Packer<W> {
             stat => stat.map_err(failure::entry("stat", name))?,
         };
         let kind = FileType::from_raw_mode(stat.st_mode);
+        match self.verdict(name) {
+            Verdict::Taken => {}
+            Verdict::Passed if kind == FileType::Directory => {}
+            Verdict::Passed | Verdict::LeftOut => return Ok(()),
+        }
         if self.options.layer {
             if kind == FileType::CharacterDevice && stat.st_rdev == 0 {
                 let above = &name[..name.len() - base.count_bytes()];
@@ -263,6 +302,9 @@ impl<W: Write> Packer<W> {
     }
 
     fn begin(&mut self, entry: &Entry) -> Result<()> {
+        for directory in self.passed.drain(..) {
+            self.out.begin(&directory).map_err(Error::Write)?;
+        }
         self.out.begin(entry).map_err(Error::Write)
     }
 
@@ -272,7 +314,14 @@ impl<W: Write> Packer<W> {
             Kind::Directory if self.options.undated_directories => Time::default(),
             _ => Time { seconds: stat.st_mtime, nanoseconds: stat.st_mtime_nsec as u32 },
         };
-        Entry { path, kind, mode: stat.st_mode & 0o7777, uid, gid, mtime, ..Entry::default() }
+        let mode = stat.st_mode & 0o7777;
+        let mode = match &self.selection {
+            Some(selection) if kind != Kind::SymbolicLink => {
+                selection.mode(mode, kind == Kind::Directory)
+            }
+            _ => mode,
+        };
+        Entry { path, kind, mode, uid, gid, mtime, ..Entry::default() }
     }
 }
 

@@ -63,8 +63,11 @@ impl Layer {
         }
         while let Some(mut entry) = reader.next_entry()? {
             self.count(&entry)?;
-            if let Some((uid, gid)) = self.limits.live.as_ref().and_then(|live| live.owner) {
-                (entry.uid, entry.gid) = (uid, gid);
+            if let Some(live) = &self.limits.live {
+                (entry.uid, entry.gid) = live.owner.unwrap_or((entry.uid, entry.gid));
+                if !live.rename.is_empty() {
+                    entry.path = live.rename.clone().into_bytes();
+                }
             }
             match Target::parse(&entry.path, self.limits.whiteouts).map_err(invalid)? {
                 Target::Root => self.root(&entry)?,
@@ -109,7 +112,7 @@ impl Layer {
         if entry.kind != Kind::Directory {
             return Err(invalid(format!("{} is the root and no directory", quoted(&entry.path))));
         }
-        if self.limits.live.is_some() {
+        if self.limits.live.as_ref().is_some_and(|live| !live.own_root) {
             // It is there, and it is not the archive's to change.
             return Ok(());
         }

@@ -117,8 +117,11 @@ impl Containers<'_> {
         drop(output);
         failpoint("copy-jail-started")?;
         let caller = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let live =
-            Live { no_overwrite_dir_non_dir: true, owner: (!request.archive).then_some(caller) };
+        let live = Live {
+            no_overwrite_dir_non_dir: true,
+            owner: (!request.archive).then_some(caller),
+            ..Live::default()
+        };
         let directory = host::open(target.directory.as_ref()).map_err(|error| {
             Error::system(format!("open {}", target.directory), error)
                 .about("path", &request.destination.path)

@@ -139,6 +139,17 @@ impl Jail {
         Jail::spawn(engine, &record.id, view, Job::Changes, wiring, Some(upper), held)
     }
 
+    /// Start a jail that works on a tree of a build.
+    pub(super) fn on_tree(
+        engine: &Engine,
+        view: View,
+        job: Job,
+        wiring: Wiring<'_>,
+        directory: Option<&OwnedFd>,
+    ) -> Result<Jail> {
+        Jail::spawn(engine, "", view, job, wiring, directory, Held::default())
+    }
+
     fn spawn(
         engine: &Engine,
         called: &str,
@@ -156,7 +167,9 @@ impl Jail {
             | Job::Write { path, .. }
             | Job::List { path }
             | Job::Remove { path, .. } => path.clone(),
-            Job::Export | Job::Layer { .. } | Job::Changes => String::new(),
+            Job::Export | Job::Layer { .. } | Job::Changes | Job::Gather(_) | Job::Place(_) => {
+                String::new()
+            }
         };
         if path.contains('\0') {
             return Err(Error::invalid("a path with a NUL in it").about("path", path));

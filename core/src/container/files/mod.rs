@@ -10,6 +10,7 @@ mod feed;
 mod host;
 mod jail;
 mod single;
+pub(crate) mod tree;
 
 pub(super) use content::Content;
 pub(super) use jail::{Jail, Wiring};

@@ -91,6 +91,13 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.switch("DryRun", "--dry-run", &mut words);
             fields.filters(&mut words);
         }
+        "builder.prune" => {
+            words.extend(["builder", "prune", "--force"].map(String::from));
+            fields.switch("All", "--all", &mut words);
+            fields.switch("DryRun", "--dry-run", &mut words);
+            fields.flag("ReservedSpace", "--reserved-space", &mut words);
+            fields.filters(&mut words);
+        }
         "image.prune" => {
             words.extend(["image", "prune", "--force"].map(String::from));
             fields.switch("DryRun", "--dry-run", &mut words);
@@ -231,6 +238,26 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
         "image.history" => {
             words.extend(["history", "--no-trunc", "--format", "{{json .}}"].map(String::from));
             words.push(fields.text("Name"));
+        }
+        "image.build" => {
+            words.extend(["build", "--quiet"].map(String::from));
+            let context = match fields.0.remove("Context") {
+                Some(Value::Object(context)) => Fields(context).text("Path"),
+                _ => String::new(),
+            };
+            let dockerfile = fields.text("Dockerfile");
+            if !dockerfile.is_empty() {
+                words.push(format!("--file={context}/{dockerfile}"));
+            }
+            fields.list("Tags", "--tag", &mut words);
+            fields.list("BuildArgs", "--build-arg", &mut words);
+            fields.list("Labels", "--label", &mut words);
+            fields.flag("Target", "--target", &mut words);
+            fields.flag("Platform", "--platform", &mut words);
+            fields.flag("NetworkMode", "--network", &mut words);
+            fields.switch("NoCache", "--no-cache", &mut words);
+            fields.switch("Pull", "--pull", &mut words);
+            words.push(context);
         }
         "image.load" => {
             words.extend(["load", "--input"].map(String::from));
@@ -610,10 +637,11 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
     };
     match operation {
         "container.create" => Ok(json!({"Id": line})),
+        "builder.prune" => pruned(&["Caches"], line),
         "container.prune" => pruned(&["Containers"], line),
         "image.prune" => pruned(&["Images"], line),
         "volume.prune" => pruned(&["Volumes"], line),
-        "system.prune" => pruned(&["Containers", "Volumes", "Images"], line),
+        "system.prune" => pruned(&["Containers", "Volumes", "Images", "Caches"], line),
         "volume.create" => Ok(json!({"Name": line})),
         "volume.list" => Ok(json!({"Volumes": rows()?})),
         "volume.remove" => {
@@ -696,7 +724,10 @@ fn pruned(kinds: &[&str], text: &str) -> Result<Value, String> {
         let (heading, lines) = section.split_once('\n').unwrap_or((section, ""));
         let kind = kinds
             .iter()
-            .find(|kind| heading == format!("Deleted {kind}:"))
+            .find(|kind| match **kind {
+                "Caches" => heading == "Deleted build cache objects:",
+                kind => heading == format!("Deleted {kind}:"),
+            })
             .ok_or_else(|| format!("the heading {heading:?} in {text:?}"))?;
         let line = |line: &str| match line.split_once(": ") {
             Some(("untagged", name)) => json!({"Untagged": name}),

@@ -1,0 +1,64 @@
+"""docker-py's keywords of a build, and the document they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
+
+from ._input import Content, Data, content, pieces
+from .errors import unexpected_keyword
+
+if TYPE_CHECKING:
+    from ._types import ImageBuild
+
+
+class BuildOptions(TypedDict, total=False):
+    """The keywords of `images.build`."""
+
+    buildargs: Mapping[str, str]
+    custom_context: bool
+    dockerfile: str
+    fileobj: Union[Data, Content]
+    labels: Mapping[str, str]
+    network_mode: str
+    nocache: bool
+    platform: str
+    pull: bool
+    tag: Union[str, Sequence[str]]
+    target: str
+
+
+FIELDS = {
+    "buildargs": "BuildArgs",
+    "dockerfile": "Dockerfile",
+    "labels": "Labels",
+    "network_mode": "NetworkMode",
+    "nocache": "NoCache",
+    "platform": "Platform",
+    "pull": "Pull",
+    "tag": "Tags",
+    "target": "Target",
+}
+"""Where each keyword goes that is no content."""
+
+
+def build_document(
+    path: Optional[Data], options: Mapping[str, Any]
+) -> tuple[ImageBuild, Optional[Data]]:
+    """The request of a call as far as it can be said without its context, and the context."""
+    request: dict[str, Any] = {}
+    for keyword, value in options.items():
+        if keyword not in BuildOptions.__annotations__:
+            raise unexpected_keyword("build", keyword, sorted(BuildOptions.__annotations__))
+        if value is not None and keyword in FIELDS:
+            request[FIELDS[keyword]] = value
+    if isinstance(request.get("Tags"), str):
+        request["Tags"] = [request["Tags"]]
+    fileobj = options.get("fileobj")
+    if path is not None and fileobj is not None:
+        raise TypeError("a build takes path or fileobj, one of them")
+    if fileobj is not None and not options.get("custom_context"):
+        # docker-py's word for a Dockerfile that needs no context.
+        request["DockerfileText"] = b"".join(pieces(content(fileobj))).decode()
+        return request, None  # type: ignore[return-value]  # the table is what makes it one
+    return request, fileobj if path is None else path  # type: ignore[return-value]

@@ -1,0 +1,153 @@
+//! `barque build`.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use barque::api::{ImageBuild, ImageBuilt, Input};
+use barque::shorthand;
+use clap::Args;
+
+use crate::args::{Operands, Parsed, Verb, document};
+use crate::failure::{Failure, Result, describe};
+use crate::output;
+use crate::progress::{self, To};
+
+pub(crate) const VERB: Verb = Verb {
+    name: "build",
+    about: "Build an image from a Dockerfile",
+    usage: "[OPTIONS] PATH | -",
+    operands: Operands::Exactly(1),
+    trailing: false,
+    flags: Flags::augment_args,
+    run,
+};
+
+#[derive(Args)]
+struct Flags {
+    /// Set build-time variables
+    #[arg(long, value_name = "stringArray")]
+    build_arg: Vec<String>,
+    /// Name of the Dockerfile (default: "PATH/Dockerfile")
+    #[arg(short, long, value_name = "string")]
+    file: Option<String>,
+    /// Write the image ID to a file
+    #[arg(long, value_name = "string")]
+    iidfile: Option<String>,
+    /// Set metadata for an image
+    #[arg(long, value_name = "stringArray", value_parser = shorthand::label)]
+    label: Vec<(String, String)>,
+    /// Set the networking mode for the "RUN" instructions during build
+    #[arg(long, value_name = "string", default_value = "")]
+    network: String,
+    /// Do not use cache when building the image
+    #[arg(long)]
+    no_cache: bool,
+    /// Set target platform for build
+    #[arg(long, value_name = "string", default_value = "")]
+    platform: String,
+    /// Set type of progress output ("auto", "none", "plain")
+    #[arg(long, value_name = "string", default_value = "auto", value_parser = ["auto", "none", "plain"])]
+    progress: String,
+    /// Always attempt to pull all referenced images
+    #[arg(long)]
+    pull: bool,
+    /// Suppress the build output and print image ID on success
+    #[arg(short, long)]
+    quiet: bool,
+    /// Image identifier (format: "[registry/]repository[:tag]")
+    #[arg(short, long, value_name = "stringArray")]
+    tag: Vec<String>,
+    /// Set the target build stage to build
+    #[arg(long, value_name = "string", default_value = "")]
+    target: String,
+}
+
+fn run(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let path = parsed.operands[0].as_str();
+    let context = match path {
+        "-" => Input { path: String::new(), fd: Some(0) },
+        _ if is_remote(path) => {
+            return Err(Failure::new(format!("a build context at {path} is not supported yet")));
+        }
+        path => Input { path: path.to_owned(), fd: None },
+    };
+    let (dockerfile, dockerfile_text) = match flags.file.as_deref() {
+        None => (String::new(), String::new()),
+        Some("-") if path == "-" => {
+            let why = "invalid argument: can't use stdin for both build context and dockerfile";
+            return Err(Failure::new(why));
+        }
+        Some("-") => (String::new(), read("stdin", &mut std::io::stdin().lock())?),
+        Some(file) if path == "-" => (file.to_owned(), String::new()),
+        Some(file) => within(Path::new(path), file)?,
+    };
+    let request = ImageBuild {
+        context,
+        dockerfile,
+        dockerfile_text,
+        tags: flags.tag,
+        build_args: arguments(&flags.build_arg)?,
+        target: flags.target,
+        labels: flags.label.into_iter().collect(),
+        no_cache: flags.no_cache,
+        pull: flags.pull,
+        platform: flags.platform,
+        network_mode: flags.network,
+    };
+    let to = if flags.quiet || flags.progress == "none" { To::Nowhere } else { To::Stderr };
+    let mut stream = parsed.engine()?.images().build(&request)?;
+    let built: ImageBuilt = progress::show(&mut stream, to)?;
+    if to != To::Nowhere {
+        for warning in &built.warnings {
+            output::say(&format!("WARNING: {}", output::printable(warning)));
+        }
+    }
+    if let Some(path) = &flags.iidfile {
+        std::fs::write(path, &built.id)
+            .map_err(|error| Failure::new(format!("open {path}: {}", describe(&error))))?;
+    }
+    if flags.quiet { output::out(format!("{}\n", built.id)).map(|()| 0) } else { Ok(0) }
+}
+
+/// What `build` would have to fetch.
+fn is_remote(path: &str) -> bool {
+    let begins = ["http://", "https://", "git://", "git@", "ssh://", "github.com/"];
+    begins.iter().any(|begin| path.starts_with(begin))
+}
+
+/// The Dockerfile as a path in the context, or its text when it is not in there.
+fn within(context: &Path, file: &str) -> Result<(String, String)> {
+    let missing = |error: std::io::Error| {
+        Failure::new(format!("failed to read dockerfile: open {file}: {}", describe(&error)))
+    };
+    let found = Path::new(file).canonicalize().map_err(missing)?;
+    let inside = context
+        .canonicalize()
+        .ok()
+        .filter(|context| context.is_dir())
+        .and_then(|context| Some(found.strip_prefix(context).ok()?.to_str()?.to_owned()));
+    match inside {
+        Some(inside) => Ok((inside, String::new())),
+        None => {
+            let mut opened = std::fs::File::open(&found).map_err(missing)?;
+            Ok((String::new(), read(file, &mut opened)?))
+        }
+    }
+}
+
+fn read(name: &str, source: &mut impl Read) -> Result<String> {
+    let mut text = String::new();
+    source.read_to_string(&mut text).map_err(|error| {
+        Failure::new(format!("failed to read dockerfile: {name}: {}", describe(&error)))
+    })?;
+    Ok(text)
+}
+
+/// `NAME=VALUE`, or `NAME` with the value that it has here, if it has one.
+fn arguments(given: &[String]) -> Result<BTreeMap<String, String>> {
+    let entries = document::environment(&[], given).map_err(Failure::new)?;
+    let pairs = entries.iter().filter_map(|entry| entry.split_once('='));
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}

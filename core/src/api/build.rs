@@ -1,0 +1,128 @@
+//! Documents about building images.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::image::Input;
+use super::is_default;
+
+/// Build an image from a Dockerfile.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ImageBuild {
+    /// The build context: a directory, a tar archive (plain, gzip or zstd), or a lone Dockerfile. Neither path nor descriptor: there is
+    /// none, and `DockerfileText` says it all.
+    pub context: Input,
+    /// Path of the Dockerfile in the context; empty: `Dockerfile`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub dockerfile: String,
+    /// The Dockerfile itself, where it is not in the context.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub dockerfile_text: String,
+    /// Names to give the image.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tags: Vec<String>,
+    /// Values of `ARG`s.
+    #[serde(skip_serializing_if = "is_default")]
+    pub build_args: BTreeMap<String, String>,
+    /// The stage to build, by name or number; empty: the last.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub target: String,
+    /// Labels to give the image beside those of its Dockerfile.
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: BTreeMap<String, String>,
+    /// Take nothing from the cache.
+    #[serde(skip_serializing_if = "is_default")]
+    pub no_cache: bool,
+    /// Ask the registries for newer base images.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pull: bool,
+    /// `os/architecture[/variant]`, which must be this machine's; empty: it is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub platform: String,
+    /// The network of `RUN` instructions that name none: `default`, `none` or `host`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub network_mode: String,
+}
+
+/// An image that was built: the last document of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImageBuilt {
+    /// Its id.
+    pub id: String,
+    /// Names it has now.
+    pub names: Vec<String>,
+    /// What the Dockerfile could do better, and build arguments that nothing uses.
+    pub warnings: Vec<String>,
+}
+
+/// Remove what builds have left in their cache and none uses just now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct BuilderPrune {
+    /// Also what images have: their next build begins anew.
+    pub all: bool,
+    /// `{"until": ["24h"]}`: what no build has used since.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Bytes to keep, of what was used last; 0: none.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reserved_space: i64,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct BuilderPruned {
+    /// Ids of records.
+    pub caches_deleted: Vec<String>,
+    /// Bytes.
+    pub space_reclaimed: i64,
+}
+
+/// What the build cache has of one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct BuildCache {
+    /// A digest of what was done, and on which files.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// The layer below, if there is one.
+    pub parents: Vec<String>,
+    /// `regular`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// The instruction.
+    pub description: String,
+    /// A build that goes on has taken it.
+    pub in_use: bool,
+    /// An image has its files, too.
+    pub shared: bool,
+    /// Bytes of its layer and of the blob that goes with it.
+    pub size: i64,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+    /// When a build last made or took it, RFC 3339.
+    pub last_used_at: String,
+    /// How often builds have taken it.
+    pub usage_count: i64,
+}
+
+/// What a build tells of one of its steps, in a progress line whose `id` is the step's number. The line's `status` says what:
+/// `Step` it begins, `Log` it has written something, then `Cached`, `Done`, `Failed` or `Cancelled`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuildStep {
+    /// Stage, place and instruction: `[build 2/3] RUN make`.
+    #[serde(rename = "name")]
+    pub name: String,
+    /// Lines that it wrote; of one that failed the place in the Dockerfile.
+    #[serde(rename = "output", skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// Nanoseconds since it began.
+    #[serde(rename = "time", skip_serializing_if = "is_default")]
+    pub time: i64,
+}

@@ -1,0 +1,220 @@
+//! `COPY` and `ADD`.
+//!
+//! What is copied is read twice: once for its digest, which decides whether there is anything to do, and once more to copy it. It may have
+//! changed in between, so that the second reading has the last word on what was copied.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use barque_monitor::protocol::{Gather, Place};
+use barque_monitor::tar::{Entry, Kind, Writer};
+use serde_json::{Value, json};
+
+use super::archive::{self, Seen};
+use super::dockerfile::{Copy, Heredoc, Source, Step, Words};
+use super::stage::Stage;
+use super::tell::Telling;
+use super::variables;
+use super::writable::Writable;
+use crate::Engine;
+use crate::container::files::tree::{self, Target, Tree};
+use crate::error::{Error, Result};
+use crate::image::content::patient;
+use crate::image::instruction;
+
+/// What is copied, in one piece.
+pub(super) enum Piece {
+    /// Files of a tree.
+    Tree(Gather),
+    /// Here-documents, as an archive.
+    Text(Vec<u8>),
+}
+
+/// Where to.
+pub(super) struct Destination {
+    path: String,
+    /// It is one, whatever is there.
+    directory: bool,
+    owner: String,
+}
+
+impl Stage<'_> {
+    /// `from`: the layers to copy from, where it is not the context.
+    pub(super) fn copy(
+        &mut self,
+        step: &Step,
+        copy: &Copy,
+        from: Option<&[String]>,
+        telling: Telling<'_>,
+    ) -> Result<()> {
+        let engine = self.site.engine;
+        let tree = || match from {
+            None => Tree::Directory(&self.site.context.directory),
+            Some(layers) => Tree::Layers(layers.to_vec()),
+        };
+        let pieces = self.pieces(copy)?;
+        let seen: Vec<Seen> =
+            pieces.iter().map(|piece| piece.look(engine, tree())).collect::<Result<_>>()?;
+        let destination = self.destination(copy, &seen)?;
+        let unpacks = copy.add && copy.unpack != Some(false);
+        let operation = |seen: &[Seen]| -> Value {
+            json!({
+                "copy": seen.iter().map(|seen| seen.digest.as_str()).collect::<Vec<_>>(),
+                "to": destination.path,
+                "directory": destination.directory,
+                "owner": destination.owner,
+                "unpack": unpacks && seen.iter().any(|seen| !seen.archives.is_empty()),
+            })
+        };
+        let (before, lower) = (operation(&seen), self.state.lower.clone());
+        let site = self.site;
+        let (pieces, tree, destination, operation) = (&pieces, &tree, &destination, &operation);
+        let work = |_: &mut Telling<'_>, writable: &Writable| {
+            let target = || -> Result<Target> {
+                Ok(Target { lower: lower.clone(), upper: writable.mount()? })
+            };
+            let mut copied = Vec::new();
+            for (piece, seen) in pieces.iter().zip(&seen) {
+                copied.push(match unpacks && !seen.archives.is_empty() {
+                    true => piece.add(site, tree(), &target, destination)?,
+                    false => piece.copy(engine, tree(), target()?, destination.place())?,
+                });
+            }
+            Ok(Some(operation(&copied)))
+        };
+        self.files(step, telling, before, work)
+    }
+
+    /// What is to be copied.
+    fn pieces(&self, copy: &Copy) -> Result<Vec<Piece>> {
+        let (mut paths, mut texts) = (Vec::new(), Vec::new());
+        for source in &copy.sources {
+            match source {
+                Source::Path(path) => paths.push(self.expand(path)?),
+                Source::Heredoc(heredoc) => texts.push(heredoc),
+            }
+        }
+        let mut pieces = Vec::new();
+        let chmod = self.expand(&copy.chmod)?;
+        if !texts.is_empty() {
+            pieces.push(Piece::Text(self.documents(&texts, &chmod)?));
+        }
+        if !paths.is_empty() {
+            let exclude = copy.exclude.iter().map(|pattern| self.expand(pattern));
+            pieces.push(Piece::Tree(Gather {
+                sources: paths,
+                ignore: if copy.from.is_empty() {
+                    self.site.ignore.to_owned()
+                } else {
+                    String::new()
+                },
+                exclude: exclude.collect::<Result<_>>()?,
+                parents: copy.parents,
+                // The context's owners are whoever checked it out; those of a stage or image are meant.
+                owner: copy.from.is_empty().then_some((0, 0)),
+                chmod,
+                files_first: copy.add,
+            }));
+        }
+        Ok(pieces)
+    }
+
+    /// Here-documents as files.
+    fn documents(&self, heredocs: &[&Heredoc], chmod: &str) -> Result<Vec<u8>> {
+        let mode = match chmod {
+            "" => 0o644,
+            text => barque_monitor::gather::Chmod::parse(text)
+                .map_err(Error::invalid)?
+                .apply(0o644, false),
+        };
+        let env = &self.state.config.config.env;
+        let lookup = |name: &str| variables::lookup(&self.state.arguments, env, name);
+        let words = Words { escape: self.site.dockerfile.escape, lookup: &lookup };
+        let mut writer = Writer::new(Vec::new());
+        for heredoc in heredocs {
+            let text = match heredoc.expand {
+                true => words.document(&heredoc.content).map_err(Error::invalid)?,
+                false => heredoc.content.clone(),
+            };
+            let entry = Entry {
+                path: heredoc.name.clone().into_bytes(),
+                kind: Kind::File,
+                mode,
+                size: text.len() as u64,
+                ..Entry::default()
+            };
+            writer.begin(&entry).map_err(archive::failed)?;
+            writer.data(text.as_bytes()).map_err(archive::failed)?;
+        }
+        writer.finish().map_err(archive::failed)
+    }
+
+    /// Where it is to be.
+    fn destination(&self, copy: &Copy, seen: &[Seen]) -> Result<Destination> {
+        let wanted = self.expand(&copy.destination)?;
+        if wanted.is_empty() {
+            return Err(Error::invalid("the destination is empty"));
+        }
+        let is_directory =
+            wanted.ends_with('/') || matches!(wanted.rsplit('/').next(), Some("." | ".."));
+        if copy.sources.len() > 1 && !is_directory {
+            let name = if copy.add { "ADD" } else { "COPY" };
+            return Err(Error::invalid(format!(
+                "When using {name} with more than one source file, the destination must be a directory and end with a /"
+            )));
+        }
+        let files: usize = seen.iter().map(|seen| seen.files).sum();
+        let several = files > 1 || copy.parents || seen.iter().any(|seen| seen.directory);
+        Ok(Destination {
+            path: instruction::join(&self.state.config.config.working_dir, &wanted),
+            directory: is_directory || several,
+            owner: self.expand(&copy.chown)?,
+        })
+    }
+}
+
+impl Destination {
+    pub(super) fn place(&self) -> Place {
+        Place { path: self.path.clone(), directory: self.directory, user: self.owner.clone() }
+    }
+
+    /// What an archive has is below the destination, which is a directory then.
+    pub(super) fn place_of_archive(&self) -> Place {
+        Place { directory: true, ..self.place() }
+    }
+}
+
+impl Piece {
+    /// Read it as an archive.
+    pub(super) fn read<T>(
+        &self,
+        engine: &Engine,
+        tree: Tree<'_>,
+        take: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+    ) -> Result<T> {
+        match self {
+            Piece::Text(archive) => take(&mut &archive[..]).map_err(archive::failed),
+            Piece::Tree(wanted) => tree::gather(engine, tree, wanted.clone(), |input| {
+                take(&mut patient(File::from(input), engine.canceller())).map_err(archive::failed)
+            }),
+        }
+    }
+
+    /// See what is in it.
+    fn look(&self, engine: &Engine, tree: Tree<'_>) -> Result<Seen> {
+        self.read(engine, tree, |input| archive::pass(input, &mut io::sink()))
+    }
+
+    /// Put it there.
+    fn copy(&self, engine: &Engine, tree: Tree<'_>, target: Target, place: Place) -> Result<Seen> {
+        self.read(engine, tree, |input| {
+            let mut seen = None;
+            let placed = tree::place(engine, target, place, |out| {
+                seen = Some(archive::pass(input, out)?);
+                Ok(())
+            });
+            placed.map_err(io::Error::other)?;
+            seen.ok_or_else(|| io::Error::other(Error::internal("a copy that copied nothing")))
+        })
+    }
+}

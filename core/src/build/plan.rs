@@ -1,0 +1,148 @@
+//! What there is to do: the stages that the target needs, and what each begins with.
+
+use super::dockerfile::{Dockerfile, Instruction, Location, MountKind, Source};
+use super::request::Request;
+use super::variables::Globals;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a stage begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    /// Nothing.
+    Scratch,
+    /// An earlier stage.
+    Stage(usize),
+    /// An image, by its name.
+    Image(String),
+}
+
+/// The stages that are needed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) target: usize,
+    /// Numbers of stages, ascending: each comes after those it needs.
+    pub(super) order: Vec<usize>,
+    /// Of every stage.
+    pub(super) bases: Vec<Base>,
+}
+
+impl Plan {
+    /// Find them.
+    pub(super) fn of(
+        dockerfile: &Dockerfile,
+        globals: &Globals,
+        request: &Request,
+    ) -> Result<Plan> {
+        let (target, file) = (request.target.as_str(), request.dockerfile.as_str());
+        let stages = &dockerfile.stages;
+        let target = match target {
+            "" => stages.len() - 1,
+            name => dockerfile.stage(name, stages.len()).ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("target stage {name:?} could not be found"))
+                    .about("field", "Target")
+            })?,
+        };
+        let mut bases = Vec::new();
+        for (number, stage) in stages.iter().enumerate() {
+            let within = |error: Error| error.within(place(file, stage.location));
+            let name = globals
+                .expand(&stage.image, dockerfile.escape)
+                .map_err(|why| within(Error::invalid(why)))?;
+            let lower = name.to_ascii_lowercase();
+            let earlier = stages[..number].iter().rposition(|before| before.name == lower);
+            bases.push(match (name.as_str(), earlier) {
+                ("", _) => {
+                    return Err(within(Error::invalid(format!(
+                        "base name ({}) should not be blank",
+                        stage.image
+                    ))));
+                }
+                (_, Some(stage)) => Base::Stage(stage),
+                ("scratch", None) => Base::Scratch,
+                (_, None) => Base::Image(name),
+            });
+        }
+        let mut needed = vec![false; stages.len()];
+        needed[target] = true;
+        for number in (0..=target).rev().collect::<Vec<_>>() {
+            if !needed[number] {
+                continue;
+            }
+            if let Base::Stage(stage) = bases[number] {
+                needed[stage] = true;
+            }
+            for step in &stages[number].steps {
+                let within = |error: Error| error.within(place(file, step.location));
+                refuse(&step.instruction, request).map_err(within)?;
+                for name in sources(&step.instruction) {
+                    if name.eq_ignore_ascii_case(&stages[number].name) {
+                        let message = format!("circular dependency in stage: {name}");
+                        return Err(within(Error::invalid(message)));
+                    }
+                    if let Some(stage) = dockerfile.stage(name, number) {
+                        needed[stage] = true;
+                    }
+                }
+            }
+        }
+        let order = (0..=target).filter(|number| needed[*number]).collect();
+        Ok(Plan { target, order, bases })
+    }
+}
+
+/// A place in the Dockerfile, as errors have it.
+pub(super) fn place(file: &str, location: Location) -> String {
+    format!("{file}:{}", location.first)
+}
+
+/// Whose files an instruction copies.
+fn sources(instruction: &Instruction) -> impl Iterator<Item = &str> {
+    let copy = match instruction {
+        Instruction::Copy(copy) if !copy.from.is_empty() => Some(copy.from.as_str()),
+        _ => None,
+    };
+    copy.into_iter()
+}
+
+/// What is not built yet, and what is not given to builds, by name.
+pub(super) fn refuse(instruction: &Instruction, request: &Request) -> Result<()> {
+    let not_yet = |what: &str| Err(Error::unsupported(format!("{what} is not supported yet")));
+    match instruction {
+        // A Dockerfile's author is not who decides about the host.
+        Instruction::Run(run) if run.network == "host" && request.network != "host" => {
+            Err(Error::new(
+                ErrorKind::PermissionDenied,
+                "the host network is not allowed: build with the network mode host if it is to be",
+            ))
+        }
+        Instruction::Run(run) => run.mounts.iter().try_for_each(|mount| match mount.kind {
+            MountKind::Cache | MountKind::Tmpfs => Ok(()),
+            MountKind::Bind => not_yet("RUN --mount=type=bind"),
+            MountKind::Secret => not_yet("RUN --mount=type=secret"),
+            MountKind::Ssh => not_yet("RUN --mount=type=ssh"),
+        }),
+        Instruction::Copy(copy) => {
+            let is_remote = |source: &Source| match source {
+                Source::Path(path) => is_remote(path),
+                Source::Heredoc(_) => false,
+            };
+            if copy.add && copy.sources.iter().any(is_remote) {
+                return not_yet("ADD of a URL or a git repository");
+            }
+            if !copy.checksum.is_empty() || copy.keep_git_dir {
+                return Err(Error::invalid(
+                    "--checksum and --keep-git-dir are for what ADD fetches",
+                ));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether `ADD` would fetch it.
+fn is_remote(path: &str) -> bool {
+    ["http://", "https://", "git://", "ssh://", "git@"]
+        .iter()
+        .any(|scheme| path.starts_with(scheme))
+}

@@ -1,0 +1,116 @@
+//! What was asked for, checked as far as that can be done without looking at anything.
+
+use std::collections::BTreeMap;
+
+use crate::api::{ImageBuild, Input};
+use crate::error::{Error, Result};
+use crate::image::Reference;
+use crate::image::content::{self, Opened};
+use crate::image::manifest::Platform;
+
+/// The Dockerfile that is meant when none is named.
+const DOCKERFILE: &str = "Dockerfile";
+
+/// A request that makes sense.
+pub(super) struct Request {
+    input: Input,
+    /// Path in the context.
+    pub(super) dockerfile: String,
+    /// The text, where it is not in the context.
+    pub(super) text: Option<String>,
+    pub(super) names: Vec<Reference>,
+    pub(super) arguments: BTreeMap<String, String>,
+    pub(super) target: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) no_cache: bool,
+    pub(super) pull: bool,
+    /// `none`, `host`, or empty: as containers have it.
+    pub(super) network: String,
+    pub(super) platform: Platform,
+}
+
+impl Request {
+    pub(super) fn check(request: &ImageBuild) -> Result<Request> {
+        let field = |error: Error, field: &str| error.about("field", field);
+        let names = request.tags.iter().map(|name| Reference::parse_tag(name));
+        let names: Vec<Reference> = names.collect::<Result<_>>()?;
+        let has_context = request.context != Input::default();
+        let text = (!request.dockerfile_text.is_empty()).then(|| request.dockerfile_text.clone());
+        match (has_context, &text) {
+            (false, None) => {
+                return Err(field(
+                    Error::invalid("a build takes a Context or a DockerfileText"),
+                    "Context",
+                ));
+            }
+            (_, Some(_)) if !request.dockerfile.is_empty() => {
+                let error =
+                    Error::invalid("a build takes a Dockerfile or a DockerfileText, one of them");
+                return Err(field(error, "Dockerfile"));
+            }
+            _ => {}
+        }
+        for (name, value) in &request.build_args {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                let error = Error::invalid(format!("invalid build argument {name:?}"));
+                return Err(field(error, "BuildArgs"));
+            }
+            if name == "SOURCE_DATE_EPOCH" {
+                let error = Error::unsupported(
+                    "SOURCE_DATE_EPOCH is not supported yet: times are those of the build",
+                );
+                return Err(field(error, "BuildArgs"));
+            }
+        }
+        let network = match request.network_mode.as_str() {
+            "" | "default" => String::new(),
+            mode @ ("none" | "host") => mode.to_owned(),
+            mode => {
+                let error = Error::unsupported(format!(
+                    "network mode {mode:?} is not supported by build; use default, none or host"
+                ));
+                return Err(field(error, "NetworkMode"));
+            }
+        };
+        Ok(Request {
+            input: request.context.clone(),
+            dockerfile: match request.dockerfile.as_str() {
+                "" => DOCKERFILE.to_owned(),
+                path => path.to_owned(),
+            },
+            text,
+            names: names.into_iter().map(Reference::or_latest).collect(),
+            arguments: request.build_args.clone(),
+            target: request.target.clone(),
+            labels: request.labels.clone(),
+            no_cache: request.no_cache,
+            pull: request.pull,
+            network,
+            platform: own(&request.platform).map_err(|error| field(error, "Platform"))?,
+        })
+    }
+
+    /// Open the context; `None`: there is none.
+    pub(super) fn open(&self) -> Result<Option<Opened>> {
+        if self.input == Input::default() {
+            return Ok(None);
+        }
+        content::open_input(&self.input).map(Some)
+    }
+}
+
+/// This machine's platform, which is the only one that a build can be for: its programs are run.
+pub(super) fn own(wanted: &str) -> Result<Platform> {
+    let this = Platform::of_images();
+    if wanted.is_empty() {
+        return Ok(this);
+    }
+    let platform = Platform::parse(wanted)?;
+    if platform.fitness(&Platform::this()).is_none() {
+        return Err(Error::unsupported(format!(
+            "building for {wanted} is not supported on this machine, which is {}",
+            this.name()
+        )));
+    }
+    Ok(this)
+}

@@ -1,0 +1,260 @@
+//! Carrying stages out side by side.
+//!
+//! Workers take the stages in the order of the Dockerfile, and one that needs another waits for it when it comes to that. What is waited
+//! for is always a stage before, which somebody has taken already, so nobody waits for ever. The first failure cancels the others.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::context::Context;
+use super::dockerfile::Dockerfile;
+use super::plan::Plan;
+use super::request::Request;
+use super::stage;
+use super::state::State;
+use super::tell::Teller;
+use super::variables::Globals;
+use crate::Engine;
+use crate::api::ImageBuilt;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events;
+use crate::failpoint::failpoint;
+use crate::image::built;
+use crate::image::{Build, Digest, ImageConfig, Reference};
+use crate::progress::Progress;
+use crate::store::lease::Lease;
+use crate::sys::clock;
+
+/// Most stages that are carried out at once.
+const MOST_WORKERS: usize = 16;
+
+/// A build that is about to begin.
+pub(super) struct Solver<'a> {
+    /// With a canceller that is the build's own.
+    engine: Engine,
+    request: &'a Request,
+    context: &'a Context,
+    dockerfile: &'a Dockerfile,
+    ignore: String,
+    globals: Globals,
+    plan: Plan,
+    progress: &'a Progress,
+}
+
+/// What all stages of a build share.
+pub(super) struct Site<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) request: &'a Request,
+    pub(super) context: &'a Context,
+    pub(super) dockerfile: &'a Dockerfile,
+    pub(super) ignore: &'a str,
+    pub(super) globals: &'a Globals,
+    pub(super) plan: &'a Plan,
+    pub(super) lease: &'a Lease,
+    pub(super) build: &'a Build,
+    pub(super) teller: Teller<'a>,
+    stages: Mutex<Vec<Slot>>,
+    changed: Condvar,
+    steps: Mutex<built::Steps>,
+    directories: AtomicUsize,
+}
+
+/// What has become of a stage.
+#[derive(Clone)]
+enum Slot {
+    Unknown,
+    Done(Arc<State>),
+    Failed,
+}
+
+impl<'a> Solver<'a> {
+    /// Find out what there is to do.
+    pub(super) fn new(
+        engine: &Engine,
+        request: &'a Request,
+        context: &'a Context,
+        dockerfile: &'a Dockerfile,
+        ignore: String,
+        progress: &'a Progress,
+    ) -> Result<Solver<'a>> {
+        let file = request.dockerfile.as_str();
+        if dockerfile.warnings_are_errors
+            && let Some(warning) = dockerfile.warnings.first()
+        {
+            let error = Error::invalid(format!("lint violation found: {warning}"));
+            return Err(error.with_reason("dockerfile_lint"));
+        }
+        let globals = Globals::of(dockerfile, &request.arguments, &request.platform)
+            .map_err(|why| Error::invalid(why).within(file))?;
+        let plan = Plan::of(dockerfile, &globals, request)?;
+        let engine = engine.with_canceller(&engine.canceller().child()?);
+        Ok(Solver { engine, request, context, dockerfile, ignore, globals, plan, progress })
+    }
+
+    /// Carry it out, and put what was made into the store.
+    pub(super) fn solve(&self, lease: &Lease, build: &Build) -> Result<ImageBuilt> {
+        let site = Site {
+            engine: &self.engine,
+            request: self.request,
+            context: self.context,
+            dockerfile: self.dockerfile,
+            ignore: &self.ignore,
+            globals: &self.globals,
+            plan: &self.plan,
+            lease,
+            build,
+            teller: Teller::new(&self.engine, self.progress),
+            stages: Mutex::new(vec![Slot::Unknown; self.dockerfile.stages.len()]),
+            changed: Condvar::new(),
+            steps: Mutex::default(),
+            directories: AtomicUsize::new(0),
+        };
+        let solved = site.carry_out();
+        failpoint("build-steps-done")?;
+        match solved {
+            Ok(state) => site.export(&state),
+            Err(error) => {
+                // What was done is done, and the next build begins there. That it cannot be kept is not why this one failed.
+                if error.kind() != ErrorKind::Cancelled
+                    && let Ok(engine) = self.engine.uncancelled()
+                {
+                    let _ = built::publish(&engine, lease, &site.steps(), None);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Site<'_> {
+    /// Carry all stages out; what the target has become.
+    fn carry_out(&self) -> Result<Arc<State>> {
+        let order = &self.plan.order;
+        let next = AtomicUsize::new(0);
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        let work = || {
+            while let Some(stage) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let slot = match stage::carry_out(self, *stage) {
+                    Ok(state) => Slot::Done(Arc::new(state)),
+                    Err(error) => {
+                        lock(&failure).get_or_insert(error);
+                        next.store(order.len(), Ordering::Relaxed);
+                        self.engine.canceller().cancel();
+                        Slot::Failed
+                    }
+                };
+                lock(&self.stages)[*stage] = slot;
+                self.changed.notify_all();
+            }
+        };
+        std::thread::scope(|scope| {
+            let mut others = Vec::new();
+            for _ in 1..order.len().min(MOST_WORKERS) {
+                // Without another thread this one does it all (`scope.spawn` would panic).
+                match std::thread::Builder::new().spawn_scoped(scope, work) {
+                    Ok(other) => others.push(other),
+                    Err(_) => break,
+                }
+            }
+            work();
+            for other in others {
+                other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            }
+        });
+        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        self.stage(self.plan.target)
+    }
+
+    /// What a stage has become, when it has.
+    pub(super) fn stage(&self, number: usize) -> Result<Arc<State>> {
+        if !self.plan.order.contains(&number) {
+            return Err(Error::unsupported(
+                "an ONBUILD instruction that copies from a stage which nothing else needs is not supported",
+            ));
+        }
+        let mut stages = lock(&self.stages);
+        loop {
+            match &stages[number] {
+                Slot::Done(state) => return Ok(Arc::clone(state)),
+                Slot::Failed => {
+                    return Err(Error::new(ErrorKind::Cancelled, "another stage has failed"));
+                }
+                Slot::Unknown => {
+                    stages = self.changed.wait(stages).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// A number for a directory below the lease.
+    pub(super) fn number(&self) -> usize {
+        self.directories.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A step was done.
+    pub(super) fn done(&self, record: built::Record) {
+        lock(&self.steps).done.push(record);
+    }
+
+    /// A step was done before.
+    pub(super) fn taken(&self, key: Digest) {
+        lock(&self.steps).taken.push(key);
+    }
+
+    fn steps(&self) -> built::Steps {
+        lock(&self.steps).clone()
+    }
+
+    /// Make the image.
+    fn export(&self, state: &State) -> Result<ImageBuilt> {
+        let telling = self.teller.begin("exporting to image".to_owned(), String::new())?;
+        let config = finished(state.config.clone(), &self.request.labels);
+        let names = self.request.names.clone();
+        let image = built::Image { names: names.clone(), config, layers: state.layers.clone() };
+        let id = built::publish(self.engine, self.lease, &self.steps(), Some(image))?
+            .ok_or_else(|| Error::internal("an image without an id"))?;
+        failpoint("build-published")?;
+        telling.line(&format!("writing image {id} done"))?;
+        for name in &names {
+            telling.line(&format!("naming to {name} done"))?;
+            events::image(self.engine, "tag", &id, &name.familiar());
+        }
+        telling.done()?;
+        let unused = self.globals.unused(self.dockerfile);
+        let mut warnings: Vec<String> =
+            self.dockerfile.warnings.iter().map(|warning| warning.to_string()).collect();
+        if !unused.is_empty() {
+            warnings.push(format!("One or more build-args {unused:?} were not consumed"));
+        }
+        Ok(ImageBuilt { id, names: names.iter().map(Reference::familiar).collect(), warnings })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The configuration of the image.
+fn finished(mut config: ImageConfig, labels: &BTreeMap<String, String>) -> ImageConfig {
+    let more = labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+    config.config.labels.extend(more);
+    // What comes before the first files is as old as these: the same build again is the same image.
+    let mut created = String::new();
+    for row in config.history.iter_mut().rev() {
+        if !row.created.is_empty() {
+            created.clone_from(&row.created);
+        } else if !created.is_empty() {
+            row.created.clone_from(&created);
+        }
+    }
+    let last = config.history.iter().rev().find(|row| !row.created.is_empty());
+    config.created = match last {
+        Some(row) => row.created.clone(),
+        None => clock::rfc3339(clock::now()),
+    };
+    config
+}
