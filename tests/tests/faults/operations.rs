@@ -150,6 +150,12 @@ fn committed(sandbox: &Sandbox) {
     }
 }
 
+/// The image is whole or is not there, and no step goes on.
+fn built(sandbox: &Sandbox) {
+    image_is_whole(sandbox);
+    auto_removed(sandbox);
+}
+
 fn nothing(_: &Sandbox) {}
 
 fn with_volume(sandbox: &Sandbox) {
@@ -529,6 +535,21 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         done_already: &[],
     },
     Operation {
+        name: "build",
+        prepare: nothing,
+        arguments: |s| {
+            let context = tree(s);
+            let dockerfile = "FROM testbox AS one\n\
+                              RUN [\"/testbox\", \"write\", \"/made\", \"text\"]\n\
+                              FROM scratch\nCOPY --from=one /testbox /made /\n\
+                              RUN [\"/testbox\", \"read\", \"/made\"]\nADD inner/leaf /leaf\n";
+            std::fs::write(format!("{context}/Dockerfile"), dockerfile).expect("write a file");
+            words(&["build", "--quiet", "--tag", "made", &context])
+        },
+        settled: built,
+        done_already: &[],
+    },
+    Operation {
         name: "run with volumes",
         prepare: nothing,
         arguments: |_| {
@@ -593,6 +614,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             image_is_whole(s);
             s.ok(&["inspect", "--type", "image", "testbox"]);
         },
+        done_already: &[],
+    },
+    Operation {
+        name: "builder prune",
+        prepare: |s| {
+            let context = tree(s);
+            let dockerfile = "FROM testbox AS one\nRUN [\"/testbox\", \"write\", \"/made\", \"text\"]\n\
+                              FROM testbox\nCOPY --from=one /made /\n";
+            std::fs::write(format!("{context}/Dockerfile"), dockerfile).expect("write a file");
+            s.ok(&["build", "--quiet", "--tag", "made", &context]);
+        },
+        arguments: |_| words(&["builder", "prune", "--all", "--force"]),
+        settled: built,
         done_already: &[],
     },
     Operation {

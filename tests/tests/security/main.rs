@@ -4,6 +4,7 @@
 //! Most have the same form. A *victim* directory on the host is fingerprinted, an image that reaches for it is loaded and run,
 //! and afterwards the victim is as it was, and the run either worked inside its root or failed with a clean error.
 
+mod builds;
 mod exec;
 mod files;
 mod hostile_configurations;
@@ -24,5 +25,6 @@ fn main() -> std::process::ExitCode {
     exec::add(&mut suite);
     files::add(&mut suite);
     parsing::add(&mut suite);
+    builds::add(&mut suite);
     suite.run()
 }

@@ -182,7 +182,9 @@ fn a_root_from_before_the_index_gets_one() {
     assert_eq!(triggers.len(), 6);
     triggers.iter().for_each(|drop| assert_eq!(connection.execute(drop, []), Ok(0)));
     connection
-        .execute_batch("ALTER TABLE blobs DROP COLUMN damaged; PRAGMA user_version = 2")
+        .execute_batch(
+            "DROP TABLE build_cache; ALTER TABLE blobs DROP COLUMN damaged; PRAGMA user_version = 2",
+        )
         .unwrap();
     drop(connection);
     let options = EngineOptions::at(layout.root()).run_directory(sandbox.root.join("run"));
