@@ -1,7 +1,7 @@
 //! The others, each set up the way that is quickest for it: a bundle of the same root for the OCI runtimes, stores of their own
 //! for podman and docker, a daemon on a socket of its own for the latter.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,8 @@ pub(crate) struct Engines {
     pub(crate) found: Vec<Engine>,
     dockerd: Option<Child>,
     cgroups: Vec<PathBuf>,
+    /// What is elsewhere than in the sandbox.
+    made: Vec<PathBuf>,
 }
 
 /// One of them.
@@ -48,7 +50,7 @@ impl Engines {
         let work = sandbox.work();
         let cgroups = top_cgroups();
         let root = root_directory(&work);
-        let mut engines = Engines { found: Vec::new(), dockerd: None, cgroups };
+        let mut engines = Engines { found: Vec::new(), dockerd: None, cgroups, made: Vec::new() };
         engines.floor(&work, &root);
         engines.bubblewrap(&root);
         engines.oci_runtimes(&work, &root);
@@ -58,10 +60,7 @@ impl Engines {
         engines.found.retain(|engine| {
             let works = engine.once(90_000).is_some();
             if !works {
-                let _ = io::Write::write_all(
-                    &mut io::stderr(),
-                    format!("{} is installed and does not run here\n", engine.name).as_bytes(),
-                );
+                does_not_run(engine.name);
             }
             works
         });
@@ -131,21 +130,23 @@ impl Engines {
     fn podman(&mut self, work: &Path) {
         let Some(program) = programs::find_tool("podman") else { return };
         let place = work.join("podman");
+        // It refuses one of more than 50 characters, and a build's steps do not find one that is relative.
+        let run = format!("/tmp/bench-podman-{}", std::process::id());
+        self.made.push(PathBuf::from(&run));
         let base: Client = Rc::new(move |arguments: &[&str]| {
             let mut command = Command::new(&program);
             command
                 .arg("--root")
                 .arg(place.join("root"))
-                .arg("--runroot")
-                .arg(place.join("run"))
+                .args(["--runroot", &run])
                 .args(["--cgroup-manager=cgroupfs", "--events-backend=none", "--runtime=runc"])
                 .args(arguments);
             command
         });
         let client = Rc::clone(&base);
         let archive = archive(work);
-        let loaded = quiet(base(&["load", "--input", &archive]));
-        if !loaded {
+        if !quiet(base(&["load", "--input", &archive])) {
+            does_not_run("podman");
             return;
         }
         let detached = base(&["run", "--detach", "--network=none", "testbox", "sleep", "forever"]);
@@ -167,7 +168,9 @@ impl Engines {
         let place = work.join("docker");
         let _ = std::fs::create_dir_all(&place);
         // A socket's path has at most 108 bytes.
-        let socket = format!("unix:///tmp/bench-docker-{}.sock", std::process::id());
+        let path = format!("/tmp/bench-docker-{}.sock", std::process::id());
+        let socket = format!("unix://{path}");
+        self.made.push(path.into());
         let log = std::fs::File::create(place.join("log")).map(Stdio::from);
         let started = Command::new(daemon)
             .args(["--host", &socket, "--iptables=false", "--bridge=none", "--data-root"])
@@ -219,6 +222,9 @@ impl Drop for Engines {
         // Everything that still runs here is theirs, and dies with the namespace; their cgroups would stay.
         barque_tests::suite::kill_everything_else();
         std::thread::sleep(Duration::from_millis(300));
+        for path in &self.made {
+            let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_file(path));
+        }
         for path in top_cgroups() {
             if !self.cgroups.contains(&path) && !path.to_string_lossy().contains("/barque-") {
                 remove_cgroup(&path);
@@ -248,6 +254,10 @@ fn top_cgroups() -> Vec<PathBuf> {
     found
 }
 
+fn does_not_run(name: &str) {
+    let _ = writeln!(io::stderr(), "{name} is installed and does not run here");
+}
+
 fn quiet(mut command: Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
@@ -256,7 +266,9 @@ fn quiet(mut command: Command) -> bool {
 fn archive(work: &Path) -> String {
     let path = work.join("bench.tar");
     if !path.exists() {
-        image::testbox().write_docker_archive(&path);
+        // With its history: podman builds on no image that has more layers than that tells of.
+        let history = serde_json::json!([{"created_by": "barque-tests"}]);
+        image::testbox().history(history).write_docker_archive(&path);
     }
     path.to_string_lossy().into_owned()
 }

@@ -1,38 +1,44 @@
 //! How long copies take: one large file and many small ones, into a container that runs and out of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use barque_tests::Sandbox;
 
 use crate::engines::Engines;
-use crate::life::{Client, timed};
-use crate::start::{median, ms};
+use crate::life::{clients, timed};
 use crate::table::Table;
 
 /// The part of docker's time that a copy may take.
-const MOST: f64 = 1.0 / 3.0;
+const ASKED: [(&str, f64); 1] = [("docker", 3.0)];
 
 pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, short: bool, table: &mut Table) {
     let repetitions = if short { 3 } else { 9 };
     let place = sandbox.work();
     let ours = |arguments: &[&str]| sandbox.command(arguments);
-    let theirs = engines.found.iter().filter_map(|e| Some((e.name, e.client.as_deref()?)));
-    let ours: (&str, Client<'_>) = ("barque", &ours);
-    let mut all: Vec<(&str, Client<'_>)> = std::iter::once(ours).chain(theirs).collect();
-    let name = format!("bench-cp-{}", std::process::id());
+    let mut all = clients(&ours, engines);
+    let container = format!("bench-cp-{}", std::process::id());
     all.retain(|(_, client)| {
-        let words =
-            ["run", "--detach", "--network=none", "--name", &name, "testbox", "sleep", "forever"];
+        let words = [
+            "run",
+            "--detach",
+            "--network=none",
+            "--name",
+            &container,
+            "testbox",
+            "sleep",
+            "forever",
+        ];
         timed(client(&words)).is_some()
     });
     for (what, source) in sources(&place) {
         for out in [false, true] {
-            let mut times: Vec<Vec<Duration>> = vec![Vec::new(); all.len()];
+            let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
             for round in 0..=repetitions {
-                for ((_, client), times) in all.iter().zip(&mut times) {
+                for (name, client) in &all {
                     let number = if out { 0 } else { round };
-                    let inside = format!("{name}:/data/{what}-{number}");
+                    let inside = format!("{container}:/data/{what}-{number}");
                     let outside = place.join("copied");
                     let words = match out {
                         false => ["cp".to_owned(), source.to_string_lossy().into_owned(), inside],
@@ -40,36 +46,22 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, short: bool, table: 
                     };
                     let took = timed(client(&words.each_ref().map(String::as_str)));
                     // The first round warms the caches.
-                    times.extend(took.filter(|_| round > 0));
+                    times.entry(name).or_default().extend(took.filter(|_| round > 0));
                     let _ = std::fs::remove_dir_all(&outside);
                     let _ = std::fs::remove_file(&outside);
                 }
             }
             let way = if out { "out of" } else { "into" };
-            tell(&all, &mut times, &format!("cp of {what} {way} a container"), table);
+            table.beside(&format!("cp of {what} {way} a container"), &mut times, &ASKED);
         }
     }
     for (_, client) in &all {
-        let _ = timed(client(&["rm", "--force", &name]));
-    }
-}
-
-fn tell(all: &[(&str, Client<'_>)], times: &mut [Vec<Duration>], what: &str, table: &mut Table) {
-    let mut medians = all.iter().zip(times).map(|((name, _), times)| (*name, median(times)));
-    let Some(("barque", ours)) = medians.next() else { return };
-    table.tell(what, ms(ours));
-    for (name, theirs) in medians {
-        let what = format!("  beside {name} ({})", ms(theirs));
-        let ratio = format!("{:.2}x = 1/{:.1}", ours / theirs, theirs / ours);
-        match name {
-            "docker" => table.judge(what, ratio, "1/3", ours <= theirs * MOST),
-            _ => table.tell(what, ratio),
-        }
+        let _ = timed(client(&["rm", "--force", &container]));
     }
 }
 
 /// What is copied.
-fn sources(place: &Path) -> Vec<(&'static str, PathBuf)> {
+pub(crate) fn sources(place: &Path) -> Vec<(&'static str, PathBuf)> {
     let (large, many) = (place.join("large"), place.join("many"));
     let mut seed = 1u32;
     let noise: Vec<u8> = std::iter::repeat_with(|| {

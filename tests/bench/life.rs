@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use barque_tests::Sandbox;
 
 use crate::engines::Engines;
-use crate::start::{median, ms};
-use crate::table::Table;
+use crate::table::{Table, ms};
 
 const WILLING: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "trap", "TERM=0"];
 const STAYS: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "sleep", "forever"];
+/// The part of the others' time that any of this may take.
+const ASKED: [(&str, f64); 2] = [("docker", 10.0), ("podman", 15.0)];
 const CREATED: [&str; 5] = ["create", "--network=none", "testbox", "exit", "0"];
 
 /// What makes a command of arguments.
@@ -32,11 +33,15 @@ fn output(mut command: Command) -> Option<String> {
     done.status.success().then_some(text)
 }
 
+/// Ours, and those of the engines that have a command line like it.
+pub(crate) fn clients<'a>(ours: Client<'a>, engines: &'a Engines) -> Vec<(&'a str, Client<'a>)> {
+    let theirs = engines.found.iter().filter_map(|e| Some((e.name, e.client.as_deref()?)));
+    std::iter::once(("barque", ours)).chain(theirs).collect()
+}
+
 pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, repetitions: u32, table: &mut Table) {
     let ours = |arguments: &[&str]| sandbox.command(arguments);
-    let theirs = engines.found.iter().filter_map(|e| Some((e.name, e.client.as_deref()?)));
-    let ours: (&str, Client<'_>) = ("barque", &ours);
-    let all: Vec<(&str, Client<'_>)> = std::iter::once(ours).chain(theirs).collect();
+    let all = clients(&ours, engines);
     exec(&all, repetitions, table);
     stop(&all, repetitions, table);
     create_and_remove(&all, repetitions, table);
@@ -53,7 +58,7 @@ fn create_and_remove(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut T
             times.entry(name).or_default().extend(removed.filter(|_| round > 0));
         }
     }
-    beside("create and rm", &mut times, repetitions, table);
+    table.beside("create and rm, command line", &mut times, &ASKED);
 }
 
 fn exec(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
@@ -72,7 +77,7 @@ fn exec(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
     for (_, client, id) in &stays {
         timed(client(&["rm", "--force", id]));
     }
-    let ours = beside("exec of true", &mut times, repetitions, table);
+    let ours = table.beside("exec of true, command line", &mut times, &ASKED);
     table.judge("  aim", ms(ours), "5 ms", ours <= 5.0);
 }
 
@@ -87,31 +92,6 @@ fn stop(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
             timed(client(&["rm", "--force", &id]));
         }
     }
-    let ours = beside("stop of a willing container", &mut times, repetitions.min(10), table);
+    let ours = table.beside("stop of a willing container, command line", &mut times, &ASKED);
     table.judge("  beyond the container's own time", ms(ours), "10 ms", ours <= 10.0);
-}
-
-/// Tell medians; ours.
-fn beside(
-    what: &str,
-    times: &mut BTreeMap<&str, Vec<Duration>>,
-    repetitions: u32,
-    table: &mut Table,
-) -> f64 {
-    let medians: BTreeMap<&str, f64> =
-        times.iter_mut().map(|(name, times)| (*name, median(times))).collect();
-    let ours = medians.get("barque").copied().unwrap_or(f64::NAN);
-    table.tell(format!("{what}, command line (median of {repetitions})"), ms(ours));
-    for (name, most) in [("docker", 10.0), ("podman", 15.0)] {
-        match medians.get(name) {
-            Some(&theirs) => table.judge(
-                format!("  beside {name} ({})", ms(theirs)),
-                format!("1/{:.1}", theirs / ours),
-                format!("1/{most:.0}"),
-                ours <= theirs / most,
-            ),
-            None => table.tell(format!("  beside {name}"), "not here"),
-        }
-    }
-    ours
 }

@@ -2,8 +2,9 @@
 //! our own, in one run on one machine. What is compared are ratios: the repetitions of all are interleaved, so that what
 //! the machine does meanwhile falls on all alike, and medians are taken.
 //!
-//! `bench [REPETITIONS]`; a figure of the issue that is missed is told as MISS, and never fails: a timing is no test.
+//! `bench [REPETITIONS [PART]]`; a figure of the issue that is missed is told as MISS, and never fails: a timing is no test.
 
+mod build;
 mod engines;
 mod files;
 mod life;
@@ -18,19 +19,37 @@ use std::process::ExitCode;
 
 use barque_tests::{Sandbox, suite};
 
+use engines::Engines;
+use table::Table;
+
+/// What measures one thing, so many times.
+type Part = fn(&Sandbox, &Engines, u32, &mut Table);
+
+const PARTS: [(&str, Part); 8] = [
+    ("start", start::measure),
+    ("life", life::measure),
+    ("files", |sandbox, engines, n, table| files::measure(sandbox, engines, n < 10, table)),
+    ("build", |sandbox, engines, n, table| build::measure(sandbox, engines, n < 10, table)),
+    ("memory", |sandbox, engines, n, table| memory::measure(sandbox, engines, n < 10, table)),
+    ("parallel", |sandbox, _, n, table| {
+        start::parallel(sandbox, if n < 10 { 20 } else { 200 }, table);
+    }),
+    ("output", |sandbox, _, n, table| output::measure(sandbox, n < 10, table)),
+    ("store", |sandbox, engines, n, table| store::measure(sandbox, engines, n < 10, table)),
+];
+
 fn main() -> ExitCode {
-    let repetitions = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(25);
+    let mut arguments = std::env::args().skip(1);
+    let repetitions = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(25);
+    let wanted = arguments.next();
     suite::in_namespaces(|| {
         let sandbox = Sandbox::with_testbox();
-        let mut table = table::Table::default();
-        let engines = engines::Engines::start(&sandbox);
-        start::measure(&sandbox, &engines, repetitions, &mut table);
-        life::measure(&sandbox, &engines, repetitions, &mut table);
-        files::measure(&sandbox, &engines, repetitions < 10, &mut table);
-        memory::measure(&sandbox, &engines, repetitions < 10, &mut table);
-        start::parallel(&sandbox, if repetitions < 10 { 20 } else { 200 }, &mut table);
-        output::measure(&sandbox, repetitions < 10, &mut table);
-        store::measure(&sandbox, &engines, repetitions < 10, &mut table);
+        let mut table = Table::default();
+        let engines = Engines::start(&sandbox);
+        let chosen = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        for (_, measure) in PARTS.iter().filter(|(name, _)| chosen(name)) {
+            measure(&sandbox, &engines, repetitions, &mut table);
+        }
         drop(engines);
         table.print();
         ExitCode::SUCCESS

@@ -7,8 +7,7 @@ use barque_tests::Sandbox;
 
 use crate::engines::Engines;
 use crate::life::timed;
-use crate::start::{median, ms};
-use crate::table::Table;
+use crate::table::{Table, median, ms};
 
 /// Memory of a process: proportional set size and private dirty pages, KiB.
 fn memory(pid: &str) -> Option<(u64, u64)> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use barque_tests::{Sandbox, programs};
 
 use crate::engines::Engines;
-use crate::table::Table;
+use crate::table::{Table, median, ms};
 
 /// A process that does a run for each line it gets, and says how long that took: Python and Node.
 struct InProcess {
@@ -182,13 +182,4 @@ pub(crate) fn parallel(sandbox: &Sandbox, count: usize, table: &mut Table) {
         "  rate, last one done after",
         format!("{:.0} a second, {worst:.1} s", count as f64 / took.as_secs_f64()),
     );
-}
-
-pub(crate) fn median(times: &mut [Duration]) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
-}
-
-pub(crate) fn ms(time: f64) -> String {
-    format!("{time:.1} ms")
 }
