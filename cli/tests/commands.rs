@@ -121,8 +121,11 @@ fn signals_are_passed_on_and_the_third_interrupt_ends_the_command() {
     let engine = Engine::new("signals");
     let mut child = engine.spawn("run --rm -i --init --name polite hello cat");
     exchange(&mut child);
+    // Open to the end: `wait` closes what it finds, and without input `cat` ends by itself.
+    let stdin = child.stdin.take();
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(143));
+    drop(stdin);
 
     // Process 1 of a container does not have the default actions of signals: this one does not mind.
     let mut child = engine.spawn("run -i --name stubborn hello cat");
