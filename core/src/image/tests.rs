@@ -1,5 +1,6 @@
 mod archive;
 mod hostile;
+mod lying;
 mod prune;
 mod repair;
 mod save;
