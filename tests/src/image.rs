@@ -92,6 +92,26 @@ impl Layer {
         self.entry(path, tar::EntryType::Fifo, 0o644, b"", "")
     }
 
+    /// A block device's node, for everybody to read and write.
+    ///
+    /// # Panics
+    /// Never: it is in memory.
+    #[must_use]
+    pub fn block_device(mut self, path: &str, major: u32, minor: u32) -> Layer {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(path).expect("a short path");
+        header.set_entry_type(tar::EntryType::Block);
+        header.set_mode(0o666);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        header.set_device_major(major).expect("a GNU header");
+        header.set_device_minor(minor).expect("a GNU header");
+        header.set_cksum();
+        self.0.append(&header, &b""[..]).expect("append to memory");
+        self
+    }
+
     /// The tar.
     ///
     /// # Panics

@@ -20,6 +20,7 @@ suite!(
     devices_outside_the_list_cannot_be_opened,
     resource_limits_hold,
     shared_memory_has_its_size,
+    shared_memory_keeps_its_size_when_its_owner_is_gone,
     oom_score_is_set,
     a_cgroup_that_is_asked_for_holds_the_container,
     a_limit_whose_controller_is_missing_is_an_error,
@@ -275,6 +276,27 @@ fn shared_memory_has_its_size() {
     assert_eq!(seen, json!({"written": 4 << 20, "errno": libc::ENOSPC}));
     let seen = sandbox.report(&[], &["fill", "/dev/shm/f", "80"]);
     assert_eq!(seen, json!({"written": 64 << 20, "errno": libc::ENOSPC}));
+}
+
+/// SEC-055.
+fn shared_memory_keeps_its_size_when_its_owner_is_gone() {
+    let sandbox = Sandbox::with_testbox();
+    let base = ["run", "--detach", "--network", "none", "--name"];
+    let owner = ["owner", "--ipc", "shareable", "--shm-size", "1m", "testbox", "sleep", "forever"];
+    let guest = ["guest", "--ipc", "container:owner", "testbox", "sleep", "forever"];
+    sandbox.ok(&[&base, &owner[..]].concat());
+    sandbox.ok(&[&base, &guest[..]].concat());
+    let filled = |container: &str, name: &str| -> Value {
+        let text = sandbox.ok(&["exec", container, "/testbox", "fill", name, "8"]);
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let full = json!({"written": 1 << 20, "errno": libc::ENOSPC});
+    assert_eq!(filled("owner", "/dev/shm/one"), full);
+    sandbox.ok(&["rm", "--force", "owner"]);
+    assert_eq!(filled("guest", "/dev/shm/two"), json!({"written": 0, "errno": libc::ENOSPC}));
+    assert_eq!(filled("guest", "/dev/shm/one"), full);
+    sandbox.ok(&["rm", "--force", "guest"]);
+    invariants::hold(&sandbox, "shared memory of a container that is gone");
 }
 
 fn oom_score_is_set() {

@@ -1,29 +1,21 @@
-//! Files of hostile containers, copied, packed and committed (SEC-040 to -045, -071, -085): links that lead to the host, links that change
-//! while they are followed, programs and libraries that wait to be used, archives that reach outside.
+//! Files of hostile containers, copied, packed and committed (SEC-041 to -043, -045, -071, -085): links that lead to the
+//! host, programs and libraries that wait to be used, archives that reach outside.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use barque::api::{CopyPlace, FileCopy};
 use barque_tests::image::{Image, Layer};
-use barque_tests::sandbox::{finish, wait_until};
+use barque_tests::sandbox::finish;
 use barque_tests::suite::Suite;
 use barque_tests::{Sandbox, invariants, programs};
 
+use super::moving_files::content;
 use super::victim::{Victim, is_clean};
 
 pub(crate) fn add(suite: &mut Suite) {
-    for (name, target) in [("absolute", ""), ("relative", "../../../../../../../../..")] {
-        suite.add_patient(
-            format!("SEC-040 a path that becomes a link to the host while it is copied ({name})"),
-            Duration::from_secs(240),
-            move || a_path_that_changes(target),
-        );
-    }
     suite.add("SEC-041 links lead where they lead in the container", links_lead_inside);
     for running in [false, true] {
         let how = if running { "that runs" } else { "that does not run" };
@@ -36,81 +28,6 @@ pub(crate) fn add(suite: &mut Suite) {
         suite.add(format!("SEC-045 SEC-071 cp - of {name}"), move || unpacked(archive));
     }
     suite.add("SEC-085 names of any bytes go in and come out", names_of_any_bytes);
-}
-
-/// Copies each way while the path is exchanged.
-const COPIES: usize = 1_250;
-
-fn place(id: &str, path: &Path) -> CopyPlace {
-    CopyPlace { id: id.to_owned(), path: path.to_string_lossy().into_owned() }
-}
-
-fn a_path_that_changes(up: &str) {
-    let sandbox = Sandbox::with_testbox();
-    let victim = Victim::new(&sandbox);
-    let target = format!("{up}{}", victim.path());
-    sandbox.ok(&[
-        "run",
-        "--detach",
-        "--name",
-        "c",
-        "--network",
-        "none",
-        "testbox",
-        "swap",
-        "/data/w00t",
-        &target,
-    ]);
-    wait_until("the container swaps", Duration::from_secs(10), || {
-        sandbox.ok(&["logs", "c"]).contains("swapping")
-    });
-    let new = sandbox.work().join("secret");
-    std::fs::write(&new, "from the host").expect("write a file");
-    let out = sandbox.work().join("out");
-    let engine = sandbox.engine();
-    let (inside, whole) = (Path::new("/data/w00t/secret"), Path::new("/data/w00t"));
-    let mut seen = BTreeMap::new();
-    for turn in 0..COPIES {
-        let path = if turn % 5 == 0 { whole } else { inside };
-        let source = place("c", path);
-        let request = FileCopy {
-            source,
-            destination: place("", &out),
-            follow_link: turn % 2 == 0,
-            ..FileCopy::default()
-        };
-        let what = match engine.containers().copy(&request) {
-            Ok(_) => content(&out),
-            Err(_) => "refused".to_owned(),
-        };
-        assert!(!what.contains("canary"), "the host's file came out of the container");
-        *seen.entry(what).or_insert(0) += 1;
-        let (source, destination) = (place("", &new), place("c", path));
-        let request = FileCopy { source, destination, ..FileCopy::default() };
-        // In the container it may be made or not.
-        let _ = engine.containers().copy(&request);
-    }
-    victim.is_untouched("copies to a path that changes");
-    assert!(seen.len() > 1, "it was never exchanged in between: {seen:?}");
-    assert_eq!(sandbox.inspect("c")["State"]["Running"], true, "the container swapped to the end");
-    sandbox.ok(&["rm", "--force", "c"]);
-    invariants::hold(&sandbox, "copies to a path that changes");
-}
-
-/// What came out, which is removed.
-fn content(out: &Path) -> String {
-    let Ok(found) = std::fs::symlink_metadata(out) else { return "nothing".to_owned() };
-    if found.is_dir() {
-        let content = std::fs::read_to_string(out.join("secret")).unwrap_or_default();
-        std::fs::remove_dir_all(out).expect("remove what came out");
-        return format!("a directory with {content:?}");
-    }
-    let content = match std::fs::read_link(out) {
-        Ok(_) => "a link".to_owned(),
-        Err(_) => std::fs::read_to_string(out).unwrap_or_default(),
-    };
-    std::fs::remove_file(out).expect("remove what came out");
-    content
 }
 
 /// A short link to the victim: the text of a link has no more room than a tar header's hundred bytes.

@@ -80,6 +80,8 @@ pub(crate) fn add(suite: &mut Suite) {
         "SEC-004 masked paths stay masked when the image has them as links",
         masked_paths_as_links,
     );
+    suite.add("SEC-006 SEC-009 a sysctl is written to the kernel's own file", sysctl_beside_links);
+    suite.add("SEC-084 a device node of an image is no way to the device", device_of_the_image);
 }
 
 /// An empty layer with the parents of `path` as directories.
@@ -201,4 +203,64 @@ fn masked_paths_as_links() {
     let masked = &seen["/proc/kcore"];
     assert!(masked["type"] == "null" || masked["errno"] == libc::ENOENT, "{done:?}");
     assert_eq!(seen["/data/kcore"]["read"], 1, "{seen}");
+}
+
+fn sysctl_beside_links() {
+    const OWN: &str = "/proc/sys/net/ipv4/ip_default_ttl";
+    let sandbox = Sandbox::new();
+    let victim = Victim::new(&sandbox);
+    let host = std::fs::read_to_string(OWN).expect("read a sysctl");
+    let shapes: [Shape; 5] = [
+        ("a link to the container's data", |layer| layer.symlink("proc", "/data")),
+        ("a link for its directory", |layer| {
+            layer.directory("proc", 0o755).symlink("proc/sys", "/data")
+        }),
+        ("a link for its file", |layer| {
+            let layer = layer.directory("proc", 0o755).directory("proc/sys", 0o755);
+            let layer =
+                layer.directory("proc/sys/net", 0o755).directory("proc/sys/net/ipv4", 0o755);
+            layer.symlink("proc/sys/net/ipv4/ip_default_ttl", "/proc/sys/kernel/core_pattern")
+        }),
+        ("a link for the label", |layer| {
+            let layer = layer.directory("proc", 0o755).directory("proc/self", 0o755);
+            layer.symlink("proc/self/attr", "/data")
+        }),
+        ("nothing", |layer| layer),
+    ];
+    let mut worked = 0;
+    for (what, shape) in shapes {
+        for volume in [None, Some("/proc"), Some("/proc/sys/net")] {
+            let mut image = Image::from_testbox("hostile").layer(shape(Layer::new()).finish());
+            if let Some(volume) = volume {
+                image = image.config(serde_json::json!({"Volumes": {volume: {}}}));
+            }
+            let sysctl = ["--sysctl", "net.ipv4.ip_default_ttl=77"];
+            let done = run(&sandbox, &victim, &image, &sysctl, &["read", OWN]);
+            if done.code == 0 {
+                let seen: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+                assert_eq!(seen[OWN]["text"], "77\n", "{what}, volume {volume:?}");
+                worked += 1;
+            }
+            assert_eq!(std::fs::read_to_string(OWN).expect("read a sysctl"), host, "{what}");
+            sandbox.barque(&["rmi", "--force", "hostile"]);
+        }
+    }
+    assert!(worked > 0, "nothing was ever run");
+}
+
+/// Of the disk that the engine's root is on.
+fn device_of_the_image() {
+    use std::os::unix::fs::MetadataExt;
+    let sandbox = Sandbox::new();
+    let victim = Victim::new(&sandbox);
+    let disk = std::fs::metadata(sandbox.root()).expect("look at the root").dev();
+    let layer = Layer::new().block_device("disk", libc::major(disk), libc::minor(disk));
+    let image = Image::from_testbox("hostile").layer(layer.finish());
+    for user in ["root", "sailor"] {
+        let done = run(&sandbox, &victim, &image, &["--user", user], &["probe", "/disk"]);
+        let seen: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+        for way in ["read_errno", "write_errno"] {
+            assert_eq!(seen["/disk"][way], libc::EPERM, "{user}: {seen}");
+        }
+    }
 }

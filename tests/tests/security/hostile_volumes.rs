@@ -1,10 +1,7 @@
 //! Volumes and mounts whose places change while they are looked for (SEC-007, -012), lead outside (SEC-048, the sub-paths of
 //! CVE-2017-1002101 and CVE-2021-25741), or would hide what isolation rests on (SEC-008, -010).
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::path::Path;
 
 use barque_tests::image::{Image, Layer};
 use barque_tests::sandbox::Finished;
@@ -12,6 +9,7 @@ use barque_tests::suite::{Suite, note};
 use barque_tests::{Sandbox, invariants};
 use serde_json::json;
 
+use super::hammer::{Hammer, data, host_mounts};
 use super::victim::{Victim, is_clean, run};
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -22,67 +20,6 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("SEC-008 SEC-010 nothing is mounted over what isolation rests on", special_places);
     suite.add("a volume with links is removed and what they lead to stays", removal_of_links);
     suite.add("a device of a container through a link of its image", device_through_a_link);
-}
-
-/// Somebody who swaps a directory and a link for each other as fast as the kernel can, until dropped.
-struct Hammer {
-    stop: Arc<AtomicBool>,
-    swaps: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Hammer {
-    /// On `directory/d`, which is a directory with `inner` and `file` in it, and now and then a link to `target`.
-    fn new(directory: PathBuf, target: &str) -> Hammer {
-        std::fs::create_dir_all(directory.join("d/inner")).expect("make a directory");
-        std::fs::write(directory.join("d/file"), "in the volume").expect("write a file");
-        std::os::unix::fs::symlink(target, directory.join("link")).expect("make a link");
-        let (stop, swaps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&swaps));
-        let thread = std::thread::spawn(move || {
-            let path = |name: &str| {
-                std::ffi::CString::new(directory.join(name).to_string_lossy().as_bytes())
-                    .expect("a path")
-            };
-            let (one, other) = (path("d"), path("link"));
-            while !stopped.load(Ordering::Relaxed) {
-                // SAFETY: two paths that live as long as the loop.
-                let result = unsafe {
-                    libc::renameat2(
-                        libc::AT_FDCWD,
-                        one.as_ptr(),
-                        libc::AT_FDCWD,
-                        other.as_ptr(),
-                        libc::RENAME_EXCHANGE,
-                    )
-                };
-                counted.fetch_add(u64::from(result == 0), Ordering::Relaxed);
-            }
-        });
-        Hammer { stop, swaps, thread: Some(thread) }
-    }
-
-    /// How often it has swapped.
-    fn end(mut self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().map(JoinHandle::join).transpose().expect("the hammer ends");
-        self.swaps.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Hammer {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-fn host_mounts() -> String {
-    std::fs::read_to_string("/proc/self/mountinfo").expect("read the mount table")
-}
-
-fn data(sandbox: &Sandbox, volume: &str) -> PathBuf {
-    sandbox.ok(&["volume", "create", volume]);
-    sandbox.root().join("volumes").join(volume).join("_data")
 }
 
 fn mounting(sandbox: &Sandbox, mounts: &[&str], command: &[&str]) -> Finished {

@@ -18,6 +18,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("SEC-019 a number too large is never root", numbers_too_large);
     suite.add("SEC-020 groups are those of the user and no others", groups);
     suite.add("SEC-021 a sysctl sets one value", sysctls);
+    suite.add("SEC-035 annotations and labels of a container decide nothing", annotations);
     suite.add("SEC-026 a new line in a value makes no line in a file", new_lines);
     suite.add("SEC-027 the user data base may be anything", strange_passwd);
     suite.add("SEC-028 a group file without end is not read to its end", endless_group);
@@ -160,6 +161,32 @@ fn sysctls() {
         .report(&["--sysctl", "net.ipv4.ip_forward=1"], &["read", "/proc/sys/net/ipv4/ip_forward"]);
     assert_eq!(text["/proc/sys/net/ipv4/ip_forward"]["text"], "1\n");
     invariants::hold(&sandbox, "sysctls");
+}
+
+fn annotations() {
+    let sandbox = Sandbox::with_testbox();
+    const WHAT: &[&str] = &["report", "ids", "capabilities", "security", "rlimits", "paths"];
+    let disk = ["device", "b", "254", "0"];
+    let plain = sandbox.report(&[], WHAT);
+    let told: Vec<String> = [
+        "org.systemd.property.DevicePolicy='auto'",
+        "org.systemd.property.ExecStartPre=[('/bin/true',['/bin/true'],false)]",
+        "run.oci.systemd.subgroup=x",
+        "run.oci.keep_original_groups=1",
+        "run.oci.mount_context_type=rootcontext",
+        "io.kubernetes.cri-o.userns-mode=auto",
+        "io.podman.annotations.privileged=TRUE",
+        "org.opencontainers.image.stopSignal=9",
+    ]
+    .iter()
+    .flat_map(|text| ["--annotation", text, "--label", text])
+    .map(str::to_owned)
+    .collect();
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    let seen = sandbox.report(&told, WHAT);
+    assert_eq!(seen, plain);
+    assert_eq!(sandbox.report(&told, &disk), sandbox.report(&[], &disk));
+    invariants::hold(&sandbox, "annotations");
 }
 
 fn new_lines() {
