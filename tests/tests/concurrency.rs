@@ -2,11 +2,12 @@
 //! table, the pairs that exist).
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use barque_tests::sandbox::{Finished, collect};
-use barque_tests::{Sandbox, image, invariants, suite};
+use barque_tests::sandbox::{Finished, collect, finish};
+use barque_tests::{Sandbox, image, invariants, programs, suite};
 
 suite!(
     two_hundred_runs_at_once_all_succeed,
@@ -27,6 +28,7 @@ suite!(
     commit_and_stop_or_removal_end_in_a_whole_state,
     two_reconciliations_find_the_same,
     an_engine_is_opened_for_the_first_time_by_many,
+    from_another_pid_namespace_all_is_seen_but_the_files_of_what_runs,
 );
 
 fn start<S: AsRef<std::ffi::OsStr>>(sandbox: &Sandbox, arguments: &[S]) -> Child {
@@ -415,4 +417,37 @@ fn an_engine_is_opened_for_the_first_time_by_many() {
         }
         invariants::hold(&sandbox, "a first opening by many");
     }
+}
+
+fn from_another_pid_namespace_all_is_seen_but_the_files_of_what_runs() {
+    let sandbox = Sandbox::with_testbox();
+    let id = sandbox.ok(&[
+        "run",
+        "--detach",
+        "--name",
+        "c",
+        "--network=none",
+        "testbox",
+        "sleep",
+        "forever",
+    ]);
+    let elsewhere = |words: &[&str]| {
+        let unshare = ["--fork", "--pid", "--mount", "--mount-proc", "--kill-child"];
+        let mut command = sandbox.command_of(Path::new("unshare"), &unshare);
+        command.arg(programs::barque()).args(words);
+        finish(command, b"")
+    };
+    assert_eq!(elsewhere(&["ps", "--quiet", "--no-trunc"]).stdout.trim(), id);
+    let done = elsewhere(&["exec", "c", "/testbox", "echo", "inside"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "inside\n"), "{}", done.stderr);
+    let done = elsewhere(&["cp", "c:/etc/passwd", "-"]);
+    assert_ne!(done.code, 0);
+    assert!(done.stderr.contains("from the pid namespace that it was started in"), "{done:?}");
+    assert_eq!(sandbox.inspect("c")["State"]["Running"], true);
+    let done = elsewhere(&["stop", "--time", "0", "c"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let done = elsewhere(&["cp", "c:/etc/passwd", "-"]);
+    assert!(done.code == 0 && done.stdout.contains("sailor"), "{}", done.stderr);
+    assert_eq!(elsewhere(&["rm", "c"]).code, 0);
+    invariants::hold(&sandbox, "a second pid namespace");
 }

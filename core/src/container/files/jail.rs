@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::time::Duration;
 
 use barque_monitor::oci::Mount;
 use barque_monitor::protocol::{Files, Job, Overlay, Report, UpperWork, View};
@@ -26,6 +27,9 @@ use crate::sys::{directory, socket};
 
 /// Longest report: a list of a directory with a few hundred thousand names.
 const LONGEST_REPORT: usize = 256 << 20;
+
+/// How long a monitor may take to say that its container has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a jail is connected to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,6 +81,7 @@ impl Jail {
         wiring: Wiring<'_>,
     ) -> Result<Jail> {
         let writes = matches!(job, Job::Extract { .. } | Job::Write { .. } | Job::Remove { .. });
+        let patience = Deadline::after(PATIENCE);
         loop {
             let record = Containers::new(engine).find(id)?;
             let standing = Standing::of(engine, &record.id)?;
@@ -86,7 +91,10 @@ impl Jail {
             if let Some(run) = standing.running() {
                 let Some(namespace) = namespace(run)? else {
                     // It has ended since; its monitor is about to say so.
-                    engine.canceller().sleep(std::time::Duration::from_millis(1))?;
+                    if patience.remaining() == Some(Duration::ZERO) {
+                        return Err(unseen(&record.id, run.pid));
+                    }
+                    engine.canceller().sleep(Duration::from_millis(1))?;
                     continue;
                 };
                 let view = View::Running { root_only: matches!(job, Job::Export) };
@@ -258,6 +266,15 @@ impl Drop for Jail {
         }
         self.held = Held::default();
     }
+}
+
+/// A process that runs and has no directory in `/proc`: there it is another number, or none.
+fn unseen(id: &str, pid: i32) -> Error {
+    let message = format!(
+        "container {id} runs, and its process {pid} cannot be seen from here: its files are reached only from the pid namespace \
+         that it was started in, with /proc mounted"
+    );
+    Error::new(ErrorKind::Conflict, message).with_reason("other_pid_namespace")
 }
 
 /// The mount namespace of a running container; `None` when its process 1 is not there any more.
