@@ -356,6 +356,41 @@ export class Api {
     return this.call('image.tag', request, options);
   }
 
+  /** Connect a container to a network. */
+  networkConnect(request: t.NetworkConnect, options?: Abortable): Promise<t.Nothing> {
+    return this.call('network.connect', request, options);
+  }
+
+  /** Create a network. */
+  networkCreate(request: t.NetworkCreate, options?: Abortable): Promise<t.NetworkCreated> {
+    return this.call('network.create', request, options);
+  }
+
+  /** Disconnect a container from a network. */
+  networkDisconnect(request: t.NetworkDisconnect, options?: Abortable): Promise<t.Nothing> {
+    return this.call('network.disconnect', request, options);
+  }
+
+  /** A network, and the running containers in it. */
+  networkInspect(request: t.NetworkRef, options?: Abortable): Promise<t.Network> {
+    return this.call('network.inspect', request, options);
+  }
+
+  /** List networks. */
+  networkList(request: t.NetworkList = {}, options?: Abortable): Promise<t.Network[]> {
+    return this.call('network.list', request, options);
+  }
+
+  /** Remove the networks that no container has. */
+  networkPrune(request: t.NetworkPrune = {}, options?: Abortable): Promise<t.NetworksPruned> {
+    return this.call('network.prune', request, options);
+  }
+
+  /** Remove a network. */
+  networkRemove(request: t.NetworkRemove, options?: Abortable): Promise<t.Nothing> {
+    return this.call('network.remove', request, options);
+  }
+
   /** Delete a tag from a registry, or a manifest with all its tags. */
   registryDelete(request: t.RegistryDelete, options?: Abortable): Promise<t.Nothing> {
     return this.call('registry.delete', request, options);

@@ -18,6 +18,9 @@ import type {
   ImagesPruned,
   ImageSummary,
   Input,
+  Network as NetworkDocument,
+  NetworkCreate,
+  NetworksPruned,
   Progress,
   RegistryLoggedIn,
   SearchResult,
@@ -38,6 +41,7 @@ import { errorOf } from './errors';
 import { Exec } from './exec';
 import { Image, reference } from './image';
 import { type ImageSource, withInput } from './input';
+import { Network } from './network';
 import { runRequest, type RunOptions, type RunResult, runToEnd } from './run';
 import type { OutputStream } from './streams';
 import { Volume } from './volume';
@@ -298,6 +302,29 @@ export class Barque {
   /** The image of that name, digest or id. Asks nothing: it need not be there. */
   getImage(name: string): Image {
     return new Image(this.api, name);
+  }
+
+  /** Create a network. */
+  async createNetwork(options: NetworkCreate & Abortable): Promise<Network> {
+    const { abortSignal, ...document } = options;
+    const created = await this.api.call('network.create', document, { abortSignal });
+    return new Network(this.api, created.Id);
+  }
+
+  /** The network of that name or id. Asks nothing: it need not be there. */
+  getNetwork(id: string): Network {
+    return new Network(this.api, id);
+  }
+
+  /** The networks, by name, without the containers in them. */
+  listNetworks(options: { filters?: Filters } & Abortable = {}): Promise<NetworkDocument[]> {
+    return this.api.call('network.list', { Filters: filters(options.filters) }, options);
+  }
+
+  /** Remove the networks that no container has. */
+  pruneNetworks(options: { filters?: Filters; dryRun?: boolean } & Abortable = {}): Promise<NetworksPruned> {
+    const request = { Filters: filters(options.filters), DryRun: options.dryRun ?? false };
+    return this.api.call('network.prune', request, options);
   }
 
   /** Create a volume, or find that there is one of that name. */

@@ -29,12 +29,13 @@ export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Exec, type ExecOptions, type ExecResult, type ExecStartOptions } from './exec';
 export { Image } from './image';
 export type { ImageSource } from './input';
+export { Network } from './network';
 export { ProgressStream } from './progress';
 export type { RunInput, RunOptions, RunResult } from './run';
 export { type Chunk, demuxStream, type Output, OutputStream, type Wanted } from './streams';
 export * from './types.generated';
 export { Volume } from './volume';
-export type { Volume as VolumeDocument } from './types.generated';
+export type { Network as NetworkDocument, Volume as VolumeDocument } from './types.generated';
 
 /** barque's version. */
 export const version: string = native.version();

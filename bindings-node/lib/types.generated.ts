@@ -161,8 +161,8 @@ export interface ContainerCreate {
   Shell?: string | string[];
   /** What depends on this host: limits, mounts, isolation. */
   HostConfig?: HostConfig;
-  /** Networks to join. */
-  NetworkingConfig?: unknown;
+  /** Networks to join, and what is asked for there. */
+  NetworkingConfig?: NetworkingConfig | null;
 }
 
 /** The answer to a create. */
@@ -442,7 +442,7 @@ export interface SummaryHostConfig {
 /** The networks in a list. */
 export interface SummaryNetworks {
   /** By name. */
-  Networks: Record<string, unknown>;
+  Networks: Record<string, EndpointSettingsInspect>;
 }
 
 /** Everything about a container, as `GET /containers/{id}/json` gives it. */
@@ -563,8 +563,18 @@ export interface NetworkSettings {
   Ports: Record<string, unknown>;
   /** Path of its network namespace while it runs. */
   SandboxKey: string;
+  /** What it has in the default network, said again; empty when it is not in that, or does not run. */
+  EndpointID: string;
+  /** The same. */
+  Gateway: string;
+  /** The same. */
+  IPAddress: string;
+  /** The same. */
+  IPPrefixLen: number;
+  /** The same. */
+  MacAddress: string;
   /** Networks by name. */
-  Networks: Record<string, unknown>;
+  Networks: Record<string, EndpointSettingsInspect>;
 }
 
 /** The configuration a container runs with, as `Config` in an inspect document. */
@@ -1729,6 +1739,306 @@ export interface HistoryRow {
   Comment: string;
 }
 
+/** What to create: the body of `POST /networks/create`. */
+export interface NetworkCreate {
+  /** The network's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`. */
+  Name?: string;
+  /** `bridge` (also when empty). */
+  Driver?: string;
+  /** `local` (also when empty). */
+  Scope?: string;
+  /** Nothing outside of it is reached from it. */
+  Internal?: boolean;
+  /** For overlay networks; the others have no use for it. */
+  Attachable?: boolean;
+  /** For overlay networks of a swarm. */
+  Ingress?: boolean;
+  /** No longer said: a name is only ever given once. */
+  CheckDuplicate?: boolean;
+  /** It is a configuration for others. */
+  ConfigOnly?: boolean;
+  /** Whose configuration it has. */
+  ConfigFrom?: ConfigReference;
+  /** Whether it has IPv4; without it yes. */
+  EnableIPv4?: boolean | null;
+  /** Whether it has IPv6. */
+  EnableIPv6?: boolean | null;
+  /** Its addresses. */
+  IPAM?: Ipam;
+  /**
+   * Options of the driver: `com.docker.network.driver.mtu`, `com.docker.network.bridge.name`,
+   * `com.docker.network.bridge.enable_ip_masquerade`.
+   */
+  Options?: Record<string, string>;
+  /** Labels. */
+  Labels?: Record<string, string>;
+}
+
+/** The name of a network that is a configuration. */
+export interface ConfigReference {
+  /** Its name. */
+  Network?: string;
+}
+
+/** The name of a network that is a configuration. */
+export interface ConfigReferenceInspect {
+  /** Its name. */
+  Network: string;
+}
+
+/** How addresses are given. */
+export interface Ipam {
+  /** `default` (also when empty). */
+  Driver?: string;
+  /** Options of the driver. */
+  Options?: Record<string, string>;
+  /** Ranges of addresses; none: one is chosen. */
+  Config?: IpamConfig[];
+}
+
+/** How addresses are given. */
+export interface IpamInspect {
+  /** `default` (also when empty). */
+  Driver: string;
+  /** Options of the driver. */
+  Options?: Record<string, string>;
+  /** Ranges of addresses; none: one is chosen. */
+  Config: IpamConfigInspect[];
+}
+
+/** A range of addresses. */
+export interface IpamConfig {
+  /** The range, `172.20.0.0/16`. */
+  Subnet?: string;
+  /** The part of it that containers get addresses from. */
+  IPRange?: string;
+  /** The address of the host in it; empty: the first. */
+  Gateway?: string;
+  /** Addresses that no container gets, by the name of who has them. */
+  AuxiliaryAddresses?: Record<string, string>;
+}
+
+/** A range of addresses. */
+export interface IpamConfigInspect {
+  /** The range, `172.20.0.0/16`. */
+  Subnet: string;
+  /** The part of it that containers get addresses from. */
+  IPRange?: string;
+  /** The address of the host in it; empty: the first. */
+  Gateway?: string;
+  /** Addresses that no container gets, by the name of who has them. */
+  AuxiliaryAddresses?: Record<string, string>;
+}
+
+/** The answer to a create. */
+export interface NetworkCreated {
+  /** The new network's id, 64 hexadecimal digits. */
+  Id: string;
+  /** What the caller should know. */
+  Warning: string;
+}
+
+/** A network and what to do with it: the request of the verbs that need nothing else. */
+export interface NetworkRef {
+  /** Its name, its id, or the beginning of the id. */
+  Id?: string;
+}
+
+/** A network, as `GET /networks/{id}` gives it. */
+export interface Network {
+  /** Its name. */
+  Name: string;
+  /** Its id, 64 hexadecimal digits. */
+  Id: string;
+  /** When it was created, RFC 3339. */
+  Created: string;
+  /** `local`: it is on this machine. */
+  Scope: string;
+  /** `bridge`, `host`, `null`. */
+  Driver: string;
+  /** Whether it has IPv4. */
+  EnableIPv4: boolean;
+  /** Whether it has IPv6. */
+  EnableIPv6: boolean;
+  /** Its addresses. */
+  IPAM: IpamInspect;
+  /** Nothing outside of it is reached from it. */
+  Internal: boolean;
+  /** As in `NetworkCreate`. */
+  Attachable: boolean;
+  /** As in `NetworkCreate`. */
+  Ingress: boolean;
+  /** As in `NetworkCreate`. */
+  ConfigFrom: ConfigReferenceInspect;
+  /** As in `NetworkCreate`. */
+  ConfigOnly: boolean;
+  /** The running containers in it, by id; empty in a list. */
+  Containers: Record<string, NetworkContainer>;
+  /** Options of the driver. */
+  Options: Record<string, string>;
+  /** Labels. */
+  Labels: Record<string, string>;
+}
+
+/** A container in a network. */
+export interface NetworkContainer {
+  /** The container's name. */
+  Name: string;
+  /** As in `EndpointSettings`. */
+  EndpointID: string;
+  /** Its Ethernet address. */
+  MacAddress: string;
+  /** Its address and the length of the subnet's, `172.20.0.2/16`. */
+  IPv4Address: string;
+  /** The same of IPv6. */
+  IPv6Address: string;
+}
+
+/** List. */
+export interface NetworkList {
+  /**
+   * `{"driver": ["bridge"], "id": […], "label": ["a=b"], "name": ["web"], "scope": ["local"], "type": ["custom"], "dangling":
+   * ["true"]}`.
+   */
+  Filters?: Record<string, string[]>;
+}
+
+/** Remove. */
+export interface NetworkRemove {
+  /** Its name, its id, or the beginning of the id. */
+  Id?: string;
+  /** That there is none is fine. */
+  Force?: boolean;
+}
+
+/** Remove those that no container has. */
+export interface NetworkPrune {
+  /** `{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`. */
+  Filters?: Record<string, string[]>;
+  /** Only say what would go. */
+  DryRun?: boolean;
+}
+
+/** What was removed. */
+export interface NetworksPruned {
+  /** Names. */
+  NetworksDeleted: string[];
+}
+
+/** Connect a container. */
+export interface NetworkConnect {
+  /** The network's name, its id, or the beginning of the id. */
+  Id?: string;
+  /** The container's name, its id, or the beginning of the id. */
+  Container?: string;
+  /** What the container has there. */
+  EndpointConfig?: EndpointSettings;
+}
+
+/** Disconnect a container. */
+export interface NetworkDisconnect {
+  /** The network's name, its id, or the beginning of the id. */
+  Id?: string;
+  /** The container's name, its id, or the beginning of the id. */
+  Container?: string;
+  /** That the link cannot be taken away is fine. */
+  Force?: boolean;
+}
+
+/** The networks that a new container joins. */
+export interface NetworkingConfig {
+  /** By name. */
+  EndpointsConfig?: Record<string, EndpointSettings>;
+}
+
+/** What a container has in a network. The first fields are asked for; those from `NetworkID` on are answers, and empty in a request. */
+export interface EndpointSettings {
+  /** Addresses that it must have. */
+  IPAMConfig?: EndpointIpamConfig | null;
+  /** Links. */
+  Links?: string[];
+  /** More names that it has there. */
+  Aliases?: string[];
+  /** Its Ethernet address; empty: one that follows from its address. */
+  MacAddress?: string;
+  /** Options of the driver. */
+  DriverOpts?: Record<string, string>;
+  /** The network with the highest has the default route. */
+  GwPriority?: number;
+  /** The network's id. */
+  NetworkID?: string;
+  /** 64 hexadecimal digits; empty while the container does not run. */
+  EndpointID?: string;
+  /** The address of the host there. */
+  Gateway?: string;
+  /** Its address; empty while the container does not run. */
+  IPAddress?: string;
+  /** The length of the subnet's. */
+  IPPrefixLen?: number;
+  /** The same of IPv6. */
+  IPv6Gateway?: string;
+  /** The same of IPv6. */
+  GlobalIPv6Address?: string;
+  /** The same of IPv6. */
+  GlobalIPv6PrefixLen?: number;
+  /** All names that it has there. */
+  DNSNames?: string[];
+}
+
+/** What a container has in a network. The first fields are asked for; those from `NetworkID` on are answers, and empty in a request. */
+export interface EndpointSettingsInspect {
+  /** Addresses that it must have. */
+  IPAMConfig?: EndpointIpamConfigInspect;
+  /** Links. */
+  Links?: string[];
+  /** More names that it has there. */
+  Aliases: string[];
+  /** Its Ethernet address; empty: one that follows from its address. */
+  MacAddress: string;
+  /** Options of the driver. */
+  DriverOpts?: Record<string, string>;
+  /** The network with the highest has the default route. */
+  GwPriority: number;
+  /** The network's id. */
+  NetworkID: string;
+  /** 64 hexadecimal digits; empty while the container does not run. */
+  EndpointID: string;
+  /** The address of the host there. */
+  Gateway: string;
+  /** Its address; empty while the container does not run. */
+  IPAddress: string;
+  /** The length of the subnet's. */
+  IPPrefixLen: number;
+  /** The same of IPv6. */
+  IPv6Gateway: string;
+  /** The same of IPv6. */
+  GlobalIPv6Address: string;
+  /** The same of IPv6. */
+  GlobalIPv6PrefixLen: number;
+  /** All names that it has there. */
+  DNSNames?: string[];
+}
+
+/** Addresses that a container must have in a network. */
+export interface EndpointIpamConfig {
+  /** Of IPv4. */
+  IPv4Address?: string;
+  /** Of IPv6. */
+  IPv6Address?: string;
+  /** Link-local ones. */
+  LinkLocalIPs?: string[];
+}
+
+/** Addresses that a container must have in a network. */
+export interface EndpointIpamConfigInspect {
+  /** Of IPv4. */
+  IPv4Address?: string;
+  /** Of IPv6. */
+  IPv6Address?: string;
+  /** Link-local ones. */
+  LinkLocalIPs?: string[];
+}
+
 /** Fetch an image from its registry. */
 export interface ImagePull {
   /** Name with tag or digest; without either: `latest`. */
@@ -2185,7 +2495,7 @@ export interface DiskUsage {
   BlobsSize: number;
 }
 
-/** Remove what nothing needs: containers that do not run, images, and what builds have left. Not in Docker's API: its command asks for each. */
+/** Remove what nothing needs: containers that do not run, networks, images, and what builds have left. Not in Docker's API: its command asks for each. */
 export interface SystemPrune {
   /** All images that no container stands on, not only those without a tag. */
   All?: boolean;
@@ -2201,6 +2511,8 @@ export interface SystemPrune {
 export interface SystemPruned {
   /** Ids. */
   ContainersDeleted: string[];
+  /** Names. */
+  NetworksDeleted: string[];
   /** Names. */
   VolumesDeleted: string[];
   /** Names, images and layers. */
@@ -2347,6 +2659,13 @@ export interface Operations {
   'image.save': { request: ImageSave; answer: Nothing; kind: 'stream' };
   'image.search': { request: ImageSearch; answer: SearchResult[]; kind: 'unary' };
   'image.tag': { request: ImageTag; answer: Nothing; kind: 'unary' };
+  'network.connect': { request: NetworkConnect; answer: Nothing; kind: 'unary' };
+  'network.create': { request: NetworkCreate; answer: NetworkCreated; kind: 'unary' };
+  'network.disconnect': { request: NetworkDisconnect; answer: Nothing; kind: 'unary' };
+  'network.inspect': { request: NetworkRef; answer: Network; kind: 'unary' };
+  'network.list': { request: NetworkList; answer: Network[]; kind: 'unary' };
+  'network.prune': { request: NetworkPrune; answer: NetworksPruned; kind: 'unary' };
+  'network.remove': { request: NetworkRemove; answer: Nothing; kind: 'unary' };
   'registry.delete': { request: RegistryDelete; answer: Nothing; kind: 'unary' };
   'registry.login': { request: RegistryLogin; answer: RegistryLoggedIn; kind: 'unary' };
   'registry.logout': { request: RegistryLogout; answer: Nothing; kind: 'unary' };

@@ -17,6 +17,7 @@ use crate::container::{Containers, Execs};
 use crate::error::{Error, Result};
 use crate::image::Images;
 use crate::layout::Layout;
+use crate::network::Networks;
 use crate::registry::Registries;
 use crate::store::{Owner, Store};
 use crate::stream::{Canceller, Stream};
@@ -113,6 +114,11 @@ impl Engine {
     /// Images.
     pub fn images(&self) -> Images<'_> {
         Images::new(self)
+    }
+
+    /// Networks.
+    pub fn networks(&self) -> Networks<'_> {
+        Networks::new(self)
     }
 
     /// Volumes.

@@ -141,6 +141,19 @@ impl Layout {
         self.run.join("boot")
     }
 
+    /// Says which firewall rules were last seen in the kernel (`network/firewall.rs`).
+    pub(crate) fn firewall(&self) -> PathBuf {
+        self.run.join("firewall")
+    }
+
+    /// The engine's table of firewall rules. That of the machine's own engine is the one that people look for.
+    pub(crate) fn firewall_table(&self) -> String {
+        match self.root.as_os_str() == "/var/lib/barque" {
+            true => "barque".to_owned(),
+            false => format!("barque_{}", self.instance.replace('-', "_")),
+        }
+    }
+
     /// A container's cgroup, below the root of every hierarchy or the parent that was asked for. Each directory on the way
     /// costs a mkdir in each of them (ten on a machine with cgroup v1), so there is none of ours.
     pub(crate) fn cgroup(&self, parent: &str, id: &str) -> String {

@@ -32,6 +32,7 @@ pub mod api;
 pub mod container;
 pub mod human;
 pub mod image;
+pub mod network;
 pub mod registry;
 pub mod shorthand;
 pub mod volume;

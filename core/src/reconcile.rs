@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::image::{index, publish};
 use crate::store::{Durability, Intent, Owner, lease};
-use crate::{sys, volume};
+use crate::{network, sys, volume};
 
 /// A row that may be unfinished.
 struct Row {
@@ -75,6 +75,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
         settled &= container::settle_if_free(engine, id).is_ok();
     }
     // After the containers, which may take theirs with them.
+    settled &= network::clear(engine).is_ok();
     settled &= volume::clear_orphans(engine, first_in_this_boot).is_ok();
     if first_in_this_boot && settled {
         // One that cannot be written only means that the next one looks again.
@@ -83,7 +84,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// What processes that died had begun: content to be published or removed, containers held still for a commit. And images that
+/// What processes that died had begun: content to be published or removed, containers held still for a commit, networks to be left. And images that
 /// were only kept for containers, and the index that other programs read.
 fn finish_intents(engine: &Engine) -> Result<()> {
     let (mut intents, hidden, stale) = engine.store().read(|connection| {
@@ -102,8 +103,13 @@ fn finish_intents(engine: &Engine) -> Result<()> {
         for intent in intents.iter().filter(|intent| intent.operation == container::HOLD) {
             container::thaw(engine, &intent.object)?;
         }
+        let (leaving, others): (Vec<_>, Vec<_>) =
+            intents.into_iter().partition(|intent| intent.operation == network::INTENT);
+        for intent in &leaving {
+            network::finish_leaving(engine, intent)?;
+        }
         engine.store().write(Durability::Full, |transaction| {
-            intents.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))
+            others.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))
         })?;
     }
     hidden.iter().try_for_each(|image| engine.images().release(image))?;

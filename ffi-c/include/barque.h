@@ -165,6 +165,12 @@
 /** For barque_image_remove: keep images without a name that it was built on. */
 #define BARQUE_IMAGE_REMOVE_NO_PRUNE 2
 
+/** For barque_network_remove: that there is none is fine. */
+#define BARQUE_NETWORK_REMOVE_FORCE 1
+
+/** For barque_network_disconnect: that the link cannot be taken away is fine. */
+#define BARQUE_NETWORK_DISCONNECT_FORCE 1
+
 /** For barque_volume_remove: that there is none is fine. */
 #define BARQUE_VOLUME_REMOVE_FORCE 1
 
@@ -997,6 +1003,69 @@ int barque_image_prune(const barque_engine *engine,
                        const barque_cancel *cancel,
                        char **out,
                        barque_error **err);
+
+/** Create a network: `request` is a NetworkCreate document; `*out` becomes a NetworkCreated. */
+int barque_network_create(const barque_engine *engine,
+                          const char *request,
+                          const barque_cancel *cancel,
+                          char **out,
+                          barque_error **err);
+
+/**
+ * List networks: `request` is a NetworkList document, NULL for all; `*out` becomes an array of Network documents, without the
+ * containers in them.
+ */
+int barque_network_list(const barque_engine *engine,
+                        const char *request,
+                        const barque_cancel *cancel,
+                        char **out,
+                        barque_error **err);
+
+/**
+ * A network, and the running containers in it: `*out` becomes a Network document. `network` is its name, its id or the beginning of
+ * that, here and below.
+ */
+int barque_network_inspect(const barque_engine *engine,
+                           const char *network,
+                           const barque_cancel *cancel,
+                           char **out,
+                           barque_error **err);
+
+/** Remove a network. BARQUE_ERR_CONFLICT while a running container is in it. `flags`: BARQUE_NETWORK_REMOVE_*. */
+int barque_network_remove(const barque_engine *engine,
+                          const char *network,
+                          uint32_t flags,
+                          const barque_cancel *cancel,
+                          barque_error **err);
+
+/**
+ * Remove the networks that no container has: `request` is a NetworkPrune document, NULL for all of them; `*out` becomes a
+ * NetworksPruned. "DryRun" only says what would go.
+ */
+int barque_network_prune(const barque_engine *engine,
+                         const char *request,
+                         const barque_cancel *cancel,
+                         char **out,
+                         barque_error **err);
+
+/**
+ * Connect a container to a network: at once if it runs, else from its next start on. `settings` is an EndpointSettings document:
+ * the address that it must have and the like; or NULL.
+ */
+int barque_network_connect(const barque_engine *engine,
+                           const char *network,
+                           const char *container,
+                           const char *settings,
+                           const barque_cancel *cancel,
+                           barque_error **err);
+
+/** Disconnect a container from a network. `flags`: BARQUE_NETWORK_DISCONNECT_*. */
+int barque_network_disconnect(const barque_engine *engine,
+                              const char *network,
+                              const char *container,
+                              uint32_t flags,
+                              const barque_cancel *cancel,
+                              barque_error **err);
 
 /** Delete from a registry a tag, or by digest a manifest with all its tags. `request` is a RegistryDelete document: "Name", "Auth". */
 int barque_registry_delete(const barque_engine *engine,

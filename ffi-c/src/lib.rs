@@ -17,6 +17,7 @@ pub mod error;
 pub mod exec;
 pub mod file;
 pub mod image;
+pub mod network;
 pub mod output;
 pub mod registry;
 pub mod stream;

@@ -20,6 +20,7 @@ const SOURCES: &[&str] = &[
     "exec",
     "file",
     "image",
+    "network",
     "registry",
     "system",
     "volume",

@@ -20,6 +20,8 @@ fn may_be_null(function: &Function, parameter: &Parameter) -> bool {
             | ("barque_call" | "barque_open_stream" | "barque_container_list", "request")
             | ("barque_image_list" | "barque_container_prune" | "barque_system_check", "request")
             | ("barque_builder_prune", "request")
+            | ("barque_network_list" | "barque_network_prune", "request")
+            | ("barque_network_connect", "settings")
             | ("barque_volume_create" | "barque_volume_list" | "barque_volume_prune", "request")
             | ("barque_container_wait" | "barque_image_remove", "out" | "exit_code")
             | ("barque_string_free", _)

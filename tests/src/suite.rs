@@ -17,7 +17,7 @@ use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use init::kill_everything_else;
+pub use init::{kill_everything_else, own_network};
 pub(crate) use leaks::cgroups_named;
 pub use leaks::is_frozen;
 pub use leaks::register_instance;

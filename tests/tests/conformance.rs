@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use barque_tests::scenario::{Scenario, all, mask, run};
-use barque_tests::suite::{Suite, skip};
+use barque_tests::suite::{Suite, own_network, skip};
 use barque_tests::{Sandbox, faces, invariants, programs};
 use serde_json::Value;
 
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn run_through(face: &'static str, scenario: &Scenario, transcripts: &Transcripts) {
+    own_network();
     let sandbox = Sandbox::with_testbox();
     {
         let mut face = faces::open(face, &sandbox);

@@ -233,8 +233,8 @@ class ContainerCreate(TypedDict, total=False):
     HostConfig: HostConfig
     """What depends on this host: limits, mounts, isolation."""
 
-    NetworkingConfig: Any
-    """Networks to join."""
+    NetworkingConfig: NetworkingConfig | None
+    """Networks to join, and what is asked for there."""
 
 
 class ContainerCreated(TypedDict):
@@ -598,7 +598,7 @@ class SummaryHostConfig(TypedDict):
 class SummaryNetworks(TypedDict):
     """The networks in a list."""
 
-    Networks: dict[str, Any]
+    Networks: dict[str, EndpointSettingsInspect]
     """By name."""
 
 
@@ -771,7 +771,22 @@ class NetworkSettings(TypedDict):
     SandboxKey: str
     """Path of its network namespace while it runs."""
 
-    Networks: dict[str, Any]
+    EndpointID: str
+    """What it has in the default network, said again; empty when it is not in that, or does not run."""
+
+    Gateway: str
+    """The same."""
+
+    IPAddress: str
+    """The same."""
+
+    IPPrefixLen: int
+    """The same."""
+
+    MacAddress: str
+    """The same."""
+
+    Networks: dict[str, EndpointSettingsInspect]
     """Networks by name."""
 
 
@@ -2355,6 +2370,405 @@ class HistoryRow(TypedDict):
     """Comment."""
 
 
+class NetworkCreate(TypedDict, total=False):
+    """What to create: the body of `POST /networks/create`."""
+
+    Name: str
+    """The network's name, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`."""
+
+    Driver: str
+    """`bridge` (also when empty)."""
+
+    Scope: str
+    """`local` (also when empty)."""
+
+    Internal: bool
+    """Nothing outside of it is reached from it."""
+
+    Attachable: bool
+    """For overlay networks; the others have no use for it."""
+
+    Ingress: bool
+    """For overlay networks of a swarm."""
+
+    CheckDuplicate: bool
+    """No longer said: a name is only ever given once."""
+
+    ConfigOnly: bool
+    """It is a configuration for others."""
+
+    ConfigFrom: ConfigReference
+    """Whose configuration it has."""
+
+    EnableIPv4: bool | None
+    """Whether it has IPv4; without it yes."""
+
+    EnableIPv6: bool | None
+    """Whether it has IPv6."""
+
+    IPAM: Ipam
+    """Its addresses."""
+
+    Options: dict[str, str]
+    """Options of the driver: `com.docker.network.driver.mtu`, `com.docker.network.bridge.name`,
+    `com.docker.network.bridge.enable_ip_masquerade`."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+
+class ConfigReference(TypedDict, total=False):
+    """The name of a network that is a configuration."""
+
+    Network: str
+    """Its name."""
+
+
+class ConfigReferenceInspect(TypedDict):
+    """The name of a network that is a configuration."""
+
+    Network: str
+    """Its name."""
+
+
+class Ipam(TypedDict, total=False):
+    """How addresses are given."""
+
+    Driver: str
+    """`default` (also when empty)."""
+
+    Options: dict[str, str]
+    """Options of the driver."""
+
+    Config: list[IpamConfig]
+    """Ranges of addresses; none: one is chosen."""
+
+
+class IpamInspect(TypedDict):
+    """How addresses are given."""
+
+    Driver: str
+    """`default` (also when empty)."""
+
+    Options: NotRequired[dict[str, str]]
+    """Options of the driver."""
+
+    Config: list[IpamConfigInspect]
+    """Ranges of addresses; none: one is chosen."""
+
+
+class IpamConfig(TypedDict, total=False):
+    """A range of addresses."""
+
+    Subnet: str
+    """The range, `172.20.0.0/16`."""
+
+    IPRange: str
+    """The part of it that containers get addresses from."""
+
+    Gateway: str
+    """The address of the host in it; empty: the first."""
+
+    AuxiliaryAddresses: dict[str, str]
+    """Addresses that no container gets, by the name of who has them."""
+
+
+class IpamConfigInspect(TypedDict):
+    """A range of addresses."""
+
+    Subnet: str
+    """The range, `172.20.0.0/16`."""
+
+    IPRange: NotRequired[str]
+    """The part of it that containers get addresses from."""
+
+    Gateway: NotRequired[str]
+    """The address of the host in it; empty: the first."""
+
+    AuxiliaryAddresses: NotRequired[dict[str, str]]
+    """Addresses that no container gets, by the name of who has them."""
+
+
+class NetworkCreated(TypedDict):
+    """The answer to a create."""
+
+    Id: str
+    """The new network's id, 64 hexadecimal digits."""
+
+    Warning: str
+    """What the caller should know."""
+
+
+class NetworkRef(TypedDict, total=False):
+    """A network and what to do with it: the request of the verbs that need nothing else."""
+
+    Id: str
+    """Its name, its id, or the beginning of the id."""
+
+
+class Network(TypedDict):
+    """A network, as `GET /networks/{id}` gives it."""
+
+    Name: str
+    """Its name."""
+
+    Id: str
+    """Its id, 64 hexadecimal digits."""
+
+    Created: str
+    """When it was created, RFC 3339."""
+
+    Scope: str
+    """`local`: it is on this machine."""
+
+    Driver: str
+    """`bridge`, `host`, `null`."""
+
+    EnableIPv4: bool
+    """Whether it has IPv4."""
+
+    EnableIPv6: bool
+    """Whether it has IPv6."""
+
+    IPAM: IpamInspect
+    """Its addresses."""
+
+    Internal: bool
+    """Nothing outside of it is reached from it."""
+
+    Attachable: bool
+    """As in `NetworkCreate`."""
+
+    Ingress: bool
+    """As in `NetworkCreate`."""
+
+    ConfigFrom: ConfigReferenceInspect
+    """As in `NetworkCreate`."""
+
+    ConfigOnly: bool
+    """As in `NetworkCreate`."""
+
+    Containers: dict[str, NetworkContainer]
+    """The running containers in it, by id; empty in a list."""
+
+    Options: dict[str, str]
+    """Options of the driver."""
+
+    Labels: dict[str, str]
+    """Labels."""
+
+
+class NetworkContainer(TypedDict):
+    """A container in a network."""
+
+    Name: str
+    """The container's name."""
+
+    EndpointID: str
+    """As in `EndpointSettings`."""
+
+    MacAddress: str
+    """Its Ethernet address."""
+
+    IPv4Address: str
+    """Its address and the length of the subnet's, `172.20.0.2/16`."""
+
+    IPv6Address: str
+    """The same of IPv6."""
+
+
+class NetworkList(TypedDict, total=False):
+    """List."""
+
+    Filters: dict[str, list[str]]
+    """`{"driver": ["bridge"], "id": […], "label": ["a=b"], "name": ["web"], "scope": ["local"], "type": ["custom"], "dangling":
+    ["true"]}`."""
+
+
+class NetworkRemove(TypedDict, total=False):
+    """Remove."""
+
+    Id: str
+    """Its name, its id, or the beginning of the id."""
+
+    Force: bool
+    """That there is none is fine."""
+
+
+class NetworkPrune(TypedDict, total=False):
+    """Remove those that no container has."""
+
+    Filters: dict[str, list[str]]
+    """`{"until": ["24h"], "label": ["a=b"], "label!": ["keep"]}`."""
+
+    DryRun: bool
+    """Only say what would go."""
+
+
+class NetworksPruned(TypedDict):
+    """What was removed."""
+
+    NetworksDeleted: list[str]
+    """Names."""
+
+
+class NetworkConnect(TypedDict, total=False):
+    """Connect a container."""
+
+    Id: str
+    """The network's name, its id, or the beginning of the id."""
+
+    Container: str
+    """The container's name, its id, or the beginning of the id."""
+
+    EndpointConfig: EndpointSettings
+    """What the container has there."""
+
+
+class NetworkDisconnect(TypedDict, total=False):
+    """Disconnect a container."""
+
+    Id: str
+    """The network's name, its id, or the beginning of the id."""
+
+    Container: str
+    """The container's name, its id, or the beginning of the id."""
+
+    Force: bool
+    """That the link cannot be taken away is fine."""
+
+
+class NetworkingConfig(TypedDict, total=False):
+    """The networks that a new container joins."""
+
+    EndpointsConfig: dict[str, EndpointSettings]
+    """By name."""
+
+
+class EndpointSettings(TypedDict, total=False):
+    """What a container has in a network. The first fields are asked for; those from `NetworkID` on are answers, and empty in a request."""
+
+    IPAMConfig: EndpointIpamConfig | None
+    """Addresses that it must have."""
+
+    Links: list[str]
+    """Links."""
+
+    Aliases: list[str]
+    """More names that it has there."""
+
+    MacAddress: str
+    """Its Ethernet address; empty: one that follows from its address."""
+
+    DriverOpts: dict[str, str]
+    """Options of the driver."""
+
+    GwPriority: int
+    """The network with the highest has the default route."""
+
+    NetworkID: str
+    """The network's id."""
+
+    EndpointID: str
+    """64 hexadecimal digits; empty while the container does not run."""
+
+    Gateway: str
+    """The address of the host there."""
+
+    IPAddress: str
+    """Its address; empty while the container does not run."""
+
+    IPPrefixLen: int
+    """The length of the subnet's."""
+
+    IPv6Gateway: str
+    """The same of IPv6."""
+
+    GlobalIPv6Address: str
+    """The same of IPv6."""
+
+    GlobalIPv6PrefixLen: int
+    """The same of IPv6."""
+
+    DNSNames: list[str]
+    """All names that it has there."""
+
+
+class EndpointSettingsInspect(TypedDict):
+    """What a container has in a network. The first fields are asked for; those from `NetworkID` on are answers, and empty in a request."""
+
+    IPAMConfig: NotRequired[EndpointIpamConfigInspect]
+    """Addresses that it must have."""
+
+    Links: NotRequired[list[str]]
+    """Links."""
+
+    Aliases: list[str]
+    """More names that it has there."""
+
+    MacAddress: str
+    """Its Ethernet address; empty: one that follows from its address."""
+
+    DriverOpts: NotRequired[dict[str, str]]
+    """Options of the driver."""
+
+    GwPriority: int
+    """The network with the highest has the default route."""
+
+    NetworkID: str
+    """The network's id."""
+
+    EndpointID: str
+    """64 hexadecimal digits; empty while the container does not run."""
+
+    Gateway: str
+    """The address of the host there."""
+
+    IPAddress: str
+    """Its address; empty while the container does not run."""
+
+    IPPrefixLen: int
+    """The length of the subnet's."""
+
+    IPv6Gateway: str
+    """The same of IPv6."""
+
+    GlobalIPv6Address: str
+    """The same of IPv6."""
+
+    GlobalIPv6PrefixLen: int
+    """The same of IPv6."""
+
+    DNSNames: NotRequired[list[str]]
+    """All names that it has there."""
+
+
+class EndpointIpamConfig(TypedDict, total=False):
+    """Addresses that a container must have in a network."""
+
+    IPv4Address: str
+    """Of IPv4."""
+
+    IPv6Address: str
+    """Of IPv6."""
+
+    LinkLocalIPs: list[str]
+    """Link-local ones."""
+
+
+class EndpointIpamConfigInspect(TypedDict):
+    """Addresses that a container must have in a network."""
+
+    IPv4Address: NotRequired[str]
+    """Of IPv4."""
+
+    IPv6Address: NotRequired[str]
+    """Of IPv6."""
+
+    LinkLocalIPs: NotRequired[list[str]]
+    """Link-local ones."""
+
+
 class ImagePull(TypedDict, total=False):
     """Fetch an image from its registry."""
 
@@ -2968,7 +3382,7 @@ class DiskUsage(TypedDict):
 
 
 class SystemPrune(TypedDict, total=False):
-    """Remove what nothing needs: containers that do not run, images, and what builds have left. Not in Docker's API: its command asks for each."""
+    """Remove what nothing needs: containers that do not run, networks, images, and what builds have left. Not in Docker's API: its command asks for each."""
 
     All: bool
     """All images that no container stands on, not only those without a tag."""
@@ -2988,6 +3402,9 @@ class SystemPruned(TypedDict):
 
     ContainersDeleted: list[str]
     """Ids."""
+
+    NetworksDeleted: list[str]
+    """Names."""
 
     VolumesDeleted: list[str]
     """Names."""
@@ -3123,6 +3540,8 @@ __all__ = [
     "BuilderPrune",
     "BuilderPruned",
     "CheckProblem",
+    "ConfigReference",
+    "ConfigReferenceInspect",
     "ContainerAttach",
     "ContainerCommit",
     "ContainerConfig",
@@ -3161,6 +3580,10 @@ __all__ = [
     "DriverConfig",
     "DriverConfigInspect",
     "Empty",
+    "EndpointIpamConfig",
+    "EndpointIpamConfigInspect",
+    "EndpointSettings",
+    "EndpointSettingsInspect",
     "EventActor",
     "EventMessage",
     "ExecCreate",
@@ -3210,6 +3633,10 @@ __all__ = [
     "ImageTag",
     "ImagesPruned",
     "Input",
+    "Ipam",
+    "IpamConfig",
+    "IpamConfigInspect",
+    "IpamInspect",
     "LoadedImage",
     "LogConfig",
     "LogConfigInspect",
@@ -3217,8 +3644,20 @@ __all__ = [
     "Mount",
     "MountInspect",
     "MountPoint",
+    "Network",
+    "NetworkConnect",
+    "NetworkContainer",
+    "NetworkCreate",
+    "NetworkCreated",
+    "NetworkDisconnect",
+    "NetworkList",
+    "NetworkPrune",
+    "NetworkRef",
+    "NetworkRemove",
     "NetworkSettings",
     "NetworkStats",
+    "NetworkingConfig",
+    "NetworksPruned",
     "Nothing",
     "PathStat",
     "PidsStats",

@@ -274,6 +274,34 @@ class Api:
         """Delete a tag from a registry, or a manifest with all its tags."""
         self.call("registry.delete", request)
 
+    def network_connect(self, request: t.NetworkConnect) -> None:
+        """Connect a container to a network."""
+        self.call("network.connect", request)
+
+    def network_create(self, request: t.NetworkCreate) -> t.NetworkCreated:
+        """Create a network."""
+        return cast("t.NetworkCreated", self.call("network.create", request))
+
+    def network_disconnect(self, request: t.NetworkDisconnect) -> None:
+        """Disconnect a container from a network."""
+        self.call("network.disconnect", request)
+
+    def network_inspect(self, request: t.NetworkRef) -> t.Network:
+        """A network, and the running containers in it."""
+        return cast("t.Network", self.call("network.inspect", request))
+
+    def network_list(self, request: Optional[t.NetworkList] = None) -> list[t.Network]:
+        """List networks."""
+        return cast("list[t.Network]", self.call("network.list", request))
+
+    def network_prune(self, request: Optional[t.NetworkPrune] = None) -> t.NetworksPruned:
+        """Remove the networks that no container has."""
+        return cast("t.NetworksPruned", self.call("network.prune", request))
+
+    def network_remove(self, request: t.NetworkRemove) -> None:
+        """Remove a network."""
+        self.call("network.remove", request)
+
     def registry_login(self, request: t.RegistryLogin) -> t.RegistryLoggedIn:
         """Ask a registry whether it takes credentials, and keep them."""
         return cast("t.RegistryLoggedIn", self.call("registry.login", request))

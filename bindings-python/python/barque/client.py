@@ -15,6 +15,7 @@ from ._streams import Closing, Stream
 from .api import Api
 from .models.containers import ContainerCollection
 from .models.images import Image, ImageCollection
+from .models.networks import NetworkCollection
 from .models.resource import Moment, filters_document, moment_text
 from .models.volumes import VolumeCollection
 
@@ -48,6 +49,11 @@ class Client(Closing):
     def images(self) -> ImageCollection:
         """Images."""
         return ImageCollection(self)
+
+    @property
+    def networks(self) -> NetworkCollection:
+        """Networks."""
+        return NetworkCollection(self)
 
     @property
     def volumes(self) -> VolumeCollection:
@@ -171,7 +177,7 @@ class Client(Closing):
         filters: Optional[dict[str, Any]] = None,
         dry_run: bool = False,
     ) -> t.SystemPruned:
-        """Remove what nothing needs: containers that do not run, and images: those without a tag, or `all`.
+        """Remove what nothing needs: containers that do not run, networks that no container has, and images: those without a tag, or `all`.
 
         With `volumes` those too that nobody gave a name and no container has.
         """

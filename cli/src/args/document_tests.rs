@@ -72,16 +72,23 @@ fn each_flag_sets_its_field() {
         (
             "--network web --network-alias db --ip 172.20.0.5",
             json!({"HostConfig": {"NetworkMode": "web"}, "NetworkingConfig": {"EndpointsConfig": {"web":
-                {"Aliases": ["db"], "IPAMConfig": {"IPv4Address": "172.20.0.5"}}}}}),
+                endpoint(&json!({"Aliases": ["db"], "IPAMConfig": {"IPv4Address": "172.20.0.5"}}))}}}),
         ),
         (
             "--network name=web,alias=a,driver-opt=K=V --network two",
             json!({"HostConfig": {"NetworkMode": "web"}, "NetworkingConfig": {"EndpointsConfig": {
-                "two": {}, "web": {"Aliases": ["a"], "DriverOpts": {"k": "V"}}}}}),
+                "two": endpoint(&json!({})),
+                "web": endpoint(&json!({"Aliases": ["a"], "DriverOpts": {"k": "V"}}))}}}),
         ),
     ] {
         assert_eq!(difference(words), wanted, "{words}");
     }
+}
+
+/// The settings with these fields, and no others.
+fn endpoint(fields: &Value) -> Value {
+    let settings: barque::api::EndpointSettings = serde_json::from_value(fields.clone()).unwrap();
+    serde_json::to_value(settings).unwrap()
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use barque::api::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};
 use clap::Args;
-use serde_json::{Map, Value, json};
 
 #[derive(Args)]
 pub(crate) struct NetworkFlags {
@@ -32,91 +32,84 @@ pub(crate) struct NetworkFlags {
 
 impl NetworkFlags {
     /// `HostConfig.NetworkMode`, and `NetworkingConfig` where more is said than a name.
-    pub(super) fn documents(&self) -> Result<(String, Option<Value>), String> {
-        let mut endpoints: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    pub(super) fn documents(&self) -> Result<(String, Option<NetworkingConfig>), String> {
+        let mut endpoints_config: BTreeMap<String, EndpointSettings> = BTreeMap::new();
         let mut first = String::new();
         for text in &self.network {
             let (name, endpoint) = network(text)?;
             if first.is_empty() {
                 first.clone_from(&name);
             }
-            endpoints.insert(name, endpoint);
+            endpoints_config.insert(name, endpoint);
         }
-        let flags = self.flags();
-        if !flags.is_empty() {
-            let name = if first.is_empty() { "default".to_owned() } else { first.clone() };
-            endpoints.entry(name).or_default().extend(flags);
+        let nothing = EndpointSettings::default();
+        let name = if first.is_empty() { "default" } else { &first };
+        let mut endpoint = endpoints_config.get(name).cloned().unwrap_or_default();
+        self.add_to(&mut endpoint);
+        if endpoint != nothing {
+            endpoints_config.insert(name.to_owned(), endpoint);
         }
-        let plain = endpoints.len() < 2 && endpoints.values().all(Map::is_empty);
-        let config = (!plain).then(|| json!({"EndpointsConfig": endpoints}));
-        Ok((first, config))
+        let plain = endpoints_config.len() < 2 && endpoints_config.values().all(|e| *e == nothing);
+        Ok((first, (!plain).then_some(NetworkingConfig { endpoints_config })))
     }
 
     /// What the flags beside `--network` say about the first network.
-    fn flags(&self) -> Map<String, Value> {
-        let mut endpoint = Map::new();
-        let mut addresses = Map::new();
-        for (name, address) in [("IPv4Address", &self.ip), ("IPv6Address", &self.ip6)] {
-            if !address.is_empty() {
-                addresses.insert(name.to_owned(), address.as_str().into());
-            }
+    fn add_to(&self, endpoint: &mut EndpointSettings) {
+        let addresses = endpoint.ipam_config.get_or_insert_default();
+        if !self.ip.is_empty() {
+            addresses.ipv4_address.clone_from(&self.ip);
         }
-        if !self.link_local_ip.is_empty() {
-            addresses.insert("LinkLocalIPs".to_owned(), self.link_local_ip.clone().into());
+        if !self.ip6.is_empty() {
+            addresses.ipv6_address.clone_from(&self.ip6);
         }
-        if !addresses.is_empty() {
-            endpoint.insert("IPAMConfig".to_owned(), addresses.into());
-        }
-        if !self.network_alias.is_empty() {
-            endpoint.insert("Aliases".to_owned(), self.network_alias.clone().into());
-        }
-        endpoint
+        addresses.link_local_ips.extend(self.link_local_ip.iter().cloned());
+        endpoint.ipam_config = endpoint.ipam_config.take().filter(asks);
+        endpoint.aliases.extend(self.network_alias.iter().cloned());
     }
 }
 
+/// Whether it asks for an address.
+fn asks(addresses: &EndpointIpamConfig) -> bool {
+    *addresses != EndpointIpamConfig::default()
+}
+
 /// `name`, or docker's long form `name=web,alias=a,ip=172.20.0.5,driver-opt=K=V`.
-fn network(text: &str) -> Result<(String, Map<String, Value>), String> {
+fn network(text: &str) -> Result<(String, EndpointSettings), String> {
+    let mut endpoint = EndpointSettings::default();
     if !text.contains('=') {
-        return Ok((text.to_owned(), Map::new()));
+        return Ok((text.to_owned(), endpoint));
     }
-    let (mut name, mut endpoint) = (String::new(), Map::new());
-    let (mut addresses, mut options, mut aliases) = (Map::new(), Map::new(), Vec::<Value>::new());
+    let (mut name, mut addresses) = (String::new(), EndpointIpamConfig::default());
     for field in text.split(',') {
         let Some((key, value)) = field.split_once('=') else {
             return Err(format!("invalid field {field} in --network"));
         };
         match key.to_ascii_lowercase().as_str() {
-            "name" => name = value.to_owned(),
-            "alias" => aliases.push(value.into()),
-            "ip" => drop(addresses.insert("IPv4Address".to_owned(), value.into())),
-            "ip6" => drop(addresses.insert("IPv6Address".to_owned(), value.into())),
-            "mac-address" => drop(endpoint.insert("MacAddress".to_owned(), value.into())),
+            "name" => value.clone_into(&mut name),
+            "alias" => endpoint.aliases.push(value.to_owned()),
+            "ip" => value.clone_into(&mut addresses.ipv4_address),
+            "ip6" => value.clone_into(&mut addresses.ipv6_address),
+            "mac-address" => value.clone_into(&mut endpoint.mac_address),
             "gw-priority" => {
-                let priority: i64 =
+                endpoint.gw_priority =
                     value.parse().map_err(|_| format!("invalid gw-priority: {value}"))?;
-                endpoint.insert("GwPriority".to_owned(), priority.into());
             }
-            "driver-opt" => {
-                let Some((option, value)) = value.split_once('=') else {
-                    return Err(format!(
-                        "invalid key/value pair format in driver options: {value}"
-                    ));
-                };
-                options.insert(option.to_ascii_lowercase(), value.into());
-            }
+            "driver-opt" => driver_option(value, &mut endpoint.driver_opts)?,
             _ => return Err(format!("invalid field key {key} in --network")),
         }
     }
     if name.is_empty() {
         return Err(format!("--network {text} has no name"));
     }
-    if !aliases.is_empty() {
-        endpoint.insert("Aliases".to_owned(), aliases.into());
-    }
-    for (key, fields) in [("IPAMConfig", addresses), ("DriverOpts", options)] {
-        if !fields.is_empty() {
-            endpoint.insert(key.to_owned(), fields.into());
-        }
-    }
+    endpoint.ipam_config = Some(addresses).filter(asks);
     Ok((name, endpoint))
+}
+
+/// `K=V`.
+fn driver_option(text: &str, options: &mut BTreeMap<String, String>) -> Result<(), String> {
+    let Some((option, value)) = text.split_once('=') else {
+        return Err(format!("invalid key/value pair format in driver options: {text}"));
+    };
+    options.insert(option.to_ascii_lowercase(), value.to_owned());
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `barque inspect`, for containers, images and volumes.
+//! `barque inspect`, for containers, images, networks and volumes.
 
 use barque::api::ContainerInspectOptions;
 use barque::{Engine, Error, ErrorKind};
@@ -44,6 +44,17 @@ pub(crate) const IMAGE: Verb = Verb {
     run: |parsed| {
         let flags: Flags = parsed.flags()?;
         run(parsed, flags.format.as_deref(), Look { kind: Some("image"), size: false })
+    },
+    ..VERB
+};
+
+pub(crate) const NETWORK: Verb = Verb {
+    about: "Display detailed information on one or more networks",
+    usage: "[OPTIONS] NETWORK [NETWORK...]",
+    flags: Flags::augment_args,
+    run: |parsed| {
+        let flags: Flags = parsed.flags()?;
+        run(parsed, flags.format.as_deref(), Look { kind: Some("network"), size: false })
     },
     ..VERB
 };
@@ -97,10 +108,10 @@ struct Look<'a> {
 
 fn run(parsed: &mut Parsed, format: Option<&str>, look: Look<'_>) -> Result<u8> {
     let kind = look.kind;
-    if !matches!(kind, None | Some("" | "container" | "image" | "volume")) {
+    if !matches!(kind, None | Some("" | "container" | "image" | "network" | "volume")) {
         let kind = kind.unwrap_or_default();
         return Err(Failure::new(format!(
-            "unknown type: {kind:?}: use container, image or volume"
+            "unknown type: {kind:?}: use container, image, network or volume"
         )));
     }
     let engine = parsed.engine()?;
@@ -125,21 +136,24 @@ fn run(parsed: &mut Parsed, format: Option<&str>, look: Look<'_>) -> Result<u8> 
     Ok(code)
 }
 
-/// A container of that name, or else an image, or else a volume.
+/// A container of that name, or else an image, or else a network, or else a volume.
 fn look_up(engine: &Engine, name: &str, look: Look<'_>) -> barque::Result<Value> {
     let container = || {
         let request = ContainerInspectOptions { id: name.to_owned(), size: look.size };
         engine.containers().inspect_with(&request).and_then(|document| value(&document))
     };
     let image = || engine.images().inspect(name).and_then(|document| value(&document));
+    let network = || engine.networks().inspect(name).and_then(|document| value(&document));
     let volume = || engine.volumes().inspect(name).and_then(|document| value(&document));
     match look.kind {
         Some("container") => container(),
         Some("image") => image(),
+        Some("network") => network(),
         Some("volume") => volume(),
         _ => {
             let missing = |result: &barque::Result<Value>| matches!(result, Err(error) if error.kind() == ErrorKind::NotFound);
-            let looks: [&dyn Fn() -> barque::Result<Value>; 3] = [&container, &image, &volume];
+            let looks: [&dyn Fn() -> barque::Result<Value>; 4] =
+                [&container, &image, &network, &volume];
             looks
                 .iter()
                 .map(|look| look())

@@ -125,6 +125,15 @@ pub(super) fn labels(labels: &std::collections::BTreeMap<String, String>) -> Str
     pairs.collect::<Vec<_>>().join(",")
 }
 
+/// `K=V` each; a word alone has an empty value.
+pub(super) fn pairs(texts: &[String]) -> std::collections::BTreeMap<String, String> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((key, value)) => (key.to_owned(), value.to_owned()),
+        None => (text.clone(), String::new()),
+    };
+    texts.iter().map(pair).collect()
+}
+
 /// An answer of core's as a value for templates.
 pub(super) fn value(document: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(document).map_err(Failure::new)

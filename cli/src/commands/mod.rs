@@ -23,6 +23,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod network;
 mod pause;
 mod prune;
 mod ps;
@@ -157,6 +158,19 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["rm", "remove"], &rmi::VERB),
             (&["save"], &save::VERB),
             (&["tag"], &tag::VERB),
+        ],
+    },
+    Group {
+        name: "network",
+        about: "Manage networks",
+        verbs: &[
+            (&["connect"], &network::CONNECT),
+            (&["create"], &network::CREATE),
+            (&["disconnect"], &network::DISCONNECT),
+            (&["inspect"], &inspect::NETWORK),
+            (&["ls", "list"], &network::LIST),
+            (&["prune"], &prune::NETWORKS),
+            (&["rm", "remove"], &network::REMOVE),
         ],
     },
     Group {

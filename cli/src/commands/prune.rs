@@ -41,6 +41,9 @@ pub(crate) const BUILDS: Verb = Verb {
     ..CONTAINERS
 };
 
+pub(crate) const NETWORKS: Verb =
+    Verb { about: "Remove all unused networks", run: networks, ..CONTAINERS };
+
 pub(crate) const SYSTEM: Verb = Verb {
     about: "Remove unused data",
     flags: SystemFlags::augment_args,
@@ -207,6 +210,21 @@ fn builds(parsed: &mut Parsed) -> Result<u8> {
 
 const CACHES: &str = "Deleted build cache objects:";
 
+fn networks(parsed: &mut Parsed) -> Result<u8> {
+    let flags: Flags = parsed.flags()?;
+    let request = api::NetworkPrune {
+        filters: list::filters(&flags.filter)?,
+        dry_run: flags.consent.dry_run,
+    };
+    let warning =
+        "WARNING! This will remove all custom networks not used by at least one container.";
+    flags.consent.ask(warning, "network prune")?;
+    let pruned = parsed.engine()?.networks().prune(&request)?;
+    section(NETWORKS_DELETED, &pruned.networks_deleted).map(|()| 0)
+}
+
+const NETWORKS_DELETED: &str = "Deleted Networks:";
+
 fn system(parsed: &mut Parsed) -> Result<u8> {
     let flags: SystemFlags = parsed.flags()?;
     let filters = list::filters(&flags.filter)?;
@@ -219,6 +237,7 @@ fn system(parsed: &mut Parsed) -> Result<u8> {
     };
     let pruned = parsed.engine()?.prune(&request)?;
     section("Deleted Containers:", &pruned.containers_deleted)?;
+    section(NETWORKS_DELETED, &pruned.networks_deleted)?;
     section("Deleted Volumes:", &pruned.volumes_deleted)?;
     section("Deleted Images:", &removals(&pruned.images_deleted))?;
     section(CACHES, &pruned.caches_deleted)?;
@@ -227,7 +246,7 @@ fn system(parsed: &mut Parsed) -> Result<u8> {
 
 /// What will go, a line each, and by which filters.
 fn system_warning(flags: &SystemFlags) -> String {
-    let mut warning = "WARNING! This will remove:\n  - all stopped containers\n".to_owned();
+    let mut warning = "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n".to_owned();
     if flags.volumes {
         warning += "  - all anonymous volumes not used by at least one container\n";
     }

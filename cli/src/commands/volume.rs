@@ -66,18 +66,11 @@ fn create(parsed: &mut Parsed) -> Result<u8> {
         Some(name) => name.clone(),
         None => flags.name,
     };
-    let pairs = |texts: &[String]| {
-        let pair = |text: &String| match text.split_once('=') {
-            Some((key, value)) => (key.to_owned(), value.to_owned()),
-            None => (text.clone(), String::new()),
-        };
-        texts.iter().map(pair).collect()
-    };
     let request = api::VolumeCreate {
         name,
         driver: flags.driver,
-        driver_opts: pairs(&flags.opt),
-        labels: pairs(&flags.label),
+        driver_opts: list::pairs(&flags.opt),
+        labels: list::pairs(&flags.label),
     };
     let created = parsed.engine()?.volumes().create(&request)?;
     output::out(format!("{}\n", created.name)).map(|()| 0)

@@ -43,8 +43,11 @@ pub mod fd {
     pub const RUN_DIR: i32 = 6;
     /// The engine's journal of events, open for appending.
     pub const JOURNAL: i32 = 7;
+    /// The network namespace that was made for the container, where its specification says that it joins this descriptor. It is the
+    /// monitor's as long as it lives, so that a container that is started again has the same. Else of no meaning.
+    pub const NETWORK: i32 = 8;
     /// The highest of them.
-    pub const LAST: i32 = JOURNAL;
+    pub const LAST: i32 = NETWORK;
 }
 
 /// Byte of the lock file that is locked during start, remove and other changes of one container.

@@ -9,6 +9,7 @@ use super::de;
 use super::health::{Health, HealthConfig};
 use super::host_config::{HostConfig, RestartPolicy};
 use super::is_default;
+use super::network::{EndpointSettings, NetworkingConfig};
 
 /// An object without fields: Docker's way to write a set in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +93,9 @@ pub struct ContainerCreate {
     pub shell: Vec<String>,
     /// What depends on this host: limits, mounts, isolation.
     pub host_config: HostConfig,
-    /// Networks to join.
+    /// Networks to join, and what is asked for there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub networking_config: Option<Value>,
+    pub networking_config: Option<NetworkingConfig>,
 }
 
 /// The answer to a create.
@@ -453,7 +454,7 @@ pub struct SummaryHostConfig {
 #[serde(default, rename_all = "PascalCase")]
 pub struct SummaryNetworks {
     /// By name.
-    pub networks: BTreeMap<String, Value>,
+    pub networks: BTreeMap<String, EndpointSettings>,
 }
 
 /// Everything about a container, as `GET /containers/{id}/json` gives it.
@@ -593,8 +594,21 @@ pub struct NetworkSettings {
     pub ports: BTreeMap<String, Value>,
     /// Path of its network namespace while it runs.
     pub sandbox_key: String,
+    /// What it has in the default network, said again; empty when it is not in that, or does not run.
+    #[serde(rename = "EndpointID")]
+    pub endpoint_id: String,
+    /// The same.
+    pub gateway: String,
+    /// The same.
+    #[serde(rename = "IPAddress")]
+    pub ip_address: String,
+    /// The same.
+    #[serde(rename = "IPPrefixLen")]
+    pub ip_prefix_len: i64,
+    /// The same.
+    pub mac_address: String,
     /// Networks by name.
-    pub networks: BTreeMap<String, Value>,
+    pub networks: BTreeMap<String, EndpointSettings>,
 }
 
 /// The configuration a container runs with, as `Config` in an inspect document.

@@ -265,6 +265,27 @@ pub const OPERATIONS: &[Operation] = &[
     unary!("image.tag", ImageTag => Nothing, "0.1.0", |engine, request| {
         engine.images().tag(&request).map(|()| Nothing {})
     }),
+    unary!("network.connect", NetworkConnect => Nothing, "0.1.0", |engine, request| {
+        engine.networks().connect(&request).map(|()| Nothing {})
+    }),
+    unary!("network.create", NetworkCreate => NetworkCreated, "0.1.0", |engine, request| {
+        engine.networks().create(&request)
+    }),
+    unary!("network.disconnect", NetworkDisconnect => Nothing, "0.1.0", |engine, request| {
+        engine.networks().disconnect(&request).map(|()| Nothing {})
+    }),
+    unary!("network.inspect", NetworkRef => Network, "0.1.0", |engine, request| {
+        engine.networks().inspect(&request.id)
+    }),
+    unary!("network.list", NetworkList => Vec<Network>, "0.1.0", |engine, request| {
+        engine.networks().list(&request)
+    }),
+    unary!("network.prune", NetworkPrune => NetworksPruned, "0.1.0", |engine, request| {
+        engine.networks().prune(&request)
+    }),
+    unary!("network.remove", NetworkRemove => Nothing, "0.1.0", |engine, request| {
+        engine.networks().remove(&request).map(|()| Nothing {})
+    }),
     unary!("registry.delete", RegistryDelete => Nothing, "0.1.0", |engine, request| {
         engine.registries().delete(&request).map(|()| Nothing {})
     }),

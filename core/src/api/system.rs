@@ -157,7 +157,7 @@ pub struct DiskUsage {
     pub blobs_size: i64,
 }
 
-/// Remove what nothing needs: containers that do not run, images, and what builds have left. Not in Docker's API: its command asks for each.
+/// Remove what nothing needs: containers that do not run, networks, images, and what builds have left. Not in Docker's API: its command asks for each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
 pub struct SystemPrune {
@@ -177,6 +177,8 @@ pub struct SystemPrune {
 pub struct SystemPruned {
     /// Ids.
     pub containers_deleted: Vec<String>,
+    /// Names.
+    pub networks_deleted: Vec<String>,
     /// Names.
     pub volumes_deleted: Vec<String>,
     /// Names, images and layers.

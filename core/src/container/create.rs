@@ -1,4 +1,4 @@
-//! `create`: a row of the database, and those of its volumes.
+//! `create`: a row of the database, and those of its volumes and networks.
 
 use rusqlite::Transaction;
 
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
 use crate::image::Policy;
+use crate::network;
 use crate::store::{Durability, Owner};
 use crate::sys;
 use crate::volume::{self, Wanted};
@@ -44,6 +45,7 @@ pub(super) fn create(
     }
     let mut request = request.clone();
     joined::identify(engine, &mut request.host_config)?;
+    let networks = network::wanted(engine, &request)?;
     let policy = Policy::parse(&request.pull, Policy::Never)?;
     engine.images().ensure(&request.image, &request.platform, policy)?;
     let image = engine.images().resolve(&request.image)?;
@@ -87,7 +89,7 @@ pub(super) fn create(
         };
         match engine
             .store()
-            .write(durability, |transaction| insert(transaction, &record, &volumes))?
+            .write(durability, |transaction| insert(transaction, &record, &volumes, &networks))?
         {
             Inserted::Yes(made) => break made,
             Inserted::VolumeGoes(name) => {
@@ -139,7 +141,12 @@ enum Inserted {
 }
 
 /// Write the container's row and those of its volumes, or nothing.
-fn insert(transaction: &Transaction<'_>, record: &Record, volumes: &[Wanted]) -> Result<Inserted> {
+fn insert(
+    transaction: &Transaction<'_>,
+    record: &Record,
+    volumes: &[Wanted],
+    networks: &[network::Wanted],
+) -> Result<Inserted> {
     if let Some(going) = volume::going(transaction, &record.mounts)? {
         return Ok(Inserted::VolumeGoes(going));
     }
@@ -147,6 +154,7 @@ fn insert(transaction: &Transaction<'_>, record: &Record, volumes: &[Wanted]) ->
         return Ok(Inserted::NameTaken);
     }
     let made = volume::claim(transaction, &record.id, volumes, &record.mounts)?;
+    network::claim(transaction, &record.id, networks)?;
     Ok(Inserted::Yes(made))
 }
 

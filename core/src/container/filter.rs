@@ -1,6 +1,6 @@
 //! The filters of a list: values of one name are alternatives, names must all hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use barque_monitor::state::HealthStatus;
 
@@ -117,8 +117,6 @@ impl Filter {
         let ids = self.ids.is_empty() || self.ids.iter().any(|id| record.id.starts_with(id));
         let names =
             self.names.is_empty() || self.names.iter().any(|n| name_matches(n, &record.name));
-        let networks = self.networks.is_empty()
-            || self.networks.contains(&record.document.host_config.network_mode);
         let ancestors = self.ancestors.as_ref().is_none_or(|images| {
             images.contains(&record.image_id) || images.contains(&record.config.image)
         });
@@ -127,10 +125,27 @@ impl Filter {
             && self.labels.admit(&record.config.labels)
             && self.admits_mounts(record)
             && self.admits_ports(record)
-            && networks
             && ancestors
             && self.before.is_none_or(|before| record.created < before)
             && self.since.is_none_or(|since| record.created > since)
+    }
+
+    /// Whether it matters which networks containers are in.
+    pub(super) fn asks_for_networks(&self) -> bool {
+        !self.networks.is_empty()
+    }
+
+    /// Whether it is listed, being in these networks, of which there are names and ids.
+    pub(super) fn admits_networks(
+        &self,
+        record: &Record,
+        networks: &BTreeMap<String, BTreeSet<String>>,
+    ) -> bool {
+        let mode = super::list::network_mode(record);
+        let is_in = |name: &String| {
+            *name == mode || networks.get(&record.id).is_some_and(|names| names.contains(name))
+        };
+        self.networks.is_empty() || self.networks.iter().any(is_in)
     }
 
     /// Whether it is, as far as its state says.

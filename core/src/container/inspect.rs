@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use barque_monitor::protocol::LOG_FILE;
-use serde_json::json;
 
 use super::Containers;
 use super::list::{network_mode, words};
+use super::plan::{self, NetworkMode};
 use super::record::Record;
 use super::state::{self, Standing};
 use crate::Engine;
 use crate::api::{
-    ContainerInspect, ContainerInspectOptions, ContainerState, GraphDriver, MountPoint,
-    NetworkSettings,
+    ContainerInspect, ContainerInspectOptions, ContainerState, EndpointSettings, GraphDriver,
+    MountPoint, NetworkSettings,
 };
 use crate::error::{Error, Result};
 use crate::sys::clock;
-use crate::volume;
+use crate::{network, volume};
 
 impl Containers<'_> {
     /// Everything about a container.
@@ -42,8 +42,11 @@ impl Containers<'_> {
         let directory = self.engine.layout().container(&record.id);
         let path = |name: &str| path(&directory.join(name));
         let mut command = words(&record).map(str::to_owned);
-        let network = network_mode(&record);
         let (size_rw, size_root_fs) = self.sizes(&record, request.size)?;
+        let running = standing.running().filter(|run| run.pid > 0);
+        let networks = networks(self.engine, &record, running.is_some())?;
+        // Docker says again what a container has in the default network.
+        let default = networks.get(network::DEFAULT).cloned().unwrap_or_default();
         Ok(ContainerInspect {
             id: record.id.clone(),
             created: clock::rfc3339(record.created),
@@ -71,12 +74,17 @@ impl Containers<'_> {
             size_root_fs,
             mounts: mounts(self.engine, &record),
             network_settings: NetworkSettings {
-                sandbox_key: match standing.running().filter(|run| run.pid > 0) {
+                ports: BTreeMap::new(),
+                sandbox_key: match running {
                     Some(run) => format!("/proc/{}/ns/net", run.pid),
                     None => String::new(),
                 },
-                networks: [(network, json!({}))].into(),
-                ..Default::default()
+                endpoint_id: default.endpoint_id,
+                gateway: default.gateway,
+                ip_address: default.ip_address,
+                ip_prefix_len: default.ip_prefix_len,
+                mac_address: default.mac_address,
+                networks,
             },
             config: record.config,
             host_config: record.document.host_config,
@@ -96,6 +104,22 @@ impl Containers<'_> {
             ("UpperDir".to_owned(), path(&upper)),
             ("WorkDir".to_owned(), path(&directory.join("work"))),
         ]))
+    }
+}
+
+/// The networks of a container by name.
+pub(super) fn networks(
+    engine: &Engine,
+    record: &Record,
+    running: bool,
+) -> Result<BTreeMap<String, EndpointSettings>> {
+    match plan::network_mode(&record.document) {
+        NetworkMode::Named(_) => network::documents(engine, &record.id, running),
+        // One that is in another's network has none of its own.
+        NetworkMode::Container(_) => Ok(BTreeMap::new()),
+        NetworkMode::None | NetworkMode::Host => {
+            Ok([(network_mode(record), EndpointSettings::default())].into())
+        }
     }
 }
 

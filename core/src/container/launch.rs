@@ -4,7 +4,7 @@
 //! made, and what is on disk has the container's name.
 
 use std::fs::Metadata;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use rustix::fs::Mode;
 use super::connection::{Connection, Received};
 use super::lock::OperationLock;
 use super::mount_point::MountPoint;
-use super::plan::{self, Plan, PlanInput};
+use super::plan::{self, NetworkMode, Plan, PlanInput};
 use super::record::Record;
 use super::settle;
 use super::state::Standing;
@@ -28,7 +28,7 @@ use crate::events;
 use crate::failpoint::failpoint;
 use crate::image::ImageHandle;
 use crate::stream::Deadline;
-use crate::{sys, volume};
+use crate::{network, sys, volume};
 
 /// How long a monitor that has failed or was given up may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -112,12 +112,13 @@ pub(super) fn launch(
 fn begin(
     engine: &Engine,
     record: &Record,
-    plan: Plan,
+    mut plan: Plan,
     lock: &OperationLock,
     manner: Manner,
 ) -> Result<Connection> {
     failpoint("start-locked")?;
     joined::check(engine, &record.document.host_config)?;
+    let network = give_network(engine, record, &mut plan)?;
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
     init_layer::ensure(layout)?;
@@ -144,10 +145,12 @@ fn begin(
             (directory.as_fd(), fd::CONTAINER_DIR),
             (run.as_fd(), fd::RUN_DIR),
             (engine.journal()?.as_fd(), fd::JOURNAL),
+            // Something must have the number, or what the host left open there would.
+            (network.as_ref().map_or(run.as_fd(), |network| network.as_fd()), fd::NETWORK),
         ],
     )?;
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
-    drop((theirs, monitor_lock));
+    drop((theirs, monitor_lock, network));
     failpoint("start-monitor-spawned")?;
     connection.document(&document(engine, record, plan.launch, manner))?;
     failpoint("start-launch-sent")?;
@@ -177,6 +180,34 @@ pub(super) fn document(
         boot_id: engine.boot_id().to_owned(),
         failpoints: failpoints(),
         ..planned
+    }
+}
+
+/// Have the network that a container is to run in, and the names that hold there.
+fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Option<OwnedFd>> {
+    match plan::network_mode(&record.document) {
+        NetworkMode::None | NetworkMode::Host => Ok(None),
+        NetworkMode::Container(other) => {
+            let other = engine.containers().find(other)?;
+            let directory = engine.layout().container(&other.id);
+            for (name, content) in &mut plan.files {
+                *content = std::fs::read_to_string(directory.join(*name)).map_err(|error| {
+                    Error::system(format!("read {name} of container {}", other.id), error)
+                })?;
+            }
+            Ok(None)
+        }
+        NetworkMode::Named(_) => {
+            let attached = network::attach(engine, &record.id)?;
+            let mut name = plan.config.hostname.clone();
+            if !plan.config.domainname.is_empty() {
+                name = format!("{name}.{} {name}", plan.config.domainname);
+            }
+            for address in attached.addresses {
+                plan.names(&format!("{address}\t{name}\n"));
+            }
+            Ok(Some(attached.namespace))
+        }
     }
 }
 

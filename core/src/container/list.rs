@@ -1,5 +1,7 @@
 //! `list`: the containers, the newest first.
 
+use std::collections::BTreeMap;
+
 use super::Containers;
 use super::filter::Filter;
 use super::record::Record;
@@ -18,12 +20,16 @@ impl Containers<'_> {
         let filter = Filter::parse(self, &request.filters)?;
         let all = request.all || request.limit > 0 || filter.implies_all();
         let now = sys::clock::now();
+        let networks = match filter.asks_for_networks() {
+            true => crate::network::names(self.engine)?,
+            false => BTreeMap::new(),
+        };
         let mut rows = Vec::new();
         for record in self.engine.store().read(Record::all)? {
             if request.limit > 0 && rows.len() == request.limit as usize {
                 break;
             }
-            if !filter.admits_record(&record) {
+            if !filter.admits_record(&record) || !filter.admits_networks(&record, &networks) {
                 continue;
             }
             let standing = Standing::of(self.engine, &record.id)?;
@@ -46,7 +52,6 @@ impl Containers<'_> {
         size: bool,
     ) -> Result<ContainerSummary> {
         let (size_rw, size_root_fs) = self.sizes(&record, size)?;
-        let network = network_mode(&record);
         Ok(ContainerSummary {
             names: vec![format!("/{}", record.name)],
             image: record.config.image.clone(),
@@ -58,9 +63,9 @@ impl Containers<'_> {
             size_root_fs,
             state: standing.status(record.removing).to_owned(),
             status: status::line(standing, record.removing, now),
-            host_config: SummaryHostConfig { network_mode: network.clone() },
+            host_config: SummaryHostConfig { network_mode: network_mode(&record) },
             network_settings: SummaryNetworks {
-                networks: [(network, serde_json::json!({}))].into(),
+                networks: super::inspect::networks(self.engine, &record, standing.is_running())?,
             },
             mounts: super::inspect::mounts(self.engine, &record),
             labels: record.config.labels,
@@ -94,10 +99,7 @@ impl Containers<'_> {
 
 /// The network mode as Docker shows it.
 pub(super) fn network_mode(record: &Record) -> String {
-    match record.document.host_config.network_mode.as_str() {
-        "" | "default" => super::plan::DEFAULT_NETWORK.to_owned(),
-        mode => mode.to_owned(),
-    }
+    super::plan::mode_name(&record.document).to_owned()
 }
 
 /// Program and arguments: entrypoint and command are one list.

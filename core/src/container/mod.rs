@@ -57,7 +57,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(crate) use commit::{HOLD, thaw};
 pub use exec::Execs;
-pub(crate) use lock::Look;
+pub(crate) use joined::network_of;
+pub(crate) use lock::{Look, OperationLock};
 pub(crate) use mount_point::{MountPoint, Source, is_special};
 pub(crate) use prune::forget;
 pub(crate) use record::Record;
@@ -98,5 +99,28 @@ impl<'a> Containers<'a> {
                 .about("container", text)
             }
         })
+    }
+
+    /// The id of a container that can be connected to networks.
+    pub(crate) fn networked(&self, text: &str) -> Result<String> {
+        let record = self.find(text)?;
+        match plan::network_mode(&record.document) {
+            plan::NetworkMode::Named(_) => Ok(record.id),
+            _ => Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "container {} has network mode {}: it cannot be connected to other networks, or disconnected",
+                    record.name,
+                    list::network_mode(&record)
+                ),
+            )
+            .with_reason("network_mode")
+            .about("container", text)),
+        }
+    }
+
+    /// The name of the container with this id, now.
+    pub(crate) fn name_of(&self, id: &str) -> Result<String> {
+        self.find(id).map(|record| record.name)
     }
 }

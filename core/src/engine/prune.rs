@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use crate::api::{
-    BuilderPrune, ContainerPrune, ImagePrune, SystemPrune, SystemPruned, VolumePrune,
+    BuilderPrune, ContainerPrune, ImagePrune, NetworkPrune, SystemPrune, SystemPruned, VolumePrune,
 };
 use crate::error::{Error, Result};
 
 impl Engine {
-    /// Remove the containers that do not run, then the images that nothing needs and what builds have left of no image, and if asked for
+    /// Remove the containers that do not run, then the networks that no other has, the images that nothing needs and what builds have left of no image, and if asked for
     /// the volumes too: those that nobody gave a name and no container has.
     ///
     /// # Errors
@@ -29,6 +29,8 @@ impl Engine {
             space_reclaimed: containers.space_reclaimed,
             ..SystemPruned::default()
         };
+        let request = NetworkPrune { filters: filters(), dry_run };
+        pruned.networks_deleted = self.networks().prune_without(&request, &gone)?.networks_deleted;
         if volumes {
             let request = VolumePrune { filters: filters(), dry_run };
             let volumes = self.volumes().prune_without(&request, &gone)?;

@@ -37,8 +37,7 @@ pub(crate) fn volume(engine: &Engine, action: &str, name: &str, more: &[(&str, &
     tell(engine, "volume", action, name, owned(&driver).chain(owned(more)).collect());
 }
 
-/// Something has happened to a network: `connect`.
-#[expect(dead_code, reason = "networks come with issue 5")]
+/// Something has happened to a network: `create`, `connect`, `destroy`.
 pub(crate) fn network(engine: &Engine, action: &str, id: &str, name: &str, more: &[(&str, &str)]) {
     tell(engine, "network", action, id, owned(&[("name", name)]).chain(owned(more)).collect());
 }

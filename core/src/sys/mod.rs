@@ -8,6 +8,8 @@ pub(crate) mod file;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod mount;
+pub(crate) mod namespace;
+pub(crate) mod netlink;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod thread;

@@ -89,6 +89,9 @@ static const struct {
     {"file.copy", barque_file_copy},
     {"image.import", barque_image_import},
     {"image.list", barque_image_list},
+    {"network.create", barque_network_create},
+    {"network.list", barque_network_list},
+    {"network.prune", barque_network_prune},
     {"registry.login", barque_registry_login},
 };
 
@@ -136,6 +139,18 @@ static void call(const char *operation, const char *request) {
       BY(barque_container_resize(engine, id, (uint16_t)rows, (uint16_t)columns, NULL, &err));
   }
   if (IS("container.diff") && id && fields.left == 0) BY(barque_container_diff(engine, id, NULL, &out, &err));
+  if (IS("network.inspect") && id && fields.left == 0) BY(barque_network_inspect(engine, id, NULL, &out, &err));
+  if (IS("network.remove") && id) {
+    uint32_t flags = flag_field(&fields, "Force", BARQUE_NETWORK_REMOVE_FORCE);
+    if (fields.left == 0) BY(barque_network_remove(engine, id, flags, NULL, &err));
+  }
+  char *container = known && id ? text_field(&fields, "Container") : NULL;
+  if (IS("network.connect") && id && container && fields.left == 0)
+    BY(barque_network_connect(engine, id, container, NULL, NULL, &err));
+  if (IS("network.disconnect") && id && container) {
+    uint32_t flags = flag_field(&fields, "Force", BARQUE_NETWORK_DISCONNECT_FORCE);
+    if (fields.left == 0) BY(barque_network_disconnect(engine, id, container, flags, NULL, &err));
+  }
   char *file = known && id ? text_field(&fields, "Path") : NULL;
   if (IS("file.list") && id && file && fields.left == 0) BY(barque_file_list(engine, id, file, NULL, &out, &err));
   if (IS("file.stat") && id && file && fields.left == 0) BY(barque_file_stat(engine, id, file, NULL, &out, &err));
@@ -168,6 +183,7 @@ static void call(const char *operation, const char *request) {
   barque_string_free(reference);
   barque_string_free(path);
   barque_string_free(file);
+  barque_string_free(container);
   barque_doc_free(fields.doc);
   answer(code, out, err);
 }

@@ -56,7 +56,7 @@ fn walk(value: &Value, root: &str, ids: &mut BTreeMap<String, usize>) -> Value {
                 } else {
                     walk(value, root, ids)
                 };
-                (name.clone(), value)
+                (without_ids(name, ids), value)
             })
             .collect::<serde_json::Map<_, _>>()
             .into(),

@@ -64,6 +64,17 @@ fn arrange() -> Result<(), String> {
     raise_loopback()
 }
 
+/// Give this thread, and what it starts from now on, a network namespace of its own, so that no test meets another's networks.
+///
+/// # Panics
+/// When there can be none.
+pub fn own_network() {
+    // SAFETY: it is about this thread only.
+    let failed = unsafe { libc::unshare(libc::CLONE_NEWNET) != 0 };
+    assert!(!failed, "make a network namespace: {}", io::Error::last_os_error());
+    raise_loopback().expect("set loopback up");
+}
+
 /// The suite is its own host: loopback up, as everywhere.
 fn raise_loopback() -> Result<(), String> {
     // SAFETY: the request is zeroed and named before use; the descriptor is closed again.

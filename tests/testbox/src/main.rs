@@ -7,6 +7,7 @@
 mod attack;
 mod io;
 mod load;
+mod net;
 mod report;
 mod signals;
 mod syscalls;
@@ -44,6 +45,8 @@ const COMMANDS: &[Command] = &[
     ("forks", load::forks),
     ("fill", load::fill),
     ("open-files", load::open_files),
+    ("connect", net::connect),
+    ("listen", net::listen),
     ("syscalls", syscalls::table),
     ("open-exes", attack::open_exes),
     ("watch-processes", attack::watch_processes),

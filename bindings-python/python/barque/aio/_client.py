@@ -18,6 +18,7 @@ from ..models.resource import Moment
 from ._api import AsyncApi
 from ._documents import AsyncDocumentStream
 from ._models import AsyncContainers, AsyncImage, AsyncImages
+from ._networks import AsyncNetworks
 from ._streams import AsyncClosing, AsyncStream
 from ._volumes import AsyncVolumes
 
@@ -49,6 +50,11 @@ class AsyncClient(AsyncClosing):
     def images(self) -> AsyncImages:
         """Images."""
         return AsyncImages(self)
+
+    @property
+    def networks(self) -> AsyncNetworks:
+        """Networks."""
+        return AsyncNetworks(self)
 
     @property
     def volumes(self) -> AsyncVolumes:

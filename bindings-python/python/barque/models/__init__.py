@@ -1,1 +1,1 @@
-"""Containers, images and volumes as docker-py's objects."""
+"""Containers, images, networks and volumes as docker-py's objects."""

@@ -32,6 +32,7 @@ pub(super) fn resolve(
         *path = match namespace.kind {
             NamespaceKind::Pid => way(id, "pid", "PID")?,
             NamespaceKind::Ipc => way(id, "ipc", "IPC")?,
+            NamespaceKind::Network => way(id, "net", "network")?,
             kind => {
                 return Err(Failure::invalid(format!("cannot join a {kind:?} of container {id}")));
             }

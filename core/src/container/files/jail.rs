@@ -1,14 +1,12 @@
 //! The file jail from the library's side: what it is to see, and what it says.
 
 use std::ffi::CString;
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
 
 use barque_monitor::oci::Mount;
 use barque_monitor::protocol::{Files, Job, Overlay, Report, UpperWork, View};
-use barque_monitor::state::RunState;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
@@ -17,10 +15,9 @@ use crate::container::launch;
 use crate::container::lock::OperationLock;
 use crate::container::record::Record;
 use crate::container::state::Standing;
-use crate::container::{Containers, failure};
+use crate::container::{Containers, failure, joined};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::lease::Lease;
-use crate::store::start_time;
 use crate::stream::{Canceller, Deadline};
 use crate::sys::spawn::{Child, spawn};
 use crate::sys::{directory, socket};
@@ -89,7 +86,7 @@ impl Jail {
                 return Err(Error::not_found("container", id));
             }
             if let Some(run) = standing.running() {
-                let Some(namespace) = namespace(run)? else {
+                let Some(namespace) = joined::namespace(run, "mnt")? else {
                     // It has ended since; its monitor is about to say so.
                     if patience.remaining() == Some(Duration::ZERO) {
                         return Err(unseen(&record.id, run.pid));
@@ -275,21 +272,6 @@ fn unseen(id: &str, pid: i32) -> Error {
          that it was started in, with /proc mounted"
     );
     Error::new(ErrorKind::Conflict, message).with_reason("other_pid_namespace")
-}
-
-/// The mount namespace of a running container; `None` when its process 1 is not there any more.
-fn namespace(run: &RunState) -> Result<Option<OwnedFd>> {
-    let path = format!("/proc/{}/ns/mnt", run.pid);
-    let opened = match File::open(&path) {
-        Ok(file) => OwnedFd::from(file),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::system(format!("open {path}"), error)),
-    };
-    // The pid was its own when the namespace was opened if it is so afterwards.
-    let still = u32::try_from(run.pid).ok().and_then(start_time) == Some(run.pid_start_time);
-    Ok(still.then_some(opened))
 }
 
 /// What a container that does not run would see.

@@ -5,10 +5,11 @@
 
 use std::fmt::Write;
 use std::io;
+use std::net::IpAddr;
 
 use super::host::Host;
 use super::mounts::FILES;
-use super::namespaces::Namespaces;
+use super::namespaces::{Namespaces, NetworkMode};
 use super::unsupported;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};
@@ -37,7 +38,10 @@ pub(super) fn contents(
 }
 
 fn hosts(host_config: &HostConfig, namespaces: Namespaces<'_>, host: &dyn Host) -> Result<String> {
-    let of_the_host = if namespaces.host_network { read(host, "/etc/hosts")? } else { None };
+    let of_the_host = match namespaces.network {
+        NetworkMode::Host => read(host, "/etc/hosts")?,
+        _ => None,
+    };
     let mut hosts = of_the_host.unwrap_or_else(|| LOCAL.to_owned());
     if !hosts.is_empty() && !hosts.ends_with('\n') {
         hosts.push('\n');
@@ -63,8 +67,11 @@ fn resolv_conf(
     let servers = each(&host_config.dns, shorthand::dns)?;
     let search = each(&host_config.dns_search, shorthand::dns_search)?;
     let options = each(&host_config.dns_options, shorthand::dns_option)?;
-    let of_the_host = if namespaces.host_network { read(host, "/etc/resolv.conf")? } else { None };
-    let of_the_host = of_the_host.unwrap_or_default();
+    let of_the_host = match namespaces.network {
+        NetworkMode::Host => read(host, "/etc/resolv.conf")?.unwrap_or_default(),
+        NetworkMode::Named(_) => reachable(host)?,
+        NetworkMode::None | NetworkMode::Container(_) => String::new(),
+    };
     if servers.is_empty() && search.is_empty() && options.is_empty() {
         return Ok(of_the_host);
     }
@@ -89,6 +96,33 @@ fn resolv_conf(
     }
     if !options.is_empty() {
         let _ = writeln!(text, "options {}", options.join(" "));
+    }
+    Ok(text)
+}
+
+/// The host's name servers, as far as a container reaches them: those at the host's loopback it does not. Where there are no others
+/// and systemd has that one, it knows the real ones; else docker's choice is taken.
+fn reachable(host: &dyn Host) -> Result<String> {
+    let of_the_host = read(host, "/etc/resolv.conf")?.unwrap_or_default();
+    let local = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("nameserver")
+            && words
+                .next()
+                .and_then(|word| word.split('%').next()?.parse::<IpAddr>().ok())
+                // IPv6 is not what a container has.
+                .is_none_or(|address| address.is_loopback() || address.is_ipv6())
+    };
+    let without = |text: &str| -> String {
+        text.lines().filter(|line| !local(line)).map(|line| format!("{line}\n")).collect()
+    };
+    let has_servers = |text: &str| text.lines().any(|l| l.trim_start().starts_with("nameserver"));
+    let mut text = without(&of_the_host);
+    if !has_servers(&text) && of_the_host.contains("127.0.0.53") {
+        text = without(&read(host, "/run/systemd/resolve/resolv.conf")?.unwrap_or_default());
+    }
+    if !has_servers(&text) {
+        text.push_str("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
     }
     Ok(text)
 }

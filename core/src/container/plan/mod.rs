@@ -26,7 +26,7 @@ mod unsupported;
 pub(crate) use exec::{Process, check as check_exec, plan as exec};
 pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
-pub(crate) use namespaces::DEFAULT_NETWORK;
+pub(crate) use namespaces::{NetworkMode, mode_name, network_mode};
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 
@@ -77,6 +77,14 @@ pub(crate) struct Plan {
     pub(crate) files: [(&'static str, String); 3],
     /// What the caller of `create` should know.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Add lines to `/etc/hosts`.
+    pub(crate) fn names(&mut self, lines: &str) {
+        let [_, (_, hosts), _] = &mut self.files;
+        hosts.push_str(lines);
+    }
 }
 
 /// Plan a container.
@@ -192,7 +200,7 @@ fn hostname(input: &PlanInput<'_>, namespaces: Namespaces<'_>) -> Result<String>
     if !asked.is_empty() {
         return shorthand::hostname(asked);
     }
-    if namespaces.host_network || namespaces.host_uts {
+    if namespaces.network == NetworkMode::Host || namespaces.host_uts {
         return Ok(input.host.facts().hostname.clone());
     }
     Ok(input.id.chars().take(12).collect())

@@ -1,23 +1,65 @@
 //! Which namespaces are the container's own, and which it shares with the host or another container.
 
 use barque_monitor::oci::{Namespace, NamespaceKind, OF_CONTAINER};
+use barque_monitor::protocol::fd;
 
-use super::unsupported;
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
 
-/// What an empty network mode, or `default`, stands for. Docker's default is `bridge`, and so will be ours when there are
-/// networks.
-pub(crate) const DEFAULT_NETWORK: &str = "none";
+/// What an empty network mode, or `default`, stands for. Docker's default is `bridge`; a container that asked for no network has
+/// none here as long as there are no published ports and names to make one worth having.
+const DEFAULT_NETWORK: &str = "none";
 
 /// The modes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Namespaces<'a> {
-    pub(super) host_network: bool,
+    pub(super) network: NetworkMode<'a>,
     pub(super) pid: Pid<'a>,
     pub(super) ipc: Ipc<'a>,
     pub(super) host_uts: bool,
     pub(super) host_cgroup: bool,
+}
+
+/// Whose network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NetworkMode<'a> {
+    /// The container's own, with nothing but a loopback link.
+    None,
+    /// The host's.
+    Host,
+    /// That of this container.
+    Container(&'a str),
+    /// The container's own, made before it starts and joined to networks, of which this is the first.
+    Named(&'a str),
+}
+
+/// The network mode of a request.
+pub(crate) fn network_mode(create: &ContainerCreate) -> NetworkMode<'_> {
+    match create.network_disabled {
+        true => NetworkMode::None,
+        false => NetworkMode::of(mode_name(create)),
+    }
+}
+
+/// The network mode as Docker shows it.
+pub(crate) fn mode_name(create: &ContainerCreate) -> &str {
+    match create.host_config.network_mode.as_str() {
+        "" | "default" => DEFAULT_NETWORK,
+        mode => mode,
+    }
+}
+
+impl NetworkMode<'_> {
+    fn of(mode: &str) -> NetworkMode<'_> {
+        match mode {
+            "none" => NetworkMode::None,
+            "host" => NetworkMode::Host,
+            mode => match mode.strip_prefix(OF_CONTAINER) {
+                Some(container) => NetworkMode::Container(container),
+                None => NetworkMode::Named(mode),
+            },
+        }
+    }
 }
 
 /// Whose process numbers.
@@ -47,20 +89,10 @@ pub(super) enum Ipc<'a> {
 impl Namespaces<'_> {
     pub(super) fn of(create: &ContainerCreate) -> Result<Namespaces<'_>> {
         let host_config = &create.host_config;
-        let host_network = if create.network_disabled {
-            false
-        } else {
-            match host_config.network_mode.as_str() {
-                "" | "default" => DEFAULT_NETWORK == "host",
-                "none" => false,
-                "host" => true,
-                mode => {
-                    return Err(unsupported::not_yet(&format!(
-                        "network mode {mode}; use none or host"
-                    )));
-                }
-            }
-        };
+        let network = network_mode(create);
+        if let NetworkMode::Container(container) = network {
+            refuse_beside_joined(create, container)?;
+        }
         let pid = match host_config.pid_mode.as_str() {
             "" | "private" => Pid::Private,
             "host" => Pid::Host,
@@ -92,7 +124,7 @@ impl Namespaces<'_> {
         if host_uts && !create.domainname.is_empty() {
             return Err(Error::invalid("conflicting options: domainname and the UTS mode"));
         }
-        Ok(Namespaces { host_network, pid, ipc, host_uts, host_cgroup })
+        Ok(Namespaces { network, pid, ipc, host_uts, host_cgroup })
     }
 
     /// Those that are not the host's.
@@ -110,9 +142,16 @@ impl Namespaces<'_> {
             Ipc::Host => own(false),
             Ipc::Container(container) => Some(of(container)),
         };
+        let network = match self.network {
+            NetworkMode::None => own(true),
+            NetworkMode::Host => own(false),
+            NetworkMode::Container(container) => Some(of(container)),
+            // The monitor holds it, from its start to its end.
+            NetworkMode::Named(_) => Some(Some(format!("/proc/self/fd/{}", fd::NETWORK))),
+        };
         [
             (Mount, own(true)),
-            (Network, own(!self.host_network)),
+            (Network, network),
             (Uts, own(!self.host_uts)),
             (PidKind, pid),
             (IpcKind, ipc),
@@ -121,6 +160,28 @@ impl Namespaces<'_> {
         .into_iter()
         .filter_map(|(kind, path)| Some(Namespace { kind, path: path? }))
         .collect()
+    }
+}
+
+/// What cannot be asked for in another container's network: it is that container's.
+fn refuse_beside_joined(create: &ContainerCreate, container: &str) -> Result<()> {
+    if container.is_empty() {
+        return Err(invalid("network", OF_CONTAINER));
+    }
+    let host_config = &create.host_config;
+    let conflicts = [
+        ("hostname", !create.hostname.is_empty()),
+        ("links", !host_config.links.is_empty()),
+        ("dns", !host_config.dns.is_empty()),
+        ("custom host-to-IP mapping", !host_config.extra_hosts.is_empty()),
+        ("mac-address", !create.mac_address.is_empty()),
+        ("port publishing", !host_config.port_bindings.is_empty() || host_config.publish_all_ports),
+    ];
+    match conflicts.into_iter().find(|(_, asked)| *asked) {
+        Some((what, _)) => Err(Error::invalid(format!(
+            "conflicting options: {what} and the container type network mode"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::namespaces::{Ipc, Namespaces};
+use super::namespaces::{Ipc, Namespaces, NetworkMode};
 use crate::error::{Error, Result};
 
 /// Parameters of the IPC namespace, beside all of `fs.mqueue`.
@@ -36,7 +36,7 @@ pub(super) fn check(
             )));
         }
         let (shared, namespace) = if name.starts_with("net.") {
-            (namespaces.host_network, "network")
+            (namespaces.network == NetworkMode::Host, "network")
         } else if name.starts_with("fs.mqueue.") || IPC.contains(&name.as_str()) {
             (matches!(namespaces.ipc, Ipc::Host | Ipc::Container(_)), "ipc")
         } else {

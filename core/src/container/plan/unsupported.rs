@@ -3,8 +3,6 @@
 //! Refused and not ignored: a container without the volume or the port it asked for is not the container that was asked
 //! for.
 
-use serde_json::Value;
-
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
 
@@ -12,8 +10,6 @@ type Row = (&'static str, fn(&ContainerCreate) -> bool);
 
 /// A field, and whether a request uses it.
 const NOT_YET: &[Row] = &[
-    ("MacAddress", |c| !c.mac_address.is_empty()),
-    ("NetworkingConfig", |c| c.networking_config.as_ref().is_some_and(joins_networks)),
     ("HostConfig.PortBindings", |c| {
         c.host_config.port_bindings.values().any(|bindings| !bindings.is_empty())
     }),
@@ -63,23 +59,4 @@ pub(super) fn not_yet(what: &str) -> Error {
     Error::unsupported(format!("not implemented yet: {what}"))
         .with_reason("not_implemented")
         .about("field", what)
-}
-
-/// Whether a `NetworkingConfig` has an endpoint with settings. The docker command always sends one without any.
-fn joins_networks(networking: &Value) -> bool {
-    let empty = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::Bool(true) => false,
-    };
-    let endpoints = networking.get("EndpointsConfig").and_then(Value::as_object);
-    endpoints.is_some_and(|endpoints| {
-        endpoints.iter().any(|(name, settings)| {
-            !matches!(name.as_str(), "default" | "none" | "host")
-                || settings.as_object().is_some_and(|settings| !settings.values().all(empty))
-        })
-    })
 }

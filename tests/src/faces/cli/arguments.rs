@@ -110,6 +110,52 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.switch("DryRun", "--dry-run", &mut words);
             fields.filters(&mut words);
         }
+        "network.connect" => {
+            words.extend(["network", "connect"].map(String::from));
+            if let Some(Value::Object(settings)) = fields.0.remove("EndpointConfig") {
+                endpoint(&mut Fields(settings), "--alias", &mut words)?;
+            }
+            words.extend([fields.text("Id"), fields.text("Container")]);
+        }
+        "network.create" => {
+            words.extend(["network", "create"].map(String::from));
+            fields.flag("Driver", "--driver", &mut words);
+            fields.flag("Scope", "--scope", &mut words);
+            fields.flag("EnableIPv6", "--ipv6", &mut words);
+            fields.switch("Internal", "--internal", &mut words);
+            fields.switch("Attachable", "--attachable", &mut words);
+            fields.switch("Ingress", "--ingress", &mut words);
+            fields.switch("ConfigOnly", "--config-only", &mut words);
+            if let Some(Value::Object(ipam)) = fields.0.remove("IPAM") {
+                addresses(&mut Fields(ipam), &mut words)?;
+            }
+            fields.map("Options", "--opt", '=', &mut words);
+            fields.map("Labels", "--label", '=', &mut words);
+            words.push(fields.text("Name"));
+        }
+        "network.disconnect" => {
+            words.extend(["network", "disconnect"].map(String::from));
+            fields.switch("Force", "--force", &mut words);
+            words.extend([fields.text("Id"), fields.text("Container")]);
+        }
+        "network.inspect" => {
+            words.extend(["network", "inspect"].map(String::from));
+            words.push(fields.text("Id"));
+        }
+        "network.list" => {
+            words.extend(["network", "ls", "--format", "{{json .}}"].map(String::from));
+            fields.filters(&mut words);
+        }
+        "network.prune" => {
+            words.extend(["network", "prune", "--force"].map(String::from));
+            fields.switch("DryRun", "--dry-run", &mut words);
+            fields.filters(&mut words);
+        }
+        "network.remove" => {
+            words.extend(["network", "rm"].map(String::from));
+            fields.switch("Force", "--force", &mut words);
+            words.push(fields.text("Id"));
+        }
         "volume.create" => {
             words.extend(["volume", "create"].map(String::from));
             fields.flag("Driver", "--driver", &mut words);
@@ -380,6 +426,24 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
         Some(entrypoint) => words.extend(["--entrypoint".into(), text(&entrypoint)]),
         None => {}
     }
+    fields.flag("MacAddress", "--mac-address", words);
+    if let Some(Value::Object(networking)) = fields.0.remove("NetworkingConfig") {
+        let mut networking = Fields(networking);
+        // The mode is the first of them.
+        let mode = fields.0["HostConfig"]["NetworkMode"].clone();
+        if let Some(Value::Object(endpoints)) = networking.0.remove("EndpointsConfig") {
+            if let Some(host) = fields.0["HostConfig"].as_object_mut() {
+                host.remove("NetworkMode");
+            }
+            let mut named: Vec<_> = endpoints.into_iter().collect();
+            named.sort_by_key(|(name, _)| *name != text(&mode));
+            for (name, settings) in named {
+                let mut settings = Fields(settings.as_object().cloned().unwrap_or_default());
+                words.push(format!("--network={}", long_endpoint(&name, &mut settings)?));
+            }
+        }
+        networking.none_left()?;
+    }
     if let Some(Value::Object(host)) = fields.0.remove("HostConfig") {
         host_config(&mut Fields(host), words)?;
     }
@@ -391,6 +455,48 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
         None => {}
     }
     fields.none_left()
+}
+
+/// `IPAM` of a network.
+fn addresses(ipam: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
+    ipam.flag("Driver", "--ipam-driver", words);
+    if let Some(Value::Array(ranges)) = ipam.0.remove("Config") {
+        for range in ranges {
+            let mut range = Fields(range.as_object().cloned().unwrap_or_default());
+            range.flag("Subnet", "--subnet", words);
+            range.flag("Gateway", "--gateway", words);
+            range.flag("IPRange", "--ip-range", words);
+            range.map("AuxiliaryAddresses", "--aux-address", '=', words);
+            range.none_left()?;
+        }
+    }
+    ipam.none_left()
+}
+
+/// `EndpointSettings`, for a flag each.
+fn endpoint(settings: &mut Fields, alias: &str, words: &mut Vec<String>) -> Result<(), String> {
+    settings.list("Aliases", alias, words);
+    settings.list("Links", "--link", words);
+    settings.flag("GwPriority", "--gw-priority", words);
+    if let Some(Value::Object(addresses)) = settings.0.remove("IPAMConfig") {
+        let mut addresses = Fields(addresses);
+        addresses.flag("IPv4Address", "--ip", words);
+        addresses.flag("IPv6Address", "--ip6", words);
+        addresses.list("LinkLocalIPs", "--link-local-ip", words);
+        addresses.none_left()?;
+    }
+    settings.none_left()
+}
+
+/// `EndpointSettings` of a network in the long form, `name=web,ip=172.20.0.5`.
+fn long_endpoint(name: &str, settings: &mut Fields) -> Result<String, String> {
+    let mut words = Vec::new();
+    endpoint(settings, "--alias", &mut words)?;
+    let fields = words.iter().map(|word| word.trim_start_matches("--"));
+    Ok(std::iter::once(format!("name={name}"))
+        .chain(fields.map(str::to_owned))
+        .collect::<Vec<_>>()
+        .join(","))
 }
 
 fn health_check(check: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
@@ -641,21 +747,32 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
         "container.prune" => pruned(&["Containers"], line),
         "image.prune" => pruned(&["Images"], line),
         "volume.prune" => pruned(&["Volumes"], line),
-        "system.prune" => pruned(&["Containers", "Volumes", "Images", "Caches"], line),
+        // It says nothing of space.
+        "network.prune" => {
+            let section = if line.is_empty() { String::new() } else { format!("{line}\n\n") };
+            pruned(&["Networks"], &format!("{section}Total reclaimed space: 0B"))
+        }
+        "system.prune" => pruned(&["Containers", "Networks", "Volumes", "Images", "Caches"], line),
+        "network.create" => Ok(json!({"Id": line})),
+        "network.connect" | "network.disconnect" => match line {
+            "" => Ok(json!({})),
+            _ => Err(format!("printed {line:?}")),
+        },
         "volume.create" => Ok(json!({"Name": line})),
         "volume.list" => Ok(json!({"Volumes": rows()?})),
         "volume.remove" => {
             let asked: Value = serde_json::from_str(request).map_err(|e| e.to_string())?;
             if asked["Name"] == line { Ok(json!({})) } else { Err(format!("printed {line:?}")) }
         }
-        "container.inspect" | "image.inspect" | "volume.inspect" => {
+        "container.inspect" | "image.inspect" | "network.inspect" | "volume.inspect" => {
             let mut documents: Vec<Value> =
                 serde_json::from_str(line).map_err(|e| format!("{e} in {line}"))?;
             documents.pop().ok_or_else(|| "inspect printed an empty list".to_owned())
         }
         // Verbs that print what they were done to.
         "container.start" | "container.stop" | "container.kill" | "container.remove"
-        | "container.pause" | "container.unpause" | "container.restart" | "container.update" => {
+        | "container.pause" | "container.unpause" | "container.restart" | "container.update"
+        | "network.remove" => {
             let asked: Value = serde_json::from_str(request).map_err(|e| e.to_string())?;
             if asked["Id"] == line { Ok(json!({})) } else { Err(format!("printed {line:?}")) }
         }
@@ -700,7 +817,7 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
                 None => json!({"printed": line}),
             })
             .collect()),
-        "container.list" | "image.list" | "image.history" | "image.search"
+        "container.list" | "image.list" | "network.list" | "image.history" | "image.search"
         | "registry.referrers" | "system.df" => rows().map(Value::from),
         "system.check" | "system.info" | "system.version" => {
             serde_json::from_str(line).map_err(|e| format!("{e} in {line}"))

@@ -36,12 +36,15 @@ fn every_namespace_is_the_container_s_own_unless_it_asks_for_the_host_s() {
 
 #[test]
 fn a_namespace_of_another_container_is_named_and_looked_for_later() {
-    let spec = spec_of(json!({"PidMode": "container:web", "IpcMode": "container:db"}));
+    let spec = spec_of(json!({
+        "PidMode": "container:web", "IpcMode": "container:db", "NetworkMode": "container:net",
+    }));
     let path = |kind: &str| {
         let list = spec["linux"]["namespaces"].as_array().unwrap();
         list.iter().find(|namespace| namespace["type"] == kind).unwrap()["path"].clone()
     };
     assert_eq!((path("pid"), path("ipc")), (json!("container:web"), json!("container:db")));
+    assert_eq!(path("network"), json!("container:net"));
     assert_eq!(path("uts"), Value::Null);
     let mounts = spec["mounts"].as_array().unwrap();
     let memory = mounts.iter().find(|mount| mount["destination"] == "/dev/shm").unwrap();
@@ -51,13 +54,11 @@ fn a_namespace_of_another_container_is_named_and_looked_for_later() {
 
 #[test]
 fn modes_that_are_not_there_are_refused_as_such() {
-    let host = TestHost::default();
-    let not_yet = |host_config: Value| unsupported(json!({"HostConfig": host_config}), &host);
+    assert_eq!(refused(json!({"NetworkMode": "container:"})), "invalid network mode: container:");
     assert_eq!(
-        not_yet(json!({"NetworkMode": "bridge"})),
-        "not implemented yet: network mode bridge; use none or host"
+        invalid(json!({"Hostname": "web", "HostConfig": {"NetworkMode": "container:web"}})),
+        "conflicting options: hostname and the container type network mode"
     );
-    assert!(not_yet(json!({"NetworkMode": "container:web"})).contains("container:web"));
     assert_eq!(refused(json!({"PidMode": "container:"})), "invalid PID mode: container:");
     assert_eq!(refused(json!({"UTSMode": "container:web"})), "invalid UTS mode: container:web");
     assert_eq!(refused(json!({"PidMode": "mine"})), "invalid PID mode: mine");
@@ -413,8 +414,6 @@ fn kernel_parameters_are_those_of_the_container_s_own_namespaces() {
 fn what_is_not_implemented_is_refused_with_its_name() {
     let host = TestHost::default();
     for (request, field) in [
-        (json!({"MacAddress": "02:00:00:00:00:01"}), "MacAddress"),
-        (json!({"NetworkingConfig": {"EndpointsConfig": {"web": {}}}}), "NetworkingConfig"),
         (
             json!({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}),
             "HostConfig.PortBindings",

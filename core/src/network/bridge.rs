@@ -1,0 +1,227 @@
+//! The driver `bridge`: a bridge of Linux on this host, and for each container a pair of links between that and its namespace.
+//!
+//! The host is the bridge's gateway, with an address of its own there, and lets packets through as [`firewall`] says. The far
+//! end of a pair is made in the container's namespace, so when that goes the pair goes by itself.
+
+use std::fs;
+use std::io::ErrorKind as Io;
+
+use super::driver::{Driver, Inside};
+use super::endpoint;
+use super::firewall;
+use super::record::{Endpoint, Record};
+use crate::Engine;
+use crate::api::NetworkCreate;
+use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::failpoint;
+use crate::sys::namespace;
+use crate::sys::netlink::Socket;
+use crate::sys::netlink::route::Veth;
+
+/// Docker's names of the options.
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+const MTU: &str = "com.docker.network.driver.mtu";
+
+/// Bytes of a link's name, without the zero that ends it (`IFNAMSIZ`).
+const LONGEST: usize = 15;
+
+pub(super) struct Bridge;
+
+impl Bridge {
+    pub(super) const NAME: &'static str = "bridge";
+}
+
+impl Driver for Bridge {
+    fn validate(&self, request: &NetworkCreate) -> Result<()> {
+        for (option, value) in &request.options {
+            let fits = match option.as_str() {
+                MASQUERADE => value.parse::<bool>().is_ok(),
+                // RFC 791: every link carries as much.
+                MTU => value.parse::<u32>().is_ok_and(|mtu| (68..=65535).contains(&mtu)),
+                BRIDGE_NAME => is_link_name(value),
+                _ => {
+                    return Err(Error::invalid(format!(
+                        "unknown option of bridge networks: {option}"
+                    ))
+                    .about("field", "Options"));
+                }
+            };
+            if !fits {
+                return Err(Error::invalid(format!("invalid value of {option}: \"{value}\""))
+                    .about("field", "Options"));
+            }
+        }
+        Ok(())
+    }
+
+    fn may_join(&self, _: &Record) -> Result<()> {
+        Ok(())
+    }
+
+    fn join(
+        &self,
+        engine: &Engine,
+        network: &Record,
+        endpoint: &Endpoint,
+        inside: &Inside<'_>,
+    ) -> Result<()> {
+        let range = endpoint::range(network)?;
+        let outside = Socket::route()?;
+        // First what keeps others out, then what lets them in.
+        let bridge = {
+            let lock = namespace::lock_network()?;
+            firewall::ensure(engine, &lock)?;
+            failpoint("network-firewall-set")?;
+            ensure(&outside, network)?
+        };
+        failpoint("network-bridge-up")?;
+        let (name, interface) = (link_name(endpoint), interface(endpoint));
+        let veth = Veth {
+            name: &name,
+            peer: &interface,
+            peer_namespace: inside.namespace,
+            peer_mac: endpoint.mac()?,
+            bridge,
+            mtu: mtu(network),
+        };
+        let mut made = outside.add_veth(&veth);
+        if made.as_ref().is_err_and(|refusal| refusal.errno == libc::EEXIST) {
+            // It is of a run that has ended: the kernel takes away a namespace's links some time after the namespace.
+            outside
+                .delete_link(&name)
+                .map_err(|refusal| refusal.error(format!("remove the link {name}")))?;
+            made = outside.add_veth(&veth);
+        }
+        made.map_err(|refusal| match refusal.errno {
+            libc::EXFULL => Error::new(
+                ErrorKind::ResourceExhausted,
+                format!("network {} is full: a bridge has at most 1023 ports", network.name),
+            )
+            .with_reason("bridge_full")
+            .about("network", &network.name),
+            _ => refusal.error(format!("connect the container to network {}", network.name)),
+        })?;
+        failpoint("network-link-made")?;
+        without_ipv6(&name)?;
+        let failed = |refusal: crate::sys::netlink::Refusal| {
+            refusal.error(format!("set up {interface} in network {}", network.name))
+        };
+        if let Some(index) = outside.link(&name).map_err(failed)? {
+            outside.set_up(index).map_err(failed)?;
+        }
+        let index = inside.socket.link(&interface).map_err(failed)?;
+        let index =
+            index.ok_or_else(|| Error::internal(format!("the link {interface} is gone")))?;
+        inside
+            .socket
+            .add_address(index, endpoint.address, range.subnet.prefix())
+            .map_err(failed)?;
+        inside.socket.set_up(index).map_err(failed)
+    }
+
+    fn leave(&self, endpoint: &Endpoint) -> Result<()> {
+        let name = link_name(endpoint);
+        Socket::route()?
+            .delete_link(&name)
+            .map_err(|refusal| refusal.error(format!("remove the link {name}")))
+    }
+
+    fn tear_down(&self, engine: &Engine, network: &Record) -> Result<()> {
+        let name = bridge_name(network);
+        let lock = namespace::lock_network()?;
+        Socket::route()?
+            .delete_link(&name)
+            .map_err(|refusal| refusal.error(format!("remove the bridge {name}")))?;
+        failpoint("network-bridge-removed")?;
+        firewall::ensure_if_there(engine, &lock)
+    }
+}
+
+/// Have the bridge as it should be; its number. Another engine's choice of addresses waits for the caller's lock.
+fn ensure(outside: &Socket, network: &Record) -> Result<u32> {
+    let (name, range) = (bridge_name(network), endpoint::range(network)?);
+    let failed = |refusal: crate::sys::netlink::Refusal| {
+        let permitted = refusal.errno != libc::EPERM;
+        let error = refusal.error(format!("set up the bridge {name} of network {}", network.name));
+        match permitted {
+            true => error,
+            false => error.because("it needs CAP_NET_ADMIN: networks none and host do not"),
+        }
+    };
+    let index = match outside.link(&name).map_err(failed)? {
+        Some(index) => index,
+        None => {
+            outside.add_bridge(&name, mtu(network)).map_err(failed)?;
+            without_ipv6(&name)?;
+            let made = outside.link(&name).map_err(failed)?;
+            made.ok_or_else(|| Error::internal(format!("the bridge {name} is gone")))?
+        }
+    };
+    outside.add_address(index, range.gateway, range.subnet.prefix()).map_err(failed)?;
+    outside.set_up(index).map_err(failed)?;
+    if !network.document.internal {
+        forward()?;
+    }
+    Ok(index)
+}
+
+/// Let this host pass packets on, as docker does: without it nothing outside is reached from a container.
+fn forward() -> Result<()> {
+    const PATH: &str = "/proc/sys/net/ipv4/ip_forward";
+    let failed = |error| Error::system(format!("let this host forward packets ({PATH})"), error);
+    if fs::read(PATH).map_err(failed)?.first() == Some(&b'0') {
+        fs::write(PATH, "1").map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// No addresses by themselves on a link that is only for IPv4, and nothing learned from what a container sends there (SEC-129).
+fn without_ipv6(link: &str) -> Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
+    match fs::write(&path, "1") {
+        // This kernel has none.
+        Err(error) if error.kind() == Io::NotFound => Ok(()),
+        done => done.map_err(|error| Error::system(format!("write {path}"), error)),
+    }
+}
+
+/// The bridge's name.
+pub(super) fn bridge_name(network: &Record) -> String {
+    match network.document.options.get(BRIDGE_NAME) {
+        Some(name) => name.clone(),
+        None => format!("bq-{}", &network.id[..12]),
+    }
+}
+
+/// The name of the host's end of a pair.
+fn link_name(endpoint: &Endpoint) -> String {
+    format!("bqv{}", &endpoint.id()[..12])
+}
+
+/// The name of the container's.
+pub(super) fn interface(endpoint: &Endpoint) -> String {
+    format!("eth{}", endpoint.position)
+}
+
+/// Whether what leaves the network is sent on as the host's own.
+pub(super) fn masquerades(network: &Record) -> bool {
+    !network.document.internal
+        && network
+            .document
+            .options
+            .get(MASQUERADE)
+            .is_none_or(|value| value.parse().unwrap_or(true))
+}
+
+fn mtu(network: &Record) -> Option<u32> {
+    network.document.options.get(MTU)?.parse().ok()
+}
+
+/// dev_valid_name() in net/core/dev.c, and nothing that a path or a pattern could be made of.
+fn is_link_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=LONGEST).contains(&name.len())
+        && name.bytes().all(plain)
+        && !matches!(name, "." | ".." | "all" | "default" | "lo")
+}

@@ -1,0 +1,240 @@
+//! What a container asks for in its networks, and what it has there.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use rusqlite::Transaction;
+
+use super::record::{Endpoint, Range, Record};
+use super::{Networks, addresses, driver, is_predefined};
+use crate::Engine;
+use crate::api::{ContainerCreate, EndpointSettings};
+use crate::container::plan::{self, NetworkMode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A network that a new container is to be in.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    network: String,
+    name: String,
+    settings: EndpointSettings,
+}
+
+/// The networks that a request asks for, the first first.
+pub(crate) fn wanted(engine: &Engine, create: &ContainerCreate) -> Result<Vec<Wanted>> {
+    let mut asked: BTreeMap<&str, &EndpointSettings> = BTreeMap::new();
+    for (name, settings) in create.networking_config.iter().flat_map(|c| &c.endpoints_config) {
+        asked.insert(name, settings);
+    }
+    let mode = plan::network_mode(create);
+    let main = match mode {
+        NetworkMode::Named(main) => main,
+        NetworkMode::None | NetworkMode::Host | NetworkMode::Container(_) => {
+            // The docker command sends an entry for the mode, and one for what it takes for the default.
+            let (mode, nothing) = (plan::mode_name(create), EndpointSettings::default());
+            let means_nothing = |name: &str, settings: &EndpointSettings| {
+                (name == "default" || name == mode) && *settings == nothing
+            };
+            return match asked.iter().find(|(name, settings)| !means_nothing(name, settings)) {
+                Some((name, _)) => Err(Error::invalid(format!(
+                    "conflicting options: network mode {mode} and what is asked for in network {name}"
+                ))
+                .about("field", "NetworkingConfig")),
+                None if !create.mac_address.is_empty() => Err(Error::invalid(format!(
+                    "conflicting options: mac-address and the network mode {mode}"
+                ))
+                .about("field", "MacAddress")),
+                None => Ok(Vec::new()),
+            };
+        }
+    };
+    let default = EndpointSettings::default();
+    let settings = asked.remove(main).or_else(|| asked.remove("default")).unwrap_or(&default);
+    let mut wanted = vec![want(engine, main, settings, &create.mac_address)?];
+    for (name, settings) in asked {
+        let more = want(engine, name, settings, "")?;
+        if !wanted.iter().any(|known| known.network == more.network) {
+            wanted.push(more);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Check what is asked for in one network.
+pub(super) fn want(
+    engine: &Engine,
+    name: &str,
+    settings: &EndpointSettings,
+    mac_address: &str,
+) -> Result<Wanted> {
+    let network = Networks::new(engine).find(name)?;
+    driver::of(&network.driver)?.may_join(&network)?;
+    let mut settings = settings.clone();
+    if settings.mac_address.is_empty() {
+        mac_address.clone_into(&mut settings.mac_address);
+    }
+    if !settings.mac_address.is_empty() {
+        mac(&settings.mac_address)?;
+    }
+    let field = |field: &'static str| {
+        Error::unsupported(format!("not implemented yet: {field}"))
+            .with_reason("not_implemented")
+            .about("field", field)
+    };
+    if !settings.links.is_empty() {
+        return Err(field("NetworkingConfig.EndpointsConfig.Links"));
+    }
+    if !settings.aliases.is_empty() {
+        return Err(field("NetworkingConfig.EndpointsConfig.Aliases"));
+    }
+    if !settings.driver_opts.is_empty() {
+        return Err(field("NetworkingConfig.EndpointsConfig.DriverOpts"));
+    }
+    if let Some(addresses) = &settings.ipam_config {
+        if !addresses.ipv6_address.is_empty() {
+            return Err(field("NetworkingConfig.EndpointsConfig.IPAMConfig.IPv6Address"));
+        }
+        if !addresses.link_local_ips.is_empty() {
+            return Err(field("NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs"));
+        }
+        if !addresses.ipv4_address.is_empty() {
+            address(&addresses.ipv4_address)?;
+            if is_predefined(&network.name) {
+                return Err(Error::invalid(
+                    "invalid config for network bridge: user specified IP address is supported on user defined networks only",
+                ));
+            }
+        }
+    }
+    Ok(Wanted { network: network.id, name: name.to_owned(), settings })
+}
+
+/// Write down that a container has these networks, and give it addresses there: in the transaction that writes its row.
+pub(crate) fn claim(
+    transaction: &Transaction<'_>,
+    container: &str,
+    wanted: &[Wanted],
+) -> Result<Vec<Endpoint>> {
+    let taken = Endpoint::of_container(transaction, container)?;
+    let mut free = (0..).filter(|position| !taken.iter().any(|other| other.position == *position));
+    let mut endpoints = Vec::new();
+    for Wanted { network, name, settings } in wanted {
+        let record = Record::find(transaction, network)?.filter(|record| !record.removing);
+        // It was removed since it was looked at.
+        let record = record.ok_or_else(|| super::not_found(name))?;
+        let range = range(&record)?;
+        let asked = settings.ipam_config.as_ref().map_or("", |config| &config.ipv4_address);
+        let asked = if asked.is_empty() { None } else { Some(address(asked)?) };
+        let endpoint = Endpoint {
+            container: container.to_owned(),
+            network: network.clone(),
+            position: free.next().unwrap_or(u32::MAX),
+            settings: settings.clone(),
+            address: addresses::give(transaction, &record, range, asked)?,
+        };
+        endpoint.insert(transaction)?;
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+/// The addresses of a network that containers are in.
+pub(super) fn range(network: &Record) -> Result<Range> {
+    network
+        .range
+        .ok_or_else(|| Error::internal(format!("network {} has no addresses", network.name)))
+}
+
+/// A container's networks by name, as documents show them; `running`: with what it has only then.
+pub(crate) fn documents(
+    engine: &Engine,
+    container: &str,
+    running: bool,
+) -> Result<BTreeMap<String, EndpointSettings>> {
+    let found = engine.store().read(|connection| {
+        let endpoints = Endpoint::of_container(connection, container)?;
+        endpoints
+            .into_iter()
+            .map(|endpoint| Ok((Record::find(connection, &endpoint.network)?, endpoint)))
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })?;
+    let mut documents = BTreeMap::new();
+    for (network, endpoint) in found {
+        // Of a network that was removed there is only the id.
+        let name = network.as_ref().map_or_else(|| endpoint.network.clone(), |n| n.name.clone());
+        let mut document = endpoint.settings.clone();
+        document.network_id.clone_from(&endpoint.network);
+        if let Some(range) = network.and_then(|network| network.range)
+            && running
+        {
+            document.endpoint_id = endpoint.id();
+            document.gateway = range.gateway.to_string();
+            document.ip_address = endpoint.address.to_string();
+            document.ip_prefix_len = range.subnet.prefix().into();
+            document.mac_address = written(endpoint.mac()?);
+        }
+        documents.insert(name, document);
+    }
+    Ok(documents)
+}
+
+/// An IPv4 address.
+pub(super) fn address(text: &str) -> Result<Ipv4Addr> {
+    text.parse().map_err(|_| Error::invalid(format!("invalid IPv4 address: {text}")))
+}
+
+/// An Ethernet address, `92:d0:c6:0a:29:33`.
+pub(super) fn mac(text: &str) -> Result<[u8; 6]> {
+    let wrong =
+        || Error::invalid(format!("invalid MAC address: {text}")).about("field", "MacAddress");
+    let mut bytes = [0; 6];
+    let mut words = text.split([':', '-']);
+    for byte in &mut bytes {
+        let word = words.next().ok_or_else(wrong)?;
+        let digits = word.len() == 2 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        *byte = u8::from_str_radix(word, 16).ok().filter(|_| digits).ok_or_else(wrong)?;
+    }
+    // One of a group is nobody's own.
+    if words.next().is_some() || bytes[0] & 1 != 0 || bytes == [0; 6] {
+        return Err(wrong());
+    }
+    Ok(bytes)
+}
+
+/// An Ethernet address as text.
+pub(super) fn written(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// What is said to a second connection of a container to a network.
+pub(super) fn connected_already(container: &str, network: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("endpoint with name {container} already exists in network {network}"),
+    )
+    .with_reason("connected")
+    .about("network", network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mac, written};
+
+    #[test]
+    fn ethernet_addresses_are_read_and_written() {
+        assert_eq!(written(mac("92:D0:c6:0a:29:33").unwrap()), "92:d0:c6:0a:29:33");
+        for text in [
+            "",
+            "92",
+            "92:d0:c6:0a:29",
+            "92:d0:c6:0a:29:33:1",
+            "01:00:5e:00:00:01",
+            "+2:d0:c6:0a:29:33",
+            "00:00:00:00:00:00",
+            "92:d0:c6:0a:29:3",
+            "92:d0:c6:0a:29:333",
+        ] {
+            assert!(mac(text).is_err(), "{text}");
+        }
+    }
+}

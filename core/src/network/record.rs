@@ -1,0 +1,266 @@
+//! A network's record, and those of the containers in it.
+
+use std::net::Ipv4Addr;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::subnet::Subnet;
+use crate::api::{EndpointSettings, NetworkCreate};
+use crate::error::{Error, Result};
+
+/// What is recorded about a network.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    /// 64 hexadecimal digits.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) driver: String,
+    /// Nanoseconds since 1970.
+    pub(crate) created: i64,
+    /// What was asked for.
+    pub(crate) document: NetworkCreate,
+    /// Its addresses, where it has any.
+    pub(crate) range: Option<Range>,
+    /// Its removal has begun.
+    pub(crate) removing: bool,
+}
+
+/// The addresses of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) subnet: Subnet,
+    /// The host's.
+    pub(crate) gateway: Ipv4Addr,
+}
+
+const COLUMNS: &str = "id, name, driver, created, document, subnet, gateway, removing";
+
+impl Record {
+    /// Write the row, unless there is one of that name. Whether it was written.
+    pub(super) fn insert(&self, transaction: &Transaction<'_>) -> Result<bool> {
+        let rows = transaction
+            .prepare_cached(
+                "INSERT INTO networks (id, name, driver, created, document, subnet, gateway)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING",
+            )?
+            .execute(params![
+                self.id,
+                self.name,
+                self.driver,
+                self.created,
+                text(&self.document)?,
+                self.range.map(|range| range.subnet.to_string()),
+                self.range.map(|range| range.gateway.to_bits()),
+            ])?;
+        Ok(rows == 1)
+    }
+
+    /// All records, by name.
+    pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
+        connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM networks ORDER BY name"))?
+            .query_map([], Record::from_row)?
+            .collect()
+    }
+
+    /// The record with this id.
+    pub(super) fn find(connection: &Connection, id: &str) -> rusqlite::Result<Option<Record>> {
+        connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM networks WHERE id = ?1"))?
+            .query_row([id], Record::from_row)
+            .optional()
+    }
+
+    /// The record of this name.
+    pub(super) fn named(connection: &Connection, name: &str) -> rusqlite::Result<Option<Record>> {
+        connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM networks WHERE name = ?1"))?
+            .query_row([name], Record::from_row)
+            .optional()
+    }
+
+    /// Those whose id begins with this; two at most.
+    pub(super) fn beginning(
+        connection: &Connection,
+        prefix: &str,
+    ) -> rusqlite::Result<Vec<Record>> {
+        // 'g' sorts after every digit.
+        connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM networks WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 2"
+            ))?
+            .query_map([prefix], Record::from_row)?
+            .collect()
+    }
+
+    /// Mark it as going, or no longer.
+    pub(super) fn mark(transaction: &Transaction<'_>, id: &str, removing: bool) -> Result<()> {
+        transaction
+            .prepare_cached("UPDATE networks SET removing = ?2 WHERE id = ?1")?
+            .execute(params![id, removing])?;
+        Ok(())
+    }
+
+    /// Delete the row, if it is marked. Whether it was.
+    pub(super) fn delete(transaction: &Transaction<'_>, id: &str) -> Result<bool> {
+        let rows = transaction
+            .prepare_cached("DELETE FROM networks WHERE id = ?1 AND removing")?
+            .execute([id])?;
+        Ok(rows == 1)
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Record> {
+        let subnet: Option<String> = row.get(5)?;
+        let gateway: Option<u32> = row.get(6)?;
+        let range = match (subnet, gateway) {
+            (Some(subnet), Some(gateway)) => Some(Range {
+                subnet: Subnet::parse(&subnet).map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(
+                        5,
+                        rusqlite::types::Type::Text,
+                        error.message().into(),
+                    )
+                })?,
+                gateway: Ipv4Addr::from_bits(gateway),
+            }),
+            _ => None,
+        };
+        Ok(Record {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            driver: row.get(2)?,
+            created: row.get(3)?,
+            document: document(row, 4)?,
+            range,
+            removing: row.get(7)?,
+        })
+    }
+}
+
+/// A container's place in a network.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) container: String,
+    pub(crate) network: String,
+    /// The container's interface there is `eth0`, `eth1` and so on.
+    pub(crate) position: u32,
+    /// What was asked for.
+    pub(crate) settings: EndpointSettings,
+    pub(crate) address: Ipv4Addr,
+}
+
+const ENDPOINT: &str = "container_id, network_id, position, settings, address";
+
+impl Endpoint {
+    /// 64 hexadecimal digits. They follow from whose it is, so that what has its name can be found again.
+    pub(crate) fn id(&self) -> String {
+        let digest = Sha256::digest(format!("{} {}", self.container, self.network));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Its Ethernet address: docker's way to make one that nobody else in the network has.
+    pub(crate) fn mac(&self) -> Result<[u8; 6]> {
+        if !self.settings.mac_address.is_empty() {
+            return super::endpoint::mac(&self.settings.mac_address);
+        }
+        let [a, b, c, d] = self.address.octets();
+        Ok([0x02, 0x42, a, b, c, d])
+    }
+
+    /// Write the row.
+    pub(super) fn insert(&self, transaction: &Transaction<'_>) -> Result<()> {
+        transaction
+            .prepare_cached(&format!(
+                "INSERT INTO endpoints ({ENDPOINT}) VALUES (?1, ?2, ?3, ?4, ?5)"
+            ))?
+            .execute(params![
+                self.container,
+                self.network,
+                self.position,
+                text(&self.settings)?,
+                self.address.to_bits(),
+            ])?;
+        Ok(())
+    }
+
+    /// Delete the row. Whether there was one.
+    pub(super) fn delete(
+        transaction: &Transaction<'_>,
+        container: &str,
+        network: &str,
+    ) -> Result<bool> {
+        let rows = transaction
+            .prepare_cached("DELETE FROM endpoints WHERE container_id = ?1 AND network_id = ?2")?
+            .execute([container, network])?;
+        Ok(rows == 1)
+    }
+
+    /// Those of a container, in their order.
+    pub(super) fn of_container(
+        connection: &Connection,
+        container: &str,
+    ) -> rusqlite::Result<Vec<Endpoint>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT {ENDPOINT} FROM endpoints WHERE container_id = ?1 ORDER BY position"
+            ))?
+            .query_map([container], Endpoint::from_row)?
+            .collect()
+    }
+
+    /// Those in a network, each with its container's name.
+    pub(super) fn in_network(
+        connection: &Connection,
+        network: &str,
+    ) -> rusqlite::Result<Vec<(Endpoint, String)>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT {ENDPOINT}, containers.name FROM endpoints JOIN containers ON id = container_id
+                 WHERE network_id = ?1 ORDER BY containers.name"
+            ))?
+            .query_map([network], |row| Ok((Endpoint::from_row(row)?, row.get(5)?)))?
+            .collect()
+    }
+
+    /// The networks that containers are in.
+    pub(super) fn networks(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+        connection
+            .prepare_cached("SELECT container_id, network_id FROM endpoints")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+    }
+
+    /// Whether an address is somebody's.
+    pub(super) fn has(
+        connection: &Connection,
+        network: &str,
+        address: Ipv4Addr,
+    ) -> rusqlite::Result<bool> {
+        connection
+            .prepare_cached("SELECT 1 FROM endpoints WHERE network_id = ?1 AND address = ?2")?
+            .exists(params![network, address.to_bits()])
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
+        Ok(Endpoint {
+            container: row.get(0)?,
+            network: row.get(1)?,
+            position: row.get(2)?,
+            settings: document(row, 3)?,
+            address: Ipv4Addr::from_bits(row.get(4)?),
+        })
+    }
+}
+
+fn text<T: serde::Serialize>(document: &T) -> Result<String> {
+    serde_json::to_string(document)
+        .map_err(|error| Error::internal("write a record").because(error))
+}
+
+fn document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    })
+}

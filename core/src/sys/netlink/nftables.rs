@@ -1,0 +1,296 @@
+//! nf_tables (linux/netfilter/nf_tables.h): tables, chains, sets and rules of the family `inet`.
+//!
+//! A rule is a list of expressions, which the kernel runs as a small program on registers. Only those that the engine's
+//! rules are made of are here, as methods of [`Rule`] that are named for what `nft` calls them.
+
+use super::message::{Attributes, Message, attributes};
+use super::{Refusal, Socket};
+
+const SUBSYSTEM: u16 = 10;
+const INET: u8 = 1;
+/// `NFTA_LIST_ELEM`.
+const ELEMENT: u16 = 1;
+/// `NFTA_DATA_VALUE` and `NFTA_DATA_VERDICT`.
+const VALUE: u16 = 1;
+const VERDICT: u16 = 2;
+
+/// Where values stand while a rule is run: the first, and the 32 bits behind it.
+const FIRST: u32 = 8;
+/// The register that decides.
+const DECISION: u32 = 0;
+
+/// Bytes of elements in one message: an attribute's length is a 16-bit number.
+const MOST: usize = 48 << 10;
+
+/// Bytes of an interface's name in a set: `IFNAMSIZ`.
+const NAME: usize = 16;
+
+/// The types of a set's keys and a map's values, with `nft`'s numbers, so that it can show them.
+#[derive(Clone, Copy)]
+pub(crate) struct Type {
+    number: u32,
+    length: u32,
+}
+
+impl Type {
+    pub(crate) const ADDRESS: Type = Type { number: 7, length: 4 };
+    pub(crate) const INTERFACE: Type = Type { number: 41, length: NAME as u32 };
+    /// Two interfaces, one behind the other.
+    pub(crate) const INTERFACES: Type = Type { number: 41 << 6 | 41, length: 2 * NAME as u32 };
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy)]
+pub(crate) enum Verdict {
+    Drop = 0,
+    Accept = 1,
+}
+
+/// When a chain sees packets (`enum nf_inet_hooks`).
+#[derive(Clone, Copy)]
+pub(crate) enum Hook {
+    Prerouting = 0,
+    Forward = 2,
+    Postrouting = 4,
+}
+
+/// A table, by name.
+#[derive(Clone, Copy)]
+pub(crate) struct Table<'a>(pub(crate) &'a str);
+
+impl Table<'_> {
+    /// That it is there.
+    pub(crate) fn add(self) -> Message {
+        message(0, libc::NLM_F_CREATE).with(Attributes::new().text(1, self.0))
+    }
+
+    /// That it is gone, with everything in it. It must be there.
+    pub(crate) fn delete(self) -> Message {
+        message(2, 0).with(Attributes::new().text(1, self.0))
+    }
+
+    /// A chain of the kernel's own kind (`filter`, `nat`), which lets pass what no rule decides about.
+    pub(crate) fn chain(self, name: &str, kind: &str, hook: Hook, priority: i32) -> Message {
+        let hook = Attributes::new().big(1, hook as u32).big(2, priority.cast_unsigned());
+        message(3, libc::NLM_F_CREATE).with(
+            Attributes::new()
+                .text(1, self.0)
+                .text(3, name)
+                .nest(4, hook)
+                .big(5, Verdict::Accept as u32)
+                .text(7, kind),
+        )
+    }
+
+    /// A set. `interval`: its elements come in pairs, where a range begins and where it has ended.
+    pub(crate) fn set(self, name: &str, id: u32, key: Type, interval: bool) -> Message {
+        const INTERVAL: u32 = 4;
+        message(9, libc::NLM_F_CREATE).with(
+            Attributes::new()
+                .text(1, self.0)
+                .text(2, name)
+                .big(3, if interval { INTERVAL } else { 0 })
+                .big(4, key.number)
+                .big(5, key.length)
+                .big(10, id),
+        )
+    }
+
+    /// Elements of a set, in as many messages as they need.
+    pub(crate) fn elements(self, set: &str, elements: Vec<Attributes>) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut list = Attributes::new();
+        let finish = |list: Attributes| {
+            message(12, libc::NLM_F_CREATE)
+                .with(Attributes::new().text(1, self.0).text(2, set).nest(3, list))
+        };
+        for element in elements {
+            if list.len() + element.len() > MOST {
+                messages.push(finish(std::mem::take(&mut list)));
+            }
+            list = list.nest(ELEMENT, element);
+        }
+        if list.len() > 0 {
+            messages.push(finish(list));
+        }
+        messages
+    }
+
+    /// A rule, behind those that are there.
+    pub(crate) fn rule(self, chain: &str, rule: Rule) -> Message {
+        message(6, libc::NLM_F_CREATE | libc::NLM_F_APPEND)
+            .with(Attributes::new().text(1, self.0).text(2, chain).nest(4, rule.0))
+    }
+}
+
+/// An element of a set.
+pub(crate) fn element(key: &[u8]) -> Attributes {
+    Attributes::new().nest(1, value(key))
+}
+
+/// Where a range that is an element has ended.
+pub(crate) fn range_end(key: &[u8]) -> Attributes {
+    const INTERVAL_END: u32 = 1;
+    Attributes::new().big(3, INTERVAL_END).nest(1, value(key))
+}
+
+/// The name of an interface, as keys have it.
+pub(crate) fn interface(name: &str) -> [u8; NAME] {
+    let mut bytes = [0; NAME];
+    let length = name.len().min(NAME - 1);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    bytes
+}
+
+/// The expressions of a rule.
+#[derive(Clone, Default)]
+pub(crate) struct Rule(Attributes);
+
+impl Rule {
+    pub(crate) fn new() -> Rule {
+        Rule::default()
+    }
+
+    /// `meta nfproto ipv4`.
+    pub(crate) fn ipv4(self) -> Rule {
+        const NFPROTO: u32 = 15;
+        self.meta(NFPROTO).compare(&[libc::NFPROTO_IPV4 as u8], true)
+    }
+
+    /// `iifname @set`.
+    pub(crate) fn coming_by(self, set: &str) -> Rule {
+        self.meta(IIFNAME).lookup(set, true)
+    }
+
+    /// `iifname . oifname @set`.
+    pub(crate) fn between_interfaces_in(self, set: &str) -> Rule {
+        let second = Attributes::new().big(1, FIRST + NAME as u32 / 4).big(2, OIFNAME);
+        self.meta(IIFNAME).expression("meta", second).lookup(set, true)
+    }
+
+    /// `oifname @set`.
+    pub(crate) fn leaving_by(self, set: &str) -> Rule {
+        self.meta(OIFNAME).lookup(set, true)
+    }
+
+    /// `oifname != @set`.
+    pub(crate) fn not_leaving_by(self, set: &str) -> Rule {
+        self.meta(OIFNAME).lookup(set, false)
+    }
+
+    /// `ip saddr @set`. Behind [`Rule::ipv4`].
+    pub(crate) fn source_in(self, set: &str) -> Rule {
+        self.payload(12, 4).lookup(set, true)
+    }
+
+    /// `ip daddr 127.0.0.0/8`. Behind [`Rule::ipv4`].
+    pub(crate) fn for_loopback(self) -> Rule {
+        self.payload(16, 1).compare(&[127], true)
+    }
+
+    /// `ct state established,related`.
+    pub(crate) fn answers(self) -> Rule {
+        const STATE: u32 = 0;
+        const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+        self.conntrack(STATE).any_of(ESTABLISHED_OR_RELATED)
+    }
+
+    /// `masquerade`.
+    pub(crate) fn masquerade(self) -> Rule {
+        self.expression("masq", Attributes::new())
+    }
+
+    /// `accept`, `drop`.
+    pub(crate) fn verdict(self, verdict: Verdict) -> Rule {
+        let code = Attributes::new().nest(VERDICT, Attributes::new().big(1, verdict as u32));
+        self.expression("immediate", Attributes::new().big(1, DECISION).nest(2, code))
+    }
+
+    fn meta(self, key: u32) -> Rule {
+        self.expression("meta", Attributes::new().big(1, FIRST).big(2, key))
+    }
+
+    fn conntrack(self, key: u32) -> Rule {
+        self.expression("ct", Attributes::new().big(1, FIRST).big(2, key))
+    }
+
+    /// Bytes of the network header.
+    fn payload(self, offset: u32, length: u32) -> Rule {
+        const NETWORK_HEADER: u32 = 1;
+        let attributes = Attributes::new().big(1, FIRST).big(2, NETWORK_HEADER);
+        self.expression("payload", attributes.big(3, offset).big(4, length))
+    }
+
+    fn compare(self, with: &[u8], equal: bool) -> Rule {
+        let attributes = Attributes::new().big(1, FIRST).big(2, u32::from(!equal));
+        self.expression("cmp", attributes.nest(3, value(with)))
+    }
+
+    /// Go on if one of these bits is set.
+    fn any_of(self, bits: u32) -> Rule {
+        let attributes = Attributes::new().big(1, FIRST).big(2, FIRST).big(3, 4);
+        let masked = attributes.nest(4, value(&bits.to_ne_bytes())).nest(5, value(&[0; 4]));
+        self.expression("bitwise", masked).compare(&[0; 4], false)
+    }
+
+    fn lookup(self, set: &str, inside: bool) -> Rule {
+        const INVERTED: u32 = 1;
+        let attributes = Attributes::new().text(1, set).big(2, FIRST);
+        let attributes = if inside { attributes } else { attributes.big(5, INVERTED) };
+        self.expression("lookup", attributes)
+    }
+
+    fn expression(self, name: &str, data: Attributes) -> Rule {
+        let expression = Attributes::new().text(1, name).nest(2, data);
+        Rule(self.0.nest(ELEMENT, expression))
+    }
+}
+
+/// `NFT_META_IIFNAME` and `NFT_META_OIFNAME`.
+const IIFNAME: u32 = 6;
+const OIFNAME: u32 = 7;
+
+fn value(bytes: &[u8]) -> Attributes {
+    Attributes::new().bytes(VALUE, bytes)
+}
+
+fn message(kind: u16, flags: libc::c_int) -> Message {
+    Message::new(SUBSYSTEM << 8 | kind, flags, &[INET, 0, 0, 0])
+}
+
+pub(super) fn batch_begin() -> Message {
+    batch(libc::NFNL_MSG_BATCH_BEGIN)
+}
+
+pub(super) fn batch_end() -> Message {
+    batch(libc::NFNL_MSG_BATCH_END)
+}
+
+fn batch(kind: libc::c_int) -> Message {
+    let [high, low] = SUBSYSTEM.to_be_bytes();
+    Message::new(kind as u16, 0, &[libc::AF_UNSPEC as u8, 0, high, low])
+}
+
+impl Socket {
+    /// Whether there is such a table.
+    pub(crate) fn has_table(&self, table: Table<'_>) -> std::result::Result<bool, Refusal> {
+        let name = Attributes::new().text(1, table.0);
+        match self.get(message(1, 0).with(name), |_| {}) {
+            Err(refusal) if refusal.errno == libc::ENOENT => Ok(false),
+            found => found.map(|()| true),
+        }
+    }
+
+    /// The number of the rule set, which changes with each change that anyone makes.
+    pub(crate) fn generation(&self) -> std::result::Result<u32, Refusal> {
+        const GET_GENERATION: u16 = 16;
+        let mut generation = 0;
+        self.get(Message::new(SUBSYSTEM << 8 | GET_GENERATION, 0, &[0, 0, 0, 0]), |payload| {
+            let id = attributes(payload.get(4..).unwrap_or_default()).find(|(kind, _)| *kind == 1);
+            if let Some(Ok(bytes)) = id.map(|(_, value)| <[u8; 4]>::try_from(value)) {
+                generation = u32::from_be_bytes(bytes);
+            }
+        })?;
+        Ok(generation)
+    }
+}

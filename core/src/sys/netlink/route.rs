@@ -1,0 +1,175 @@
+//! rtnetlink(7): links, their addresses, and routes.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::message::{Attributes, Message, attributes, number};
+use super::{Refusal, Socket};
+
+type Done<T = ()> = std::result::Result<T, Refusal>;
+
+/// Numbers of linux/if_link.h and linux/veth.h that libc does not have, or has with other types.
+mod number_of {
+    pub(super) const IFLA_ADDRESS: u16 = 1;
+    pub(super) const IFLA_IFNAME: u16 = 3;
+    pub(super) const IFLA_MTU: u16 = 4;
+    pub(super) const IFLA_MASTER: u16 = 10;
+    pub(super) const IFLA_LINKINFO: u16 = 18;
+    pub(super) const IFLA_NET_NS_FD: u16 = 28;
+    pub(super) const IFLA_INFO_KIND: u16 = 1;
+    pub(super) const IFLA_INFO_DATA: u16 = 2;
+    pub(super) const VETH_INFO_PEER: u16 = 1;
+    pub(super) const IFA_ADDRESS: u16 = 1;
+    pub(super) const IFA_LOCAL: u16 = 2;
+    pub(super) const RTA_DST: u16 = 1;
+    pub(super) const RTA_OIF: u16 = 4;
+    pub(super) const RTA_GATEWAY: u16 = 5;
+}
+use number_of::*;
+
+const CREATE: libc::c_int = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+
+/// A pair of links, each the other's far end.
+pub(crate) struct Veth<'a> {
+    /// The one that stays in the socket's namespace.
+    pub(crate) name: &'a str,
+    /// The other, in another namespace.
+    pub(crate) peer: &'a str,
+    pub(crate) peer_namespace: BorrowedFd<'a>,
+    pub(crate) peer_mac: [u8; 6],
+    /// The bridge that the first belongs to, by number.
+    pub(crate) bridge: u32,
+    pub(crate) mtu: Option<u32>,
+}
+
+impl Socket {
+    /// The number of the link of this name.
+    pub(crate) fn link(&self, name: &str) -> Done<Option<u32>> {
+        let message = Message::new(libc::RTM_GETLINK, 0, &link_header(0, 0))
+            .with(Attributes::new().text(IFLA_IFNAME, name));
+        let mut index = None;
+        match self.get(message, |payload| index = number(payload, 4)) {
+            Err(refusal) if refusal.errno == libc::ENODEV => Ok(None),
+            Err(refusal) => Err(refusal),
+            Ok(()) => Ok(index),
+        }
+    }
+
+    /// Make a bridge.
+    pub(crate) fn add_bridge(&self, name: &str, mtu: Option<u32>) -> Done {
+        let attributes = with_mtu(Attributes::new().text(IFLA_IFNAME, name), mtu);
+        let kind = Attributes::new().text(IFLA_INFO_KIND, "bridge");
+        self.change(
+            Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
+                .with(attributes.nest(IFLA_LINKINFO, kind)),
+        )
+    }
+
+    /// Make a pair, in one step: the far end is never anywhere but in its namespace.
+    pub(crate) fn add_veth(&self, veth: &Veth<'_>) -> Done {
+        let peer = Attributes::new()
+            .text(IFLA_IFNAME, veth.peer)
+            .bytes(IFLA_ADDRESS, &veth.peer_mac)
+            .number(IFLA_NET_NS_FD, veth.peer_namespace.as_raw_fd().cast_unsigned());
+        let data = Attributes::new().nest_behind(
+            VETH_INFO_PEER,
+            &link_header(0, 0),
+            with_mtu(peer, veth.mtu),
+        );
+        let kind = Attributes::new().text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, data);
+        let attributes =
+            Attributes::new().text(IFLA_IFNAME, veth.name).number(IFLA_MASTER, veth.bridge);
+        self.change(
+            Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
+                .with(with_mtu(attributes, veth.mtu).nest(IFLA_LINKINFO, kind)),
+        )
+    }
+
+    /// Set a link up.
+    pub(crate) fn set_up(&self, index: u32) -> Done {
+        self.change(Message::new(libc::RTM_NEWLINK, 0, &link_header(index, libc::IFF_UP as u32)))
+    }
+
+    /// Remove a link; that there is none is fine.
+    pub(crate) fn delete_link(&self, name: &str) -> Done {
+        let message = Message::new(libc::RTM_DELLINK, 0, &link_header(0, 0))
+            .with(Attributes::new().text(IFLA_IFNAME, name));
+        match self.change(message) {
+            Err(refusal) if refusal.errno == libc::ENODEV => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Give a link an address; that it has it is fine.
+    pub(crate) fn add_address(&self, index: u32, address: Ipv4Addr, prefix: u8) -> Done {
+        let mut header = vec![libc::AF_INET as u8, prefix, 0, libc::RT_SCOPE_UNIVERSE];
+        header.extend(index.to_ne_bytes());
+        let octets = address.octets();
+        let attributes = Attributes::new().bytes(IFA_LOCAL, &octets).bytes(IFA_ADDRESS, &octets);
+        match self.change(Message::new(libc::RTM_NEWADDR, CREATE, &header).with(attributes)) {
+            Err(refusal) if refusal.errno == libc::EEXIST => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Send what has no other way to `gateway`.
+    pub(crate) fn add_default_route(&self, index: u32, gateway: Ipv4Addr) -> Done {
+        let header = route_header(libc::RT_TABLE_MAIN, libc::RTPROT_BOOT, libc::RTN_UNICAST);
+        let attributes =
+            Attributes::new().bytes(RTA_GATEWAY, &gateway.octets()).number(RTA_OIF, index);
+        match self.change(Message::new(libc::RTM_NEWROUTE, CREATE, &header).with(attributes)) {
+            Err(refusal) if refusal.errno == libc::EEXIST => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Where this namespace sends what: first address and length of each destination but the default, of links and routes.
+    pub(crate) fn destinations(&self) -> Done<BTreeSet<(Ipv4Addr, u8)>> {
+        let mut found = BTreeSet::new();
+        let mut add = |address: &[u8], prefix: u8| {
+            if let Ok(octets) = <[u8; 4]>::try_from(address)
+                && (1..=32).contains(&prefix)
+            {
+                let mask = u32::MAX << (32 - prefix);
+                found.insert((Ipv4Addr::from_bits(u32::from_be_bytes(octets) & mask), prefix));
+            }
+        };
+        let header = [libc::AF_INET as u8, 0, 0, 0, 0, 0, 0, 0];
+        self.dump(&Message::new(libc::RTM_GETADDR, 0, &header), |payload| {
+            let prefix = payload.get(1).copied().unwrap_or(0);
+            let address = attributes(payload.get(8..).unwrap_or_default());
+            address
+                .filter(|(kind, _)| *kind == IFA_ADDRESS)
+                .for_each(|(_, value)| add(value, prefix));
+        })?;
+        let header = route_header(0, 0, 0);
+        self.dump(&Message::new(libc::RTM_GETROUTE, 0, &header), |payload| {
+            let prefix = payload.get(1).copied().unwrap_or(0);
+            let address = attributes(payload.get(12..).unwrap_or_default());
+            address.filter(|(kind, _)| *kind == RTA_DST).for_each(|(_, value)| add(value, prefix));
+        })?;
+        Ok(found)
+    }
+}
+
+fn with_mtu(attributes: Attributes, mtu: Option<u32>) -> Attributes {
+    match mtu {
+        Some(mtu) => attributes.number(IFLA_MTU, mtu),
+        None => attributes,
+    }
+}
+
+/// `struct ifinfomsg`; `flags` are those to be set.
+fn link_header(index: u32, flags: u32) -> [u8; 16] {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..12].copy_from_slice(&flags.to_ne_bytes());
+    header[12..].copy_from_slice(&flags.to_ne_bytes());
+    header
+}
+
+/// `struct rtmsg`.
+fn route_header(table: u8, protocol: u8, kind: u8) -> [u8; 12] {
+    [libc::AF_INET as u8, 0, 0, 0, table, protocol, libc::RT_SCOPE_UNIVERSE, kind, 0, 0, 0, 0]
+}
