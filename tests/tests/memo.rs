@@ -16,11 +16,6 @@ const NOT_YET: &[(u32, &[&str], &str)] = &[
     (143, &["compose", "run", "web"], "issue 7: compose"),
     (146, &["compose", "down"], "issue 7: compose"),
     (205, &["run", "-p", "8080:80", "app"], "issue 6: networks"),
-    (209, &["network", "ls"], "issue 6: networks"),
-    (212, &["network", "inspect", "bridge"], "issue 6: networks"),
-    (215, &["network", "create", "mine"], "issue 6: networks"),
-    (218, &["run", "--network", "mine", "--name", "web", "app"], "issue 6: networks"),
-    (227, &["network", "connect", "mine", "web"], "issue 6: networks"),
 ];
 
 /// The notes' commands, one after another on one engine.
@@ -55,6 +50,7 @@ fn every_command_of_the_notes_does_what_they_say() {
     images(&mut notes);
     containers(&mut notes);
     files_and_mounts(&mut notes);
+    networks(&mut notes);
     clean_up(&mut notes);
     let words = |words: &[&str]| words.join(" ");
     for (line, command, why) in NOT_YET {
@@ -161,6 +157,17 @@ fn files_and_mounts(notes: &mut Notes) {
     assert_eq!(std::fs::read_to_string(&local).expect("read it"), "back\n");
     let relative = ["run", "--mount", "type=bind,source=local.txt,target=/x", "busybox", "true"];
     assert_eq!(notes.sandbox.barque(&relative).code, 125, "the source must be absolute");
+}
+
+fn networks(notes: &mut Notes) {
+    assert!(notes.says(209, &["network", "ls"]).contains("bridge"));
+    assert!(notes.says(212, &["network", "inspect", "bridge"]).contains("Subnet"));
+    notes.says(215, &["network", "create", "mine"]);
+    let run = ["run", "--network", "mine", "--name", "web", "busybox", "ls", "/sys/class/net"];
+    assert_eq!(notes.says(218, &run), "eth0\nlo");
+    notes.sandbox.ok(&["network", "create", "other"]);
+    notes.says(227, &["network", "connect", "other", "web"]);
+    assert_eq!(notes.sandbox.ok(&["start", "-a", "web"]), "eth0\neth1\nlo");
 }
 
 fn clean_up(notes: &mut Notes) {

@@ -70,6 +70,49 @@ fn running(sandbox: &Sandbox) {
     sandbox.ok(&["start", "c"]);
 }
 
+/// A network that no other test has anything to do with.
+fn with_network(sandbox: &Sandbox) {
+    barque_tests::suite::own_network();
+    sandbox.ok(&["network", "create", "web"]);
+}
+
+/// A container in the network that runs.
+fn networked(sandbox: &Sandbox) {
+    with_network(sandbox);
+    let run = ["run", "--detach", "--name", "c", "--network", "web"];
+    sandbox.ok(&[&run[..], &["testbox", "sleep", "forever"]].concat());
+    sandbox.ok(&["network", "create", "more"]);
+}
+
+/// What the record says of the container's networks is what the container has, and what nobody has is gone.
+fn networks_are_true(sandbox: &Sandbox) {
+    truth_about_c(sandbox);
+    if sandbox.barque(&["inspect", "--type", "container", "c"]).code == 0 {
+        let document = sandbox.inspect("c");
+        let named = document["NetworkSettings"]["Networks"].as_object().map_or(0, |n| n.len());
+        if document["State"]["Running"] == true {
+            let report = sandbox.ok(&["exec", "c", "/testbox", "report", "network"]);
+            let report: serde_json::Value = serde_json::from_str(&report).expect("a report");
+            let links = report["network"]["links"].as_array().expect("links").iter();
+            let ours = links.filter(|link| link.as_str().is_some_and(|l| l.starts_with("eth")));
+            assert_eq!(ours.count(), named, "{document}\n{report}");
+        }
+    }
+    // The kernel takes away the links of a namespace some time after the last process in it.
+    wait_until("no link is left of a container that does not run", Duration::from_secs(30), || {
+        let links = std::fs::read_to_string("/proc/thread-self/net/dev").expect("read the links");
+        let ours = links.lines().filter(|line| line.trim_start().starts_with("bqv")).count();
+        let running = sandbox.ok(&["ps", "--quiet", "--no-trunc"]);
+        let has = |id: &str| {
+            let networks = &sandbox.inspect(id)["NetworkSettings"]["Networks"];
+            networks.as_object().map_or(0, |networks| {
+                networks.values().filter(|endpoint| endpoint["IPAddress"] != "").count()
+            })
+        };
+        ours == running.lines().map(has).sum::<usize>()
+    });
+}
+
 /// A command whose caller, or whose monitor, was killed at a failpoint: what recovery finds.
 fn killed_at(sandbox: &Sandbox, point: &str, arguments: &[&str]) {
     let mark = sandbox.work().join("prepared");
@@ -561,6 +604,59 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             auto_removed(s);
             let volumes = s.ok(&["volume", "ls", "--quiet"]);
             assert!(["", "data"].contains(&volumes.as_str()), "left: {volumes}");
+        },
+        done_already: &[],
+    },
+    Operation {
+        name: "network create",
+        prepare: |_| barque_tests::suite::own_network(),
+        arguments: |_| words(&["network", "create", "web"]),
+        settled: networks_are_true,
+        done_already: &["already exists"],
+    },
+    Operation {
+        name: "run in a network",
+        prepare: with_network,
+        arguments: |_| {
+            words(&["run", "--rm", "--network", "web", "testbox", "echo", "x", ",", "exit", "3"])
+        },
+        settled: |s| {
+            auto_removed(s);
+            networks_are_true(s);
+        },
+        done_already: &[],
+    },
+    Operation {
+        name: "network connect",
+        prepare: networked,
+        arguments: |_| words(&["network", "connect", "more", "c"]),
+        settled: networks_are_true,
+        done_already: &["already exists in network"],
+    },
+    Operation {
+        name: "network disconnect",
+        prepare: networked,
+        arguments: |_| words(&["network", "disconnect", "web", "c"]),
+        settled: networks_are_true,
+        done_already: &["is not connected"],
+    },
+    Operation {
+        name: "network rm",
+        prepare: with_network,
+        arguments: |_| words(&["network", "rm", "web"]),
+        settled: networks_are_true,
+        done_already: &["not found"],
+    },
+    Operation {
+        name: "recovery of a network's removal",
+        prepare: |s| {
+            with_network(s);
+            killed_at(s, "network-remove-marked", &["network", "rm", "web"]);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: |s| {
+            let kept = s.ok(&["network", "ls", "--quiet", "--filter", "type=custom"]);
+            assert_eq!(kept, "");
         },
         done_already: &[],
     },

@@ -1,0 +1,262 @@
+//! Networks beside a host and a world: what is reached from where, and what of the host is changed. Each test is in a network
+//! namespace of its own, which is the host; another one is the world, with a link between them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use barque_tests::sandbox::wait_until;
+use barque_tests::suite::{note, own_network};
+use barque_tests::{Sandbox, programs, suite};
+
+suite!(
+    what_leaves_a_network_has_the_host_s_address,
+    nothing_outside_is_reached_from_an_internal_network,
+    nothing_inside_is_reached_by_a_route_from_outside,
+    a_network_of_ipv4_has_no_address_of_ipv6,
+    of_the_host_s_settings_only_forwarding_is_changed,
+    a_link_that_a_crash_left_is_no_trouble,
+    two_hundred_networks_come_and_go,
+);
+
+/// A host with nothing but a link to the world.
+struct World(Child);
+
+/// The host's address there, and the world's.
+const HOST: &str = "192.0.2.1";
+const WORLD: &str = "192.0.2.2";
+
+impl World {
+    /// A server on port 80 in a network namespace of its own, which sends what is for containers to the host.
+    fn new() -> World {
+        own_network();
+        let mut world = Command::new(programs::tool("unshare"))
+            .args(["--net", "--kill-child", "--fork", "sh", "-c"])
+            .arg("echo up; read go; exec \"$0\" listen 80")
+            .arg(programs::TESTBOX)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("start unshare");
+        let mut said = BufReader::new(world.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("read what it says");
+        let pid = inside(world.id());
+        ip(&format!("link add outward type veth peer name inward netns {pid}"));
+        ip(&format!("addr add {HOST}/24 dev outward"));
+        ip("link set outward up");
+        for command in [
+            "link set lo up".to_owned(),
+            format!("addr add {WORLD}/24 dev inward"),
+            "link set inward up".to_owned(),
+            format!("route add 172.16.0.0/12 via {HOST}"),
+        ] {
+            let done = nsenter(pid).arg("ip").args(command.split(' ')).status();
+            assert!(done.expect("run nsenter").success(), "ip {command}");
+        }
+        drop(world.stdin.take());
+        line.clear();
+        said.read_line(&mut line).expect("read what it says");
+        assert_eq!(line, "listening\n");
+        World(world)
+    }
+
+    /// What a client there is told by a server.
+    fn hears(&self, address: &str) -> String {
+        let client =
+            nsenter(inside(self.0.id())).args([programs::TESTBOX, "connect", address]).output();
+        String::from_utf8_lossy(&client.expect("run nsenter").stdout).trim().to_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The process that `unshare --fork` has started.
+fn inside(pid: u32) -> u32 {
+    let children =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
+    children.split_whitespace().next().and_then(|c| c.parse().ok()).expect("a child")
+}
+
+fn nsenter(pid: u32) -> Command {
+    let mut command = Command::new(programs::tool("nsenter"));
+    command.args(["--net", "--target", &pid.to_string(), "--"]);
+    command
+}
+
+fn ip(arguments: &str) {
+    let done = Command::new(programs::tool("ip")).args(arguments.split(' ')).status();
+    assert!(done.expect("run ip").success(), "ip {arguments}");
+}
+
+/// What a container in a network is told by a server.
+fn hears(sandbox: &Sandbox, network: &str, address: &str) -> String {
+    let done =
+        sandbox.barque(&["run", "--rm", "--network", network, "testbox", "connect", address]);
+    assert!(done.code <= 1, "{done:?}");
+    done.stdout.trim().to_owned()
+}
+
+fn what_leaves_a_network_has_the_host_s_address() {
+    let _world = World::new();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "web"]);
+    let option = "com.docker.network.bridge.enable_ip_masquerade=false";
+    sandbox.ok(&["network", "create", "--opt", option, "--subnet", "172.30.0.0/24", "routed"]);
+    let server = format!("{WORLD}:80");
+    assert_eq!(hears(&sandbox, "web", &server), HOST);
+    assert_eq!(hears(&sandbox, "bridge", &server), HOST);
+    assert_eq!(hears(&sandbox, "routed", &server), "172.30.0.2", "the world has a route");
+}
+
+fn nothing_outside_is_reached_from_an_internal_network() {
+    let _world = World::new();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "--internal", "inside"]);
+    assert_eq!(hears(&sandbox, "inside", &format!("{WORLD}:80")), "not reached");
+    // Not by a route of the container's own either.
+    let busybox = Sandbox::with_busybox();
+    busybox.ok(&["network", "create", "--internal", "inside"]);
+    busybox.ok(&["network", "create", "web"]);
+    for (network, expected) in [("web", HOST), ("inside", "")] {
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let gateway = busybox.ok(&["network", "inspect", "--format", format, network]);
+        let route = format!("busybox ip route replace default via {gateway}");
+        let script = format!("{route} && busybox nc -w 1 {WORLD} 80; true");
+        let run = ["run", "--rm", "--network", network, "--cap-add", "NET_ADMIN"];
+        let heard = busybox.ok(&[&run[..], &["busybox", "sh", "-c", &script]].concat());
+        assert_eq!(heard, expected, "{network}");
+    }
+}
+
+/// SEC-127: a neighbour on the host's link knows the subnet and sends there by the host.
+fn nothing_inside_is_reached_by_a_route_from_outside() {
+    let world = World::new();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "web"]);
+    let run =
+        ["run", "--detach", "--name", "server", "--network", "web", "testbox", "listen", "80"];
+    sandbox.ok(&run);
+    wait_until("the server listens", Duration::from_secs(30), || {
+        sandbox.ok(&["logs", "server"]).contains("listening")
+    });
+    assert_eq!(hears(&sandbox, "web", "172.18.0.2:80"), "172.18.0.3", "it is there");
+    assert_eq!(world.hears("172.18.0.2:80"), "not reached");
+    assert_eq!(world.hears("172.18.0.1:80"), "not reached");
+    sandbox.ok(&["rm", "--force", "server"]);
+}
+
+/// SEC-129: an address that nobody asked for, or a router that a container pretends to be, is a way around the rules of IPv4.
+fn a_network_of_ipv4_has_no_address_of_ipv6() {
+    own_network();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "web"]);
+    let run = ["run", "--detach", "--name", "c", "--network", "web", "testbox", "sleep", "forever"];
+    sandbox.ok(&run);
+    let inside = sandbox.ok(&["exec", "c", "/testbox", "cat", "/proc/net/if_inet6"]);
+    assert!(!inside.contains("eth"), "{inside}");
+    let outside = fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default();
+    assert!(!outside.contains("bq"), "{outside}");
+    sandbox.ok(&["rm", "--force", "c"]);
+}
+
+fn of_the_host_s_settings_only_forwarding_is_changed() {
+    own_network();
+    fs::write("/proc/sys/net/ipv4/ip_forward", "0").expect("forward nothing");
+    let before = settings();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "--internal", "inside"]);
+    hears(&sandbox, "inside", "172.18.0.1:80");
+    assert_eq!(changed(&before), [] as [&str; 0], "an internal network needs none");
+    sandbox.ok(&["network", "create", "web"]);
+    assert_eq!(changed(&before), [] as [&str; 0], "nobody is in it yet");
+    hears(&sandbox, "web", "172.18.0.1:80");
+    assert_eq!(changed(&before), ["net/ipv4/ip_forward"]);
+    sandbox.ok(&["network", "rm", "web", "inside"]);
+    let links = fs::read_to_string("/proc/thread-self/net/dev").expect("read the links");
+    assert!(!links.contains("bq"), "{links}");
+}
+
+/// The settings of this network namespace, but for those of links that barque makes, and those that follow from `ip_forward`.
+fn settings() -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    let mut left = vec!["/proc/sys/net".to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path().display().to_string();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let of_links = directory.contains("/conf") || directory.contains("/neigh");
+            if of_links && (name.starts_with("bq") || name.starts_with("eth"))
+                || name == "forwarding"
+            {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                left.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                seen.insert(path["/proc/sys/".len()..].to_owned(), text);
+            }
+        }
+    }
+    // Counts, and what is random.
+    seen.retain(|name, _| !name.contains("nf_conntrack_count") && !name.contains("stable_secret"));
+    seen
+}
+
+fn changed(before: &BTreeMap<String, String>) -> Vec<String> {
+    let mut now = settings();
+    // Forwarding takes these along (Documentation/networking/ip-sysctl.rst).
+    now.retain(|name, value| {
+        before.get(name) != Some(value) && !name.ends_with("/accept_redirects")
+    });
+    now.into_keys().filter(|name| !name.contains("nf_conntrack")).collect()
+}
+
+fn a_link_that_a_crash_left_is_no_trouble() {
+    own_network();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "web"]);
+    sandbox.ok(&[
+        "run",
+        "--detach",
+        "--name",
+        "c",
+        "--network",
+        "web",
+        "testbox",
+        "sleep",
+        "forever",
+    ]);
+    let id = sandbox.inspect("c")["Id"].as_str().expect("an id").to_owned();
+    for _ in 0..5 {
+        // The links of the last run go some time after it.
+        sandbox.kill_monitor(&id);
+        sandbox.ok(&["start", "c"]);
+    }
+    let address = &sandbox.inspect("c")["NetworkSettings"]["Networks"]["web"]["IPAddress"];
+    assert_eq!(address, "172.18.0.2");
+    sandbox.ok(&["rm", "--force", "c"]);
+    sandbox.ok(&["network", "rm", "web"]);
+}
+
+fn two_hundred_networks_come_and_go() {
+    own_network();
+    let sandbox = Sandbox::new();
+    let engine = sandbox.engine();
+    let begin = Instant::now();
+    for number in 0..200 {
+        let request =
+            barque::api::NetworkCreate { name: format!("n{number}"), ..Default::default() };
+        engine.networks().create(&request).expect("create a network");
+    }
+    let all = barque::api::NetworkPrune::default();
+    assert_eq!(engine.networks().prune(&all).expect("prune").networks_deleted.len(), 200);
+    note(&format!("200 networks created and removed in {:?}", begin.elapsed()));
+}
