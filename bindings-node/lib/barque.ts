@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
   BuilderPruned,
+  BuildSecret,
   ContainerCreate,
   ContainerList,
   ContainersPruned,
@@ -87,6 +88,10 @@ export interface BuildOptions extends Abortable {
   platform?: string;
   /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
   networkmode?: string;
+  /** What `RUN --mount=type=secret` may have, by id: a file's `Path` or the `Value` itself. */
+  secrets?: Record<string, BuildSecret>;
+  /** Sockets of the agents that `RUN --mount=type=ssh` may ask, by id. */
+  ssh?: Record<string, string>;
   /** Called with each line. */
   onProgress?: (line: Progress) => void;
 }
@@ -229,6 +234,8 @@ export class Barque {
       Pull: options.pull ?? false,
       Platform: options.platform ?? '',
       NetworkMode: options.networkmode ?? '',
+      Secrets: options.secrets ?? {},
+      SSH: options.ssh ?? {},
     };
     const build = async (Context?: Input): Promise<Image> => {
       const stream = await this.api.imageBuild(Context ? { ...request, Context } : request, options);

@@ -29,6 +29,18 @@ export interface ImageBuild {
   Platform?: string;
   /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
   NetworkMode?: string;
+  /** What `RUN --mount=type=secret` may have, by id. */
+  Secrets?: Record<string, BuildSecret>;
+  /** Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one. */
+  SSH?: Record<string, string>;
+}
+
+/** A secret: what is in a file, or a text. It is written down nowhere. */
+export interface BuildSecret {
+  /** The file that it is in. */
+  Path?: string;
+  /** The secret itself. */
+  Value?: string | null;
 }
 
 /** An image that was built: the last document of the stream. */

@@ -53,3 +53,12 @@ test('a step that fails says where, and an aborted build leaves nothing', async 
   await assert.rejects(build('FROM busybox\nRUN echo begun; sleep 600\n', { abortSignal: abort.signal, onProgress }), { name: 'AbortError' });
   await gone();
 });
+
+test('a step is given secrets and the image is not', async () => {
+  await busybox();
+  const dockerfileText = 'FROM busybox\nRUN --mount=type=secret,id=token,env=TOKEN test "$TOKEN" = canary\n';
+  const image = await barque.buildImage(undefined, { dockerfileText, secrets: { token: { Value: 'canary' } } });
+  assert.doesNotMatch(JSON.stringify(await image.inspect()), /canary/);
+  await image.remove({ force: true });
+  await assert.rejects(barque.buildImage(undefined, { dockerfileText, secrets: { x: {} } }), { message: /it needs a Path or a Value/ });
+});

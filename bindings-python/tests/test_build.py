@@ -75,6 +75,23 @@ def test_a_step_that_fails_says_where_and_what_it_wrote(client, busybox):
     assert client.containers.list(all=True) == []
 
 
+def test_a_step_is_given_secrets_and_the_image_is_not(client, busybox, tmp_path):
+    (tmp_path / "token").write_text("of a file")
+    secrets = {"value": {"Value": "of a text"}, "file": {"Path": str(tmp_path / "token")}}
+    dockerfile = """
+FROM busybox
+RUN --mount=type=secret,id=value,env=VALUE --mount=type=secret,id=file <<END
+    test "$VALUE" = "of a text" && test "$(cat /run/secrets/file)" = "of a file"
+END
+"""
+    image, lines = client.images.build(fileobj=dockerfile, tag="given", secrets=secrets)
+    assert "VALUE" not in str(image.attrs) and "of a" not in output(lines)
+    assert b"run" not in client.containers.run("given", ["ls", "/"], remove=True)
+    with pytest.raises(InvalidArgument, match='secret "x": it needs a Path or a Value'):
+        client.images.build(fileobj=dockerfile, secrets={"x": {}})
+    image.remove(force=True)
+
+
 def test_wrong_arguments_are_named(client, context):
     with pytest.raises(TypeError, match="nocahce.*nocache"):
         client.images.build(context, nocahce=True)

@@ -106,6 +106,17 @@ impl Error {
         error
     }
 
+    /// A path that a request names could not be opened or read: it is not found where there is nothing.
+    pub(crate) fn of_path(doing: &str, path: &str, error: std::io::Error) -> Error {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        let failed = Error::system(format!("{doing} {path}"), error);
+        match missing {
+            true => Error::new(ErrorKind::NotFound, failed.message().to_owned()),
+            false => failed,
+        }
+        .about("path", path)
+    }
+
     /// No such thing: docker's wording, `No such container: web`.
     pub fn not_found(kind: &'static str, id: impl Into<String>) -> Error {
         let id = id.into();

@@ -111,6 +111,11 @@ impl Layout {
         self.root.join("cache-mounts")
     }
 
+    /// A byte of it is locked for each of those that is in use.
+    pub(crate) fn cache_locks(&self) -> PathBuf {
+        self.run.join("cache-mounts")
+    }
+
     /// All volumes.
     pub(crate) fn volumes(&self) -> PathBuf {
         self.root.join("volumes")

@@ -69,6 +69,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     // Each of these may fail for reasons of its own, and none is a reason not to open the engine.
     let _ = lease::sweep(layout);
     let _ = crate::image::sweep_ingest(layout);
+    let _ = crate::build::sweep_secrets(layout);
     let _ = finish_intents(engine);
     let mut settled = true;
     for id in &suspects {

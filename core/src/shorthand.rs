@@ -4,6 +4,7 @@
 //! parsers know `0x10`, `1e3` and `+1`; a user `+1` was root in crun, CVE-2026-30892), these do not. A parser takes what
 //! it is given and asks nothing of the machine: no file, no environment, no time zone.
 
+mod build;
 mod device;
 mod duration;
 mod env;
@@ -20,6 +21,7 @@ mod time;
 mod ulimit;
 mod user;
 
+pub use build::{build_secret, build_ssh};
 pub(crate) use device::is_access as is_device_access;
 pub use device::{blkio_bps, blkio_iops, blkio_weight, cpus, device};
 pub use duration::duration;

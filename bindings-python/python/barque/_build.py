@@ -9,7 +9,7 @@ from ._input import Content, Data, content, pieces
 from .errors import unexpected_keyword
 
 if TYPE_CHECKING:
-    from ._types import ImageBuild
+    from ._types import BuildSecret, ImageBuild
 
 
 class BuildOptions(TypedDict, total=False):
@@ -24,6 +24,8 @@ class BuildOptions(TypedDict, total=False):
     nocache: bool
     platform: str
     pull: bool
+    secrets: Mapping[str, BuildSecret]
+    ssh: Mapping[str, str]
     tag: Union[str, Sequence[str]]
     target: str
 
@@ -36,6 +38,8 @@ FIELDS = {
     "nocache": "NoCache",
     "platform": "Platform",
     "pull": "Pull",
+    "secrets": "Secrets",
+    "ssh": "SSH",
     "tag": "Tags",
     "target": "Target",
 }

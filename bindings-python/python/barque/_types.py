@@ -51,6 +51,22 @@ class ImageBuild(TypedDict, total=False):
     NetworkMode: str
     """The network of `RUN` instructions that name none: `default`, `none` or `host`."""
 
+    Secrets: dict[str, BuildSecret]
+    """What `RUN --mount=type=secret` may have, by id."""
+
+    SSH: dict[str, str]
+    """Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one."""
+
+
+class BuildSecret(TypedDict, total=False):
+    """A secret: what is in a file, or a text. It is written down nowhere."""
+
+    Path: str
+    """The file that it is in."""
+
+    Value: str | None
+    """The secret itself."""
+
 
 class ImageBuilt(TypedDict):
     """An image that was built: the last document of the stream."""
@@ -3536,6 +3552,7 @@ __all__ = [
     "BlkioStatEntry",
     "BlkioStats",
     "BuildCache",
+    "BuildSecret",
     "BuildStep",
     "BuilderPrune",
     "BuilderPruned",

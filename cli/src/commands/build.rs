@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use barque::api::{ImageBuild, ImageBuilt, Input};
+use barque::api::{BuildSecret, ImageBuild, ImageBuilt, Input};
 use barque::shorthand;
 use clap::Args;
 
@@ -55,6 +55,12 @@ struct Flags {
     /// Suppress the build output and print image ID on success
     #[arg(short, long)]
     quiet: bool,
+    /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret|,env=NAME]")
+    #[arg(long, value_name = "stringArray", value_parser = secret)]
+    secret: Vec<(String, BuildSecret)>,
+    /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
+    #[arg(long, value_name = "stringArray", value_parser = ssh)]
+    ssh: Vec<(String, String)>,
     /// Image identifier (format: "[registry/]repository[:tag]")
     #[arg(short, long, value_name = "stringArray")]
     tag: Vec<String>,
@@ -95,6 +101,8 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         pull: flags.pull,
         platform: flags.platform,
         network_mode: flags.network,
+        secrets: flags.secret.into_iter().collect(),
+        ssh: flags.ssh.into_iter().collect(),
     };
     let to = if flags.quiet || flags.progress == "none" { To::Nowhere } else { To::Stderr };
     let mut stream = parsed.engine()?.images().build(&request)?;
@@ -109,6 +117,19 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
             .map_err(|error| Failure::new(format!("open {path}: {}", describe(&error))))?;
     }
     if flags.quiet { output::out(format!("{}\n", built.id)).map(|()| 0) } else { Ok(0) }
+}
+
+/// What the environment of this process has.
+fn own(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn secret(text: &str) -> barque::Result<(String, BuildSecret)> {
+    shorthand::build_secret(text, &own)
+}
+
+fn ssh(text: &str) -> barque::Result<(String, String)> {
+    shorthand::build_ssh(text, &own)
 }
 
 /// What `build` would have to fetch.

@@ -1,6 +1,7 @@
 //! Documents about building images.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,31 @@ pub struct ImageBuild {
     /// The network of `RUN` instructions that name none: `default`, `none` or `host`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub network_mode: String,
+    /// What `RUN --mount=type=secret` may have, by id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub secrets: BTreeMap<String, BuildSecret>,
+    /// Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one.
+    #[serde(rename = "SSH", skip_serializing_if = "is_default")]
+    pub ssh: BTreeMap<String, String>,
+}
+
+/// A secret: what is in a file, or a text. It is written down nowhere.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct BuildSecret {
+    /// The file that it is in.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// The secret itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Secrets do not get into logs by way of a request's `Debug`.
+impl fmt::Debug for BuildSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BuildSecret").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// An image that was built: the last document of the stream.

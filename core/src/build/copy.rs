@@ -201,7 +201,7 @@ impl Piece {
     }
 
     /// See what is in it.
-    fn look(&self, engine: &Engine, tree: Tree<'_>) -> Result<Seen> {
+    pub(super) fn look(&self, engine: &Engine, tree: Tree<'_>) -> Result<Seen> {
         self.read(engine, tree, |input| archive::pass(input, &mut io::sink()))
     }
 

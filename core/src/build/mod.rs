@@ -8,6 +8,8 @@
 
 mod add;
 mod archive;
+mod bind;
+mod cache;
 mod context;
 mod copy;
 pub(crate) mod dockerfile;
@@ -15,14 +17,19 @@ mod mounts;
 mod plan;
 mod request;
 mod run;
+mod secret;
 mod solver;
+mod ssh;
 mod stage;
 mod state;
+mod stubs;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod variables;
 mod writable;
+
+pub(crate) use secret::sweep as sweep_secrets;
 
 use crate::api::{ImageBuild, ImageBuilt};
 use crate::error::Result;

@@ -1,34 +1,76 @@
-//! What `RUN --mount` mounts: `tmpfs`, and the directories of `cache`, which survive builds.
+//! What `RUN --mount` mounts. Each kind has a file of its own but `tmpfs`; here is what they have in common.
 //!
-//! A cache's directory is named by a digest of its id, so an id is a name and never a path (CVE-2024-9675). Where a mount makes its own
-//! place in the writable layer that place is taken away afterwards, by the jail that has that layer as its root: no link that the
-//! command left leads out (CVE-2024-23652).
+//! What is mounted is made when it is sure that the command runs, and is there for as long as it does.
+
+use std::io::Write;
 
 use barque_monitor::oci;
-use rustix::fs::{Gid, Mode, Uid, chownat};
+use serde_json::{Value, json};
 
-use super::dockerfile::{Mount, MountKind};
+use super::bind::Bind;
+use super::cache::Cache;
+use super::dockerfile::{Mount, MountKind, Run};
+use super::secret;
 use super::solver::Site;
+use super::ssh::{self, Agent};
 use super::stage::Stage;
-use crate::container::files::tree::{self, Target};
 use crate::container::{self, plan};
-use crate::error::{Error, ErrorKind, Result};
-use crate::image::digest::Digest;
+use crate::error::{Error, Result};
 use crate::image::instruction;
-use crate::sys::directory;
+use crate::sys::file;
+use crate::sys::lock::LockFile;
 
-/// Places in the writable layer that are there only for mounts, deepest first.
-pub(super) struct Stubs(Vec<String>);
+/// The mounts of a step, not made yet.
+pub(super) struct Mounts {
+    list: Vec<(oci::Mount, Content)>,
+    /// Variables that are secrets.
+    pub(super) env: Vec<String>,
+}
+
+enum Content {
+    /// The kernel makes it.
+    Fresh,
+    Bind(Bind),
+    Cache(Cache),
+    Secret(secret::File),
+    Ssh(ssh::Socket),
+}
+
+/// What mounts are of, while the command runs.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) mounts: Vec<oci::Mount>,
+    pub(super) secrets: secret::Names,
+    _locks: Vec<Lock>,
+    _agents: Vec<Agent>,
+}
+
+/// A lock that goes with whoever has it.
+pub(super) struct Lock {
+    pub(super) file: LockFile,
+    pub(super) byte: i64,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.file.unlock(self.byte);
+    }
+}
 
 /// The options of one mount, with their variables replaced.
-struct Options(Vec<(String, String)>);
+pub(super) struct Options(Vec<(String, String)>);
 
 impl Options {
-    fn text(&self, name: &str) -> &str {
+    fn of(stage: &Stage<'_>, mount: &Mount) -> Result<Options> {
+        let expand = |(name, value): &(String, String)| Ok((name.clone(), stage.expand(value)?));
+        mount.options.iter().map(expand).collect::<Result<_>>().map(Options)
+    }
+
+    pub(super) fn text(&self, name: &str) -> &str {
         self.0.iter().rev().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    fn truth(&self, name: &str) -> Result<bool> {
+    pub(super) fn truth(&self, name: &str) -> Result<bool> {
         match self.text(name) {
             "" | "false" => Ok(false),
             "true" => Ok(true),
@@ -43,66 +85,148 @@ impl Options {
                 .map_err(|_| Error::invalid(format!("invalid value for {name}: {text}"))),
         }
     }
+
+    /// `mode`, `uid` and `gid`.
+    pub(super) fn access(&self, mode: u32) -> Result<Access> {
+        Ok(Access {
+            mode: self.number("mode", 8, mode)? & 0o7777,
+            uid: self.number("uid", 10, 0)?,
+            gid: self.number("gid", 10, 0)?,
+        })
+    }
+}
+
+/// Whose something is, and who else may have it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
 }
 
 impl Stage<'_> {
-    /// The mounts of a step.
-    pub(super) fn mounts(&self, wanted: &[Mount]) -> Result<Vec<oci::Mount>> {
-        let mut mounts = Vec::new();
-        for mount in wanted {
-            let mut options = Vec::new();
-            for (name, value) in &mount.options {
-                options.push((name.clone(), self.expand(value)?));
-            }
-            let options = Options(options);
-            let target = match options.text("target") {
-                "" => return Err(Error::invalid("a mount needs a target")),
-                target => instruction::join(&self.state.config.config.working_dir, target),
+    /// Where the mounts of a step are from, those that are from a stage or an image: that is there when this returns.
+    pub(super) fn sources_of_mounts(&self, run: &Run) -> Result<Vec<Option<Vec<String>>>> {
+        let layers = run.mounts.iter().map(|mount| match mount.from() {
+            "" => Ok(None),
+            name => self.layers_of(name).map(Some),
+        });
+        layers.collect()
+    }
+
+    /// The mounts of a step; `from` as [`Stage::sources_of_mounts`] gives it.
+    pub(super) fn mounts(&self, run: &Run, from: Vec<Option<Vec<String>>>) -> Result<Mounts> {
+        let mut mounts = Mounts { list: Vec::new(), env: Vec::new() };
+        for (number, (mount, layers)) in run.mounts.iter().zip(from).enumerate() {
+            let options = Options::of(self, mount)?;
+            let target = match (options.text("target"), mount.kind) {
+                ("", MountKind::Secret) => secret::target(&options)?,
+                ("", MountKind::Ssh) => ssh::target(number),
+                ("", _) => return Err(Error::invalid("a mount needs a target")),
+                (target, _) => target.to_owned(),
             };
+            let target = instruction::join(&self.state.config.config.working_dir, &target);
             if container::is_special(&target) {
                 return Err(Error::invalid(format!("nothing can be mounted at {target}")));
             }
-            mounts.push(match mount.kind {
-                MountKind::Tmpfs => tmpfs(&target, &options)?,
-                _ => cache(self.site, &target, &options)?,
-            });
+            let request = self.site.request;
+            let entry = match mount.kind {
+                MountKind::Tmpfs => (tmpfs(&target, &options)?, Content::Fresh),
+                MountKind::Bind => {
+                    let writable =
+                        options.truth("readwrite")? || options.text("readonly") == "false";
+                    let bind = Bind::of(self.site, &options, layers);
+                    (bound(&target, !writable), Content::Bind(bind))
+                }
+                MountKind::Cache => {
+                    let cache = Cache::of(&target, &options, layers)?;
+                    (bound(&target, options.truth("readonly")?), Content::Cache(cache))
+                }
+                MountKind::Secret => {
+                    let Some(secret) = request.secrets.find(&options)? else { continue };
+                    let name = options.text("env");
+                    if !name.is_empty() {
+                        mounts.env.push(secret.variable(name)?);
+                        if options.text("target").is_empty() {
+                            continue;
+                        }
+                    }
+                    let file = secret.file(options.access(0o400)?);
+                    (bound(&target, true), Content::Secret(file))
+                }
+                MountKind::Ssh => {
+                    let Some(socket) = ssh::find(&request.agents, &options)? else { continue };
+                    if mounts.env.iter().all(|entry| !entry.starts_with(ssh::VARIABLE)) {
+                        mounts.env.push(format!("{}={target}", ssh::VARIABLE));
+                    }
+                    (bound(&target, false), Content::Ssh(socket))
+                }
+            };
+            mounts.list.push(entry);
         }
         Ok(mounts)
     }
 }
 
-impl Stubs {
-    /// Find out which there will be.
-    pub(super) fn of(site: &Site<'_>, lower: &[String], mounts: &[oci::Mount]) -> Result<Stubs> {
-        let mut places = Vec::new();
-        for oci::Mount { destination, .. } in mounts {
-            let above = destination.match_indices('/').skip(1);
-            places.extend(above.map(|(at, _)| destination[..at].to_owned()));
-            places.push(destination.clone());
-        }
-        // What is in a directory sorts behind it.
-        places.sort_unstable();
-        places.dedup();
-        let mut missing = Vec::new();
-        for place in places.into_iter().rev() {
-            if !tree::exists(site.engine, lower.to_vec(), &place)? {
-                missing.push(place);
-            }
-        }
-        Ok(Stubs(missing))
+impl Mounts {
+    /// Where they will be.
+    pub(super) fn places(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|(mount, _)| mount.destination.as_str())
     }
 
-    /// Take them away, unless something is in them.
-    pub(super) fn clear(&self, site: &Site<'_>, target: &dyn Fn() -> Result<Target>) -> Result<()> {
-        for place in &self.0 {
-            match tree::remove(site.engine, target()?, place) {
-                Err(error) if error.errno() == Some(libc::ENOTEMPTY) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                removed => removed?,
+    /// What of them a step's key has: the content of those that are of files. That of a cache is nobody's business, and nothing that is
+    /// kept may tell a secret.
+    pub(super) fn look(&self, site: &Site<'_>) -> Result<Value> {
+        let mut digests = Vec::new();
+        for (_, content) in &self.list {
+            if let Content::Bind(bind) = content {
+                digests.push(bind.look(site)?.digest.as_str().to_owned());
             }
         }
-        Ok(())
+        Ok(json!(digests))
     }
+
+    /// Make them; also what [`Mounts::look`] would say of what they have become.
+    pub(super) fn make(&self, site: &Site<'_>) -> Result<(Held, Value)> {
+        let mut held = Held::default();
+        let mut digests = Vec::new();
+        let caches = self.list.iter().filter_map(|(_, content)| match content {
+            Content::Cache(cache) => Some(cache),
+            _ => None,
+        });
+        let mut caches = Cache::take(site, caches, &mut held._locks)?.into_iter();
+        for (mount, content) in &self.list {
+            let source = match content {
+                Content::Fresh => mount.source.clone(),
+                Content::Bind(bind) => {
+                    let (seen, path) = bind.make(site)?;
+                    digests.push(seen.digest.as_str().to_owned());
+                    path.to_string_lossy().into_owned()
+                }
+                Content::Cache(_) => caches
+                    .next()
+                    .ok_or_else(|| Error::internal("a cache mount without a directory"))?
+                    .to_string_lossy()
+                    .into_owned(),
+                Content::Secret(file) => file.make(site, &mut held.secrets)?,
+                Content::Ssh(socket) => {
+                    let (agent, path) = Agent::start(site, socket)?;
+                    held._agents.push(agent);
+                    path.to_string_lossy().into_owned()
+                }
+            };
+            held.mounts.push(oci::Mount { source, ..mount.clone() });
+        }
+        Ok((held, json!(digests)))
+    }
+}
+
+/// A here-document that is a program.
+pub(super) fn script(site: &Site<'_>, target: &str, content: &str) -> Result<oci::Mount> {
+    let path = site.lease.path().join(format!("script-{}", site.number()));
+    let failed = |error| Error::system(format!("write {}", path.display()), error);
+    file::create(&path, 0o755)?.write_all(content.as_bytes()).map_err(failed)?;
+    Ok(oci::Mount { source: path.to_string_lossy().into_owned(), ..bound(target, true) })
 }
 
 fn tmpfs(target: &str, options: &Options) -> Result<oci::Mount> {
@@ -113,58 +237,13 @@ fn tmpfs(target: &str, options: &Options) -> Result<oci::Mount> {
     plan::tmpfs(target, &format!("exec,{size}"))
 }
 
-fn cache(site: &Site<'_>, target: &str, options: &Options) -> Result<oci::Mount> {
-    for name in ["from", "source"] {
-        if !options.text(name).is_empty() {
-            return Err(Error::unsupported(format!(
-                "{name} of a cache mount is not supported yet"
-            )));
-        }
-    }
-    match options.text("sharing") {
-        "" | "shared" => {}
-        sharing @ ("private" | "locked") => {
-            return Err(Error::unsupported(format!(
-                "sharing={sharing} of a cache mount is not supported yet"
-            )));
-        }
-        other => return Err(Error::invalid(format!("invalid value for sharing: {other}"))),
-    }
-    let id = match options.text("id") {
-        "" => target,
-        id => id,
-    };
-    let (mode, uid, gid) = (
-        options.number("mode", 8, 0o755)?,
-        options.number("uid", 10, 0)?,
-        options.number("gid", 10, 0)?,
-    );
-    let directory = site.engine.layout().cache_mounts();
-    directory::make(&directory, Mode::RWXU)?;
-    let path = directory.join(Digest::of(id.as_bytes()).hex());
-    if !path.exists() {
-        // What a mode takes away the mask of this process must not.
-        let lease = site.lease.path().join(format!("cache-{}", site.number()));
-        directory::make(&lease, Mode::from_raw_mode(mode))?;
-        let failed = |errno: rustix::io::Errno| {
-            Error::system(format!("chown {}", lease.display()), errno.into())
-        };
-        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        chownat(rustix::fs::CWD, &lease, owner.0, owner.1, rustix::fs::AtFlags::empty())
-            .map_err(failed)?;
-        match std::fs::rename(&lease, &path) {
-            // Another step was faster.
-            Err(_) if path.is_dir() => {}
-            renamed => renamed
-                .map_err(|error| Error::system(format!("rename {}", lease.display()), error))?,
-        }
-    }
-    let access = if options.truth("readonly")? { "ro" } else { "rw" };
-    Ok(oci::Mount {
+/// Of what is known when it is made.
+fn bound(target: &str, read_only: bool) -> oci::Mount {
+    let access = if read_only { "ro" } else { "rw" };
+    oci::Mount {
         destination: target.to_owned(),
         kind: "bind".to_owned(),
-        source: path.to_string_lossy().into_owned(),
         options: vec!["rbind".to_owned(), "rprivate".to_owned(), access.to_owned()],
         ..oci::Mount::default()
-    })
+    }
 }

@@ -1,6 +1,6 @@
 //! What there is to do: the stages that the target needs, and what each begins with.
 
-use super::dockerfile::{Dockerfile, Instruction, Location, MountKind, Source};
+use super::dockerfile::{Dockerfile, Instruction, Location, Mount, Source};
 use super::request::Request;
 use super::variables::Globals;
 use crate::error::{Error, ErrorKind, Result};
@@ -95,13 +95,15 @@ pub(super) fn place(file: &str, location: Location) -> String {
     format!("{file}:{}", location.first)
 }
 
-/// Whose files an instruction copies.
+/// Whose files an instruction copies or mounts.
 fn sources(instruction: &Instruction) -> impl Iterator<Item = &str> {
-    let copy = match instruction {
-        Instruction::Copy(copy) if !copy.from.is_empty() => Some(copy.from.as_str()),
-        _ => None,
+    let (copied, mounts) = match instruction {
+        Instruction::Copy(copy) => (copy.from.as_str(), &[][..]),
+        Instruction::Run(run) => ("", &run.mounts[..]),
+        _ => ("", &[][..]),
     };
-    copy.into_iter()
+    let mounted = mounts.iter().map(Mount::from);
+    std::iter::once(copied).chain(mounted).filter(|name| !name.is_empty())
 }
 
 /// What is not built yet, and what is not given to builds, by name.
@@ -115,12 +117,6 @@ pub(super) fn refuse(instruction: &Instruction, request: &Request) -> Result<()>
                 "the host network is not allowed: build with the network mode host if it is to be",
             ))
         }
-        Instruction::Run(run) => run.mounts.iter().try_for_each(|mount| match mount.kind {
-            MountKind::Cache | MountKind::Tmpfs => Ok(()),
-            MountKind::Bind => not_yet("RUN --mount=type=bind"),
-            MountKind::Secret => not_yet("RUN --mount=type=secret"),
-            MountKind::Ssh => not_yet("RUN --mount=type=ssh"),
-        }),
         Instruction::Copy(copy) => {
             let is_remote = |source: &Source| match source {
                 Source::Path(path) => is_remote(path),

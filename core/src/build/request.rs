@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::secret::Secrets;
+use super::ssh::{self, Agents};
 use crate::api::{ImageBuild, Input};
 use crate::error::{Error, Result};
 use crate::image::Reference;
@@ -27,6 +29,9 @@ pub(super) struct Request {
     /// `none`, `host`, or empty: as containers have it.
     pub(super) network: String,
     pub(super) platform: Platform,
+    pub(super) secrets: Secrets,
+    /// Of ssh.
+    pub(super) agents: Agents,
 }
 
 impl Request {
@@ -87,6 +92,8 @@ impl Request {
             pull: request.pull,
             network,
             platform: own(&request.platform).map_err(|error| field(error, "Platform"))?,
+            secrets: Secrets::read(&request.secrets).map_err(|error| field(error, "Secrets"))?,
+            agents: ssh::check(&request.ssh).map_err(|error| field(error, "SSH"))?,
         })
     }
 

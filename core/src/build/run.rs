@@ -1,10 +1,11 @@
 //! `RUN`: a container on the files of a stage.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::dockerfile::{Command, Run, Step};
-use super::mounts::Stubs;
+use super::dockerfile::{Command, Heredoc, Run, Step};
+use super::mounts::{self, Mounts};
 use super::stage::Stage;
+use super::stubs::Stubs;
 use super::tell::Telling;
 use crate::api::HostConfig;
 use crate::container::files::tree::Target;
@@ -13,11 +14,21 @@ use crate::error::{Error, Result};
 use crate::image::instruction;
 use crate::stream::Output;
 
+/// Where a here-document is that is a program, which is BuildKit's place.
+const SCRIPTS: &str = "/dev/pipes";
+
 impl Stage<'_> {
-    pub(super) fn run(&mut self, step: &Step, run: &Run, telling: Telling<'_>) -> Result<()> {
+    /// `from` as [`Stage::sources_of_mounts`] gives it.
+    pub(super) fn run(
+        &mut self,
+        step: &Step,
+        run: &Run,
+        from: Vec<Option<Vec<String>>>,
+        telling: Telling<'_>,
+    ) -> Result<()> {
         let site = self.site;
         let config = &self.state.config.config;
-        let words = words(run, config.shell.as_deref())?;
+        let (words, script) = words(run, config.shell.as_deref());
         if words.is_empty() {
             return Err(Error::invalid("RUN requires a command"));
         }
@@ -44,7 +55,7 @@ impl Stage<'_> {
                 path => path.to_owned(),
             },
         );
-        let mounts = self.mounts(&run.mounts)?;
+        let mounts: Mounts = self.mounts(run, from)?;
         let mounted: Vec<_> =
             run.mounts.iter().map(|mount| (format!("{:?}", mount.kind), &mount.options)).collect();
         let operation = json!({
@@ -55,6 +66,13 @@ impl Stage<'_> {
             "working_dir": working_dir,
             "network": network,
         });
+        let on = |bound: Value| -> Value {
+            let mut operation = operation.clone();
+            operation["bound"] = bound;
+            operation["script"] = json!(script.map(|heredoc| heredoc.content.as_str()));
+            operation
+        };
+        let before = on(mounts.look(site)?);
         let shown = words.join(" ");
         // They say how the network is reached, and not what is made of what comes from it.
         for (name, value) in site.globals.proxies() {
@@ -64,9 +82,13 @@ impl Stage<'_> {
         }
         let image = self.image()?;
         let lower = self.state.lower.clone();
-        self.files(step, telling, operation, |telling, writable| {
+        self.files(step, telling, before, |telling, writable| {
+            let (mut held, bound) = mounts.make(site)?;
+            if let Some(heredoc) = script {
+                held.mounts.push(mounts::script(site, &words[0], &heredoc.content)?);
+            }
             let target = || Ok(Target { lower: lower.clone(), upper: writable.mount()? });
-            let stubs = Stubs::of(site, &lower, &mounts)?;
+            let stubs = Stubs::of(site, &lower, mounts.places())?;
             let step = step::Step {
                 image: (&image.0, &image.1),
                 build: site.build.id(),
@@ -77,7 +99,9 @@ impl Stage<'_> {
                 user: &user,
                 working_dir: &working_dir,
                 host_config: HostConfig { network_mode: network, ..HostConfig::default() },
-                mounts: &mounts,
+                mounts: &held.mounts,
+                secret_env: &mounts.env,
+                mounted: &|| held.secrets.forget(),
             };
             let mut told = Ok(());
             let run = step::run(site.engine, step, &mut |output, bytes| {
@@ -94,27 +118,25 @@ impl Stage<'_> {
                 ))
                 .with_reason("build_step_failed"));
             }
-            Ok(None)
+            Ok(Some(on(bound)))
         })
     }
 }
 
-/// The words that are executed.
-fn words(run: &Run, shell: Option<&[String]>) -> Result<Vec<String>> {
-    let Command::Shell(line) = &run.command else { return Ok(run.command.words(shell)) };
-    let Some(first) = run.heredocs.first() else { return Ok(run.command.words(shell)) };
+/// The words that are executed, and the here-document that is the program, where it names its own interpreter.
+fn words<'a>(run: &'a Run, shell: Option<&[String]>) -> (Vec<String>, Option<&'a Heredoc>) {
+    let Command::Shell(line) = &run.command else { return (run.command.words(shell), None) };
+    let Some(first) = run.heredocs.first() else { return (run.command.words(shell), None) };
     // A here-document alone is a script; any other is input of a command, which the shell knows how to give.
     if run.heredocs.len() == 1 && line.split_whitespace().count() == 1 {
         if first.content.starts_with("#!") {
-            return Err(Error::unsupported(
-                "a here-document with an interpreter of its own (#!) is not supported yet; give it to a command: RUN python3 <<EOF",
-            ));
+            return (vec![format!("{SCRIPTS}/{}", first.name.replace('/', "_"))], Some(first));
         }
-        return Ok(Command::Shell(first.content.clone()).words(shell));
+        return (Command::Shell(first.content.clone()).words(shell), None);
     }
     let mut script = format!("{line}\n");
     for heredoc in &run.heredocs {
         script.push_str(&format!("{}{}\n", heredoc.content, heredoc.name));
     }
-    Ok(Command::Shell(script).words(shell))
+    (Command::Shell(script).words(shell), None)
 }

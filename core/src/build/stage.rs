@@ -126,8 +126,10 @@ impl<'a> Stage<'a> {
         self.site.engine.canceller().check()?;
         match &step.instruction {
             Instruction::Run(run) => {
+                // As a copy, it begins when what it sees is there.
+                let from = self.sources_of_mounts(run)?;
                 let telling = self.tell(&step.text, step.location)?;
-                self.run(step, run, telling)
+                self.run(step, run, from, telling)
             }
             Instruction::Copy(copy) => {
                 // It begins when what it copies is there.
@@ -245,7 +247,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The files of another stage or of an image, as directories, top first.
-    fn layers_of(&self, name: &str) -> Result<Vec<String>> {
+    pub(super) fn layers_of(&self, name: &str) -> Result<Vec<String>> {
         let site = self.site;
         if let Some(number) = site.dockerfile.stage(name, self.number) {
             let stage: Arc<State> = site.stage(number)?;

@@ -44,6 +44,10 @@ pub(crate) struct Step<'a> {
     pub(crate) working_dir: &'a str,
     pub(crate) host_config: HostConfig,
     pub(crate) mounts: &'a [oci::Mount],
+    /// Variables that are in no record.
+    pub(crate) secret_env: &'a [String],
+    /// Called when all is mounted.
+    pub(crate) mounted: &'a dyn Fn(),
 }
 
 /// Run it to its end; `tell` gets what it says.
@@ -72,7 +76,7 @@ pub(crate) fn run(
     };
     let layout = engine.layout();
     let init = init_layer::path(layout).to_string_lossy().into_owned();
-    let plan = plan::plan(&PlanInput {
+    let mut plan = plan::plan(&PlanInput {
         id: &id,
         create: &document,
         image: &ContainerConfig::default(),
@@ -86,6 +90,10 @@ pub(crate) fn run(
         directory: &layout.container(&id).to_string_lossy(),
         cgroup: &layout.cgroup(&document.host_config.cgroup_parent, &id),
     })?;
+    // The record has the configuration; the monitor, which writes none down, has this.
+    if let Some(env) = plan.launch.spec["process"]["env"].as_array_mut() {
+        env.extend(step.secret_env.iter().map(|entry| entry.as_str().into()));
+    }
     let record = Record {
         name: document.name.clone(),
         image_id: step.image.0.to_owned(),
@@ -104,7 +112,7 @@ pub(crate) fn run(
     inserted.ok_or_else(|| Error::internal("two steps with one name"))?;
     events::container(engine, &record, "create", &[]);
     failpoint("build-step-created")?;
-    let followed = follow(engine, &record, plan, tell);
+    let followed = follow(engine, &record, plan, step.mounted, tell);
     // Also of one that was cancelled, whose monitor has seen its connection closed.
     let gone = engine.uncancelled().and_then(|engine| settle::after_exit(&engine, &record));
     let run = followed?;
@@ -116,12 +124,14 @@ fn follow(
     engine: &Engine,
     record: &Record,
     plan: plan::Plan,
+    mounted: &dyn Fn(),
     tell: &mut dyn FnMut(Output, &[u8]),
 ) -> Result<RunState> {
     let lock = OperationLock::take_quietly(engine, &record.id)?;
     let manner = Manner { attach: true, tied: true, ..Manner::default() };
     let mut connection = launch::launch(engine, record, plan, &lock, manner)?;
     drop(lock);
+    mounted();
     failpoint("build-step-started")?;
     let mut exit = None;
     loop {

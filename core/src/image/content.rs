@@ -175,15 +175,7 @@ pub(crate) enum Opened {
 pub(crate) fn open_input(input: &Input) -> Result<Opened> {
     let (file, name) = match (&input.path, input.fd) {
         (path, None) if !path.is_empty() => {
-            let file = File::open(path).map_err(|error| {
-                let missing = error.kind() == io::ErrorKind::NotFound;
-                let failed = Error::system(format!("open {path}"), error);
-                if missing {
-                    Error::new(ErrorKind::NotFound, failed.message().to_owned()).about("path", path)
-                } else {
-                    failed.about("path", path)
-                }
-            })?;
+            let file = File::open(path).map_err(|error| Error::of_path("open", path, error))?;
             (file, path.clone())
         }
         (path, Some(fd)) if path.is_empty() => {

@@ -42,7 +42,16 @@ impl LockFile {
 
     /// Take the write lock of a byte if nobody else has it.
     pub(crate) fn try_lock(&self, byte: i64) -> Result<bool> {
-        match self.control(libc::F_OFD_SETLK, libc::F_WRLCK, byte) {
+        self.attempt(libc::F_WRLCK, byte)
+    }
+
+    /// Take a read lock of a byte if nobody else has the write lock.
+    pub(crate) fn try_share(&self, byte: i64) -> Result<bool> {
+        self.attempt(libc::F_RDLCK, byte)
+    }
+
+    fn attempt(&self, kind: libc::c_int, byte: i64) -> Result<bool> {
+        match self.control(libc::F_OFD_SETLK, kind, byte) {
             Ok(_) => Ok(true),
             // `man 2 fcntl`: either of the two, depending on the system.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EAGAIN)) => {

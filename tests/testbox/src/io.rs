@@ -77,6 +77,25 @@ pub(crate) fn cat(arguments: &[String]) -> Result<u8, String> {
     }
 }
 
+/// `ask SOCKET HEX…`: the first answer to each message that is written to a Unix socket, in hexadecimal digits.
+pub(crate) fn ask(arguments: &[String]) -> Result<u8, String> {
+    let [path, messages @ ..] = arguments else { return Err("ask SOCKET HEX".into()) };
+    let mut socket = std::os::unix::net::UnixStream::connect(path)
+        .map_err(|error| format!("connect {path}: {error}"))?;
+    for message in messages {
+        let digits = |at: usize| message.get(at..at + 2).ok_or("half a byte");
+        let bytes: Result<Vec<u8>, String> = (0..message.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(digits(at)?, 16).map_err(|e| e.to_string()))
+            .collect();
+        let mut answer = [0; 256];
+        let read = socket.write_all(&bytes?).and_then(|()| socket.read(&mut answer));
+        let read = read.map_err(|error| format!("ask: {error}"))?;
+        say(&answer[..read].iter().map(|byte| format!("{byte:02x}")).collect::<String>())?;
+    }
+    Ok(0)
+}
+
 pub(crate) fn count_stdin(_arguments: &[String]) -> Result<u8, String> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes).map_err(|e| format!("read: {e}"))?;

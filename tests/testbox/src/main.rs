@@ -26,6 +26,7 @@ const COMMANDS: &[Command] = &[
     ("both", io::both),
     ("flood", io::flood),
     ("cat", io::cat),
+    ("ask", io::ask),
     ("count-stdin", io::count_stdin),
     ("read", io::read),
     ("write", io::write),

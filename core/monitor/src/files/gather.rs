@@ -92,7 +92,7 @@ struct Found {
 /// The rules for what is below one source.
 struct Below {
     rules: Rc<Rules>,
-    /// Where it is in the tree.
+    /// Where it is in the tree, without a slash in front; empty: at the top.
     path: Vec<u8>,
     /// What its name in the archive begins with, to be taken away.
     name: usize,
@@ -146,7 +146,7 @@ fn pack<W: std::io::Write>(
         (false, true) => Vec::new(),
         (false, false) => base.to_vec(),
     };
-    packer.select(Below { rules: Rc::clone(rules), path: real.clone(), name: name.len() });
+    packer.select(Below { rules: Rc::clone(rules), path: inside.to_vec(), name: name.len() });
     match kind {
         FileType::Directory => {
             let fd = root.open_raw(&real, DIRECTORY).map_err(entry("open", &real))?;

@@ -11,16 +11,16 @@ mod health;
 mod instruction;
 mod lines;
 pub(crate) mod lint;
+mod run;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod word;
 
 pub(crate) use command::Command;
-pub(crate) use instruction::{
-    Copy, Instruction, Mount, MountKind, Run, Source, one as instruction,
-};
+pub(crate) use instruction::{Copy, Instruction, Source, one as instruction};
 pub(crate) use lines::{Heredoc, MAX_SIZE};
+pub(crate) use run::{Mount, MountKind, Run};
 pub(crate) use stage::{Dockerfile, Step};
 pub(crate) use word::Words;
 

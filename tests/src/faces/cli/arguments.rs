@@ -298,6 +298,13 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.list("Tags", "--tag", &mut words);
             fields.list("BuildArgs", "--build-arg", &mut words);
             fields.list("Labels", "--label", &mut words);
+            if let Some(Value::Object(secrets)) = fields.0.remove("Secrets") {
+                for (id, secret) in secrets {
+                    let path = secret["Path"].as_str().ok_or("a secret without a file")?;
+                    words.push(format!("--secret=id={id},src={path}"));
+                }
+            }
+            fields.list("SSH", "--ssh", &mut words);
             fields.flag("Target", "--target", &mut words);
             fields.flag("Platform", "--platform", &mut words);
             fields.flag("NetworkMode", "--network", &mut words);

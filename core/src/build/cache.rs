@@ -1,0 +1,157 @@
+//! `RUN --mount=type=cache`: directories that survive builds.
+//!
+//! A cache's directory is named by a digest of its id, so an id is a name and never a path (CVE-2024-9675). Who has one locked is known to
+//! all processes on the engine root: `shared` ones share a lock, `locked` ones wait for each other, and a `private` one takes the first
+//! of its directories that nobody has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat};
+
+use super::bind;
+use super::mounts::{Access, Lock, Options};
+use super::solver::Site;
+use crate::container::files::tree::Tree;
+use crate::error::{Error, Result};
+use crate::image::digest::Digest;
+use crate::sys::directory;
+use crate::sys::lock::LockFile;
+
+/// Longest pause between two looks at a lock.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// One that a step wants.
+pub(super) struct Cache {
+    id: String,
+    sharing: Sharing,
+    access: Access,
+    /// What a new one begins with.
+    source: Option<(String, Vec<String>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sharing {
+    Shared,
+    Private,
+    Locked,
+}
+
+impl Cache {
+    pub(super) fn of(
+        target: &str,
+        options: &Options,
+        layers: Option<Vec<String>>,
+    ) -> Result<Cache> {
+        let sharing = match options.text("sharing") {
+            "" | "shared" => Sharing::Shared,
+            "private" => Sharing::Private,
+            "locked" => Sharing::Locked,
+            other => return Err(Error::invalid(format!("invalid value for sharing: {other}"))),
+        };
+        let source = match (layers, options.text("source")) {
+            (None, "") => None,
+            (None, _) => {
+                return Err(Error::invalid("source of a cache mount is a path in what from names"));
+            }
+            (Some(layers), source) => Some((source.to_owned(), layers)),
+        };
+        let id = match options.text("id") {
+            "" => target,
+            id => id,
+        };
+        Ok(Cache { id: id.to_owned(), sharing, access: options.access(0o755)?, source })
+    }
+
+    /// Have the directories of these.
+    pub(super) fn take<'a>(
+        site: &Site<'_>,
+        caches: impl Iterator<Item = &'a Cache>,
+        locks: &mut Vec<Lock>,
+    ) -> Result<Vec<PathBuf>> {
+        let caches: Vec<&Cache> = caches.collect();
+        // Everybody takes them in the same order, so nobody waits in a circle. One that a step has twice it takes once.
+        let mut order: Vec<usize> = (0..caches.len()).collect();
+        order.sort_by_key(|at| (&caches[*at].id, std::cmp::Reverse(caches[*at].sharing)));
+        let mut paths = vec![PathBuf::new(); caches.len()];
+        let mut before: Option<usize> = None;
+        for at in order {
+            paths[at] = match before.filter(|before| caches[*before].id == caches[at].id) {
+                Some(before) => paths[before].clone(),
+                None => caches[at].lock(site, locks)?,
+            };
+            before = Some(at);
+        }
+        Ok(paths)
+    }
+
+    fn lock(&self, site: &Site<'_>, locks: &mut Vec<Lock>) -> Result<PathBuf> {
+        let mut pause = Duration::from_millis(1);
+        for number in 0.. {
+            let name = match number {
+                0 => Digest::of(self.id.as_bytes()),
+                more => Digest::of(format!("{}\0{more}", self.id).as_bytes()),
+            };
+            let byte = byte(&name)?;
+            let file = LockFile::make(&site.engine.layout().cache_locks())?;
+            loop {
+                let taken = match self.sharing {
+                    Sharing::Shared => file.try_share(byte)?,
+                    Sharing::Private | Sharing::Locked => file.try_lock(byte)?,
+                };
+                if taken {
+                    locks.push(Lock { file, byte });
+                    return self.directory(site, &name);
+                }
+                if self.sharing == Sharing::Private {
+                    break;
+                }
+                site.engine.canceller().sleep(pause)?;
+                pause = (pause * 2).min(PAUSE);
+            }
+        }
+        Err(Error::internal("more caches than numbers"))
+    }
+
+    /// The directory, made where there is none.
+    fn directory(&self, site: &Site<'_>, name: &Digest) -> Result<PathBuf> {
+        let all = site.engine.layout().cache_mounts();
+        directory::make(&all, Mode::RWXU)?;
+        let path = all.join(name.hex());
+        if path.exists() {
+            return Ok(path);
+        }
+        let lease = match &self.source {
+            None => {
+                let lease = site.lease.path().join(format!("cache-{}", site.number()));
+                // What a mode takes away the mask of this process must not.
+                directory::make(&lease, Mode::from_raw_mode(self.access.mode))?;
+                let (uid, gid) = (Uid::from_raw(self.access.uid), Gid::from_raw(self.access.gid));
+                chownat(CWD, &lease, Some(uid), Some(gid), AtFlags::empty()).map_err(|errno| {
+                    Error::system(format!("chown {}", lease.display()), errno.into())
+                })?;
+                lease
+            }
+            Some((source, layers)) => {
+                let (seen, lease) = bind::copy(site, source, Tree::Layers(layers.clone()))?;
+                if !seen.directory {
+                    return Err(Error::invalid("a cache begins with a directory, not with a file"));
+                }
+                lease
+            }
+        };
+        match std::fs::rename(&lease, &path) {
+            // Another step was faster.
+            Err(_) if path.is_dir() => {}
+            renamed => renamed
+                .map_err(|error| Error::system(format!("rename {}", lease.display()), error))?,
+        }
+        Ok(path)
+    }
+}
+
+/// The byte that is locked for a directory: as much of its name as fits. Two of one number would only wait for each other.
+fn byte(name: &Digest) -> Result<i64> {
+    i64::from_str_radix(&name.hex()[..15], 16)
+        .map_err(|error| Error::internal("a digest that is no number").because(error))
+}

@@ -1,0 +1,73 @@
+//! What a build may have that an image may not: `--secret` and `--ssh`.
+
+use crate::api::BuildSecret;
+use crate::error::{Error, Result};
+
+/// `id=token,src=FILE`, `id=token,env=NAME`, or `id=token` alone: the variable of that name, if there is one, or else the file.
+///
+/// `own` looks up a variable of the calling process.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another key, and without an id; for a variable that is not there.
+pub fn build_secret(
+    text: &str,
+    own: &dyn Fn(&str) -> Option<String>,
+) -> Result<(String, BuildSecret)> {
+    let (mut id, mut path, mut env, mut kind) = ("", "", "", "");
+    for part in text.split(',') {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(Error::invalid(format!("invalid field '{part}' must be a key=value pair")));
+        };
+        match key.to_ascii_lowercase().as_str() {
+            "id" => id = value,
+            "src" | "source" => path = value,
+            "env" => env = value,
+            "type" if matches!(value, "file" | "env") => kind = value,
+            "type" => return Err(Error::invalid(format!("unsupported secret type '{value}'"))),
+            _ => return Err(Error::invalid(format!("unexpected key '{key}' in '{part}'"))),
+        }
+    }
+    if id.is_empty() {
+        return Err(Error::invalid(format!("secret '{text}' needs an id")));
+    }
+    if kind == "env" && env.is_empty() {
+        (env, path) = (path, "");
+    }
+    let of_variable = |name: &str| {
+        own(name).map(|value| BuildSecret { value: Some(value), ..BuildSecret::default() })
+    };
+    let of_file = |path: &str| BuildSecret { path: path.to_owned(), value: None };
+    let secret = match (env, path) {
+        ("", "") => match of_variable(id).filter(|_| kind != "file") {
+            Some(secret) => secret,
+            None => of_file(id),
+        },
+        ("", path) => of_file(path),
+        (name, "") => of_variable(name).ok_or_else(|| {
+            Error::invalid(format!("secret '{id}': the environment has no variable {name}"))
+        })?,
+        _ => return Err(Error::invalid(format!("secret '{id}' is of src or of env, one of them"))),
+    };
+    Ok((id.to_owned(), secret))
+}
+
+/// `default`, which is the agent that `SSH_AUTH_SOCK` names, or `id=SOCKET`.
+///
+/// `own` as for [`build_secret`].
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) without an id, and where no agent is known.
+pub fn build_ssh(text: &str, own: &dyn Fn(&str) -> Option<String>) -> Result<(String, String)> {
+    let (id, path) = text.split_once('=').unwrap_or((text, ""));
+    let path = match path {
+        "" => own("SSH_AUTH_SOCK").unwrap_or_default(),
+        path => path.to_owned(),
+    };
+    match (id, path.as_str()) {
+        ("", _) => Err(Error::invalid(format!("invalid ssh agent '{text}': empty id"))),
+        (id, "") => Err(Error::invalid(format!(
+            "ssh agent '{id}': SSH_AUTH_SOCK is not set; name a socket: {id}=SOCKET"
+        ))),
+        (id, _) => Ok((id.to_owned(), path)),
+    }
+}

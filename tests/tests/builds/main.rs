@@ -1,0 +1,118 @@
+//! Builds, where scenarios cannot show it: what is taken from the cache and what is done again, what goes on side by side, and what is
+//! left of what was cut short.
+
+mod cache;
+mod going_on;
+mod mounts;
+mod secrets;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use barque::api::{ImageBuild, Input, Progress};
+use barque::{Deadline, Engine, Error, Item, Next, Stream};
+use barque_tests::{Sandbox, suite};
+use cache::*;
+use going_on::*;
+use mounts::*;
+use secrets::*;
+
+suite!(
+    a_touched_file_is_the_same_file_and_one_byte_makes_another,
+    an_argument_counts_from_its_first_use,
+    without_the_cache_everything_is_done_again,
+    what_a_failed_build_has_done_is_kept,
+    independent_stages_go_on_side_by_side_and_a_cancelled_build_leaves_nothing,
+    a_stage_that_fails_ends_the_others,
+    output_that_nobody_reads_waits_and_none_is_lost,
+    an_image_that_is_removed_while_a_build_stands_on_it_goes_afterwards,
+    what_a_build_has_taken_from_the_cache_stays_until_its_end,
+    two_builds_of_one_context_both_succeed,
+    the_index_follows_builds_that_only_name_an_image_or_begin_with_nothing,
+    a_layer_that_a_build_stands_on_is_not_repaired_under_it,
+    the_layers_of_a_build_outlive_the_image_below_it,
+    a_link_in_the_context_does_not_lead_out_of_it,
+    a_bind_mount_shows_what_is_there_and_leaves_nothing_in_the_image,
+    a_cache_mount_survives_and_leaves_nothing_in_the_image,
+    a_cache_mount_cannot_be_where_it_should_not,
+    caches_are_shared_locked_or_private,
+    a_cache_begins_with_what_it_is_from,
+    a_secret_reaches_its_step_and_is_nowhere_else,
+    a_secret_that_cannot_be_is_told_without_its_content,
+    an_agent_is_asked_for_keys_and_signatures_and_nothing_else,
+);
+
+fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {
+    let path = sandbox.work().join("built");
+    for (name, text) in files {
+        let file = path.join(name);
+        std::fs::create_dir_all(file.parent().expect("a parent")).expect("make a directory");
+        std::fs::write(file, text).expect("write a file");
+    }
+    path
+}
+
+fn request(context: &Path) -> ImageBuild {
+    let context = Input { path: context.to_string_lossy().into_owned(), fd: None };
+    ImageBuild { context, tags: vec!["built".into()], ..ImageBuild::default() }
+}
+
+fn next(stream: &mut Stream) -> Result<Option<String>, Error> {
+    match stream.next(Deadline::after(Duration::from_secs(60)))? {
+        Next::Item(Item::Document(text)) => Ok(Some(text)),
+        Next::Item(Item::Chunk(_)) => panic!("a build has no chunks"),
+        Next::Done => Ok(None),
+        Next::TimedOut => panic!("nothing came for a minute"),
+    }
+}
+
+fn line(text: &str) -> Option<Progress> {
+    serde_json::from_str(text).ok().filter(|line: &Progress| line.step.is_some())
+}
+
+/// What became of each instruction that makes files: `RUN: Cached`.
+fn told(lines: &[Progress]) -> Vec<String> {
+    let ended = |line: &&Progress| !matches!(line.status.as_str(), "Step" | "Log");
+    let told = |line: &Progress| {
+        let name = &line.step.as_ref()?.name;
+        let instruction = name.split_once("] ")?.1.split(' ').next()?.to_owned();
+        Some(format!("{instruction}: {}", line.status))
+    };
+    lines.iter().filter(ended).filter_map(told).collect()
+}
+
+/// Build to the end: the lines, and the image's id or the error.
+fn build(engine: &Engine, request: &ImageBuild) -> (Vec<Progress>, Result<String, Error>) {
+    let mut lines = Vec::new();
+    let mut id = String::new();
+    let mut stream = engine.images().build(request).expect("a build begins");
+    loop {
+        match next(&mut stream) {
+            Ok(Some(text)) => match line(&text) {
+                Some(line) => lines.push(line),
+                None => {
+                    let built: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                    id = built["Id"].as_str().expect("an id").to_owned();
+                }
+            },
+            Ok(None) => return (lines, Ok(id)),
+            Err(error) => return (lines, Err(error)),
+        }
+    }
+}
+
+fn built(engine: &Engine, request: &ImageBuild) -> (Vec<String>, String) {
+    let (lines, id) = build(engine, request);
+    (told(&lines), id.unwrap_or_else(|error| panic!("{error}: {lines:?}")))
+}
+
+/// What steps have written.
+fn said(lines: &[Progress]) -> String {
+    lines.iter().filter_map(|line| Some(line.step.as_ref()?.output.clone())).collect()
+}
+
+const COPIES: &str = "FROM testbox
+COPY one /one
+RUN [\"/testbox\", \"write\", \"/made\", \"x\"]
+COPY two /two
+";
