@@ -41,8 +41,8 @@ enum Content {
 pub(super) struct Held {
     pub(super) mounts: Vec<oci::Mount>,
     pub(super) secrets: secret::Names,
-    _locks: Vec<Lock>,
-    _agents: Vec<Agent>,
+    locks: Vec<Lock>,
+    agents: Vec<Agent>,
 }
 
 /// A lock that goes with whoever has it.
@@ -194,7 +194,7 @@ impl Mounts {
             Content::Cache(cache) => Some(cache),
             _ => None,
         });
-        let mut caches = Cache::take(site, caches, &mut held._locks)?.into_iter();
+        let mut caches = Cache::take(site, caches, &mut held.locks)?.into_iter();
         for (mount, content) in &self.list {
             let source = match content {
                 Content::Fresh => mount.source.clone(),
@@ -211,7 +211,7 @@ impl Mounts {
                 Content::Secret(file) => file.make(site, &mut held.secrets)?,
                 Content::Ssh(socket) => {
                     let (agent, path) = Agent::start(site, socket)?;
-                    held._agents.push(agent);
+                    held.agents.push(agent);
                     path.to_string_lossy().into_owned()
                 }
             };

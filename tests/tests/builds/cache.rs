@@ -5,7 +5,7 @@ use std::time::Duration;
 use barque::api::ImageBuild;
 use barque_tests::{Sandbox, invariants};
 
-use crate::{COPIES, build, built, context, line, next, request, told};
+use crate::{COPIES, build, built, context, line, next, request, said, told};
 
 pub(crate) fn a_touched_file_is_the_same_file_and_one_byte_makes_another() {
     let sandbox = Sandbox::with_testbox();
@@ -138,4 +138,40 @@ pub(crate) fn the_layers_of_a_build_outlive_the_image_below_it() {
     assert_eq!(lines, ["FROM: Done", "COPY: Cached", "RUN: Cached", "COPY: Cached"]);
     sandbox.ok(&["run", "--rm", "--network", "none", "built", "read", "/one"]);
     invariants::hold(&sandbox, "a build from what was kept");
+}
+
+pub(crate) fn what_is_ignored_is_not_copied_with_all_the_rest() {
+    let sandbox = Sandbox::with_testbox();
+    let engine = sandbox.engine();
+    let files = [
+        (".dockerignore", "no\n**/*.log\n"),
+        ("no", "x"),
+        ("yes", "x"),
+        ("d/a.log", "x"),
+        ("d/b", "x"),
+    ];
+    let context = context(&sandbox, &files);
+    for source in [".", "./", "/"] {
+        let text = format!("FROM testbox\nCOPY {source} /all\n");
+        std::fs::write(context.join("Dockerfile"), text).expect("write");
+        built(&engine, &request(&context));
+        let list =
+            |path: &str| sandbox.ok(&["run", "--rm", "--network", "none", "built", "list", path]);
+        assert_eq!(list("/all"), ".dockerignore\nDockerfile\nd\nyes", "COPY {source}");
+        assert_eq!(list("/all/d"), "b", "COPY {source}");
+    }
+}
+
+pub(crate) fn a_here_document_is_a_program() {
+    let sandbox = Sandbox::with_testbox();
+    let engine = sandbox.engine();
+    let text = "FROM testbox\nRUN <<EOF\n#!/testbox read\nof a script\nEOF\n";
+    let context = context(&sandbox, &[("Dockerfile", text)]);
+    let (lines, done) = build(&engine, &request(&context));
+    done.expect("it is built");
+    assert!(said(&lines).contains("#!/testbox read\\nof a script"), "{}", said(&lines));
+    assert_eq!(built(&engine, &request(&context)).0, ["FROM: Done", "RUN: Cached"]);
+    // What is in it is the command.
+    std::fs::write(context.join("Dockerfile"), text.replace("of a", "of another")).expect("write");
+    assert_eq!(built(&engine, &request(&context)).0, ["FROM: Done", "RUN: Done"]);
 }

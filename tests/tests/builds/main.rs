@@ -32,6 +32,8 @@ suite!(
     a_layer_that_a_build_stands_on_is_not_repaired_under_it,
     the_layers_of_a_build_outlive_the_image_below_it,
     a_link_in_the_context_does_not_lead_out_of_it,
+    what_is_ignored_is_not_copied_with_all_the_rest,
+    a_here_document_is_a_program,
     a_bind_mount_shows_what_is_there_and_leaves_nothing_in_the_image,
     a_cache_mount_survives_and_leaves_nothing_in_the_image,
     a_cache_mount_cannot_be_where_it_should_not,
