@@ -44,6 +44,7 @@ mod error;
 mod events;
 mod failpoint;
 mod filters;
+mod id;
 mod layout;
 mod monitor_image;
 mod percent;

@@ -14,6 +14,7 @@ use crate::Engine;
 use crate::container::{self, Look};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
+use crate::id;
 use crate::image::{index, publish};
 use crate::store::{Durability, Intent, Owner, lease};
 use crate::{network, sys, volume};
@@ -134,7 +135,7 @@ fn ids_in(directory: &Path) -> Result<BTreeSet<String>> {
     let mut ids = BTreeSet::new();
     for entry in entries {
         let name = entry.map_err(failed)?.file_name().into_string().unwrap_or_default();
-        if name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if id::is_whole(&name) {
             ids.insert(name);
         }
     }

@@ -13,6 +13,7 @@ use crate::api::{ContainerCreate, ContainerCreated};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
+use crate::id;
 use crate::image::Policy;
 use crate::network;
 use crate::store::{Durability, Owner};
@@ -50,7 +51,7 @@ pub(super) fn create(
     engine.images().ensure(&request.image, &request.platform, policy)?;
     let image = engine.images().resolve(&request.image)?;
     check_platform(&request.platform, &image)?;
-    let (id, rest) = (random_id()?, random::<4>()?);
+    let (id, rest) = (id::random()?, id::random_bytes::<4>()?);
     let Mounts { points: mounts, volumes } =
         Mounts::of(&request, &image.config.config.to_document(), |other| {
             engine.containers().find(other).map(|other| other.mounts)
@@ -117,18 +118,6 @@ pub(super) fn create(
     // Whoever looks finds them there; a start would make them too.
     volume::ensure(engine, &record.mounts, record.auto_remove)?;
     Ok((record, plan))
-}
-
-/// An id for a new container.
-pub(super) fn random_id() -> Result<String> {
-    Ok(random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn random<const LENGTH: usize>() -> Result<[u8; LENGTH]> {
-    let mut random = [0; LENGTH];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
-    Ok(random)
 }
 
 /// What became of writing a container's row.

@@ -12,6 +12,7 @@ use crate::api::{
     self, BindOptions, ContainerConfig, ContainerCreate, Mount, TmpfsOptions, VolumeOptions,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::id;
 use crate::shorthand;
 use crate::volume::{self, Backing, Wanted};
 
@@ -330,7 +331,7 @@ impl Mounts {
             )));
         }
         let (name, anonymous) = match mount.source.as_str() {
-            "" => (volume::random_name()?, true),
+            "" => (id::random()?, true),
             name => (shorthand::volume_name(name)?.to_owned(), false),
         };
         volume::check_driver(&driver.name)?;
@@ -352,7 +353,7 @@ impl Mounts {
 
     /// A new volume without a name of its own.
     fn anonymous(&mut self, destination: String, access: Access, copy: bool) -> Result<MountPoint> {
-        let name = volume::random_name()?;
+        let name = id::random()?;
         self.volumes.push(Wanted { name: name.clone(), anonymous: true, ..Default::default() });
         Ok(MountPoint {
             destination,

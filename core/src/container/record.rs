@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, pa
 use super::mount_point::MountPoint;
 use crate::api::{ContainerConfig, ContainerCreate};
 use crate::error::{Error, Result};
+use crate::id;
 use crate::layout::Layout;
 use crate::store::Owner;
 
@@ -119,10 +120,7 @@ impl Record {
         if let Some(id) = exact {
             return Ok(Ok(id));
         }
-        let is_prefix = !text.is_empty()
-            && text.len() < 64
-            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_prefix {
+        if !id::is_beginning(text) {
             return Ok(Err(Unresolved::None));
         }
         // 'g' sorts after every digit.

@@ -12,12 +12,13 @@ use super::launch::{self, Manner};
 use super::lock::OperationLock;
 use super::plan::{self, PlanInput};
 use super::record::Record;
-use super::{create, init_layer, session, settle};
+use super::{init_layer, session, settle};
 use crate::Engine;
 use crate::api::{ContainerConfig, ContainerCreate, HostConfig, LogConfig};
 use crate::error::{Error, Result};
 use crate::events;
 use crate::failpoint::failpoint;
+use crate::id;
 use crate::store::Durability;
 use crate::stream::{Deadline, Output};
 use crate::sys::clock;
@@ -56,7 +57,7 @@ pub(crate) fn run(
     step: Step<'_>,
     tell: &mut dyn FnMut(Output, &[u8]),
 ) -> Result<RunState> {
-    let id = create::random_id()?;
+    let id = id::random()?;
     let document = ContainerCreate {
         name: format!("build-{}", &id[..12]),
         image: step.image.0.to_owned(),

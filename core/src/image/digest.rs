@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id;
 
 const PREFIX: &str = "sha256:";
 
@@ -20,13 +21,13 @@ impl Digest {
     /// Read a digest from outside.
     pub(crate) fn parse(text: &str) -> Result<Digest> {
         let wrong = || Error::invalid(format!("invalid digest: {text:?}")).about("digest", text);
-        if text.strip_prefix("sha512:").is_some_and(|hex| is_hex(hex, 128)) {
+        if text.strip_prefix("sha512:").is_some_and(|hex| hex.len() == 128 && id::is_hex(hex)) {
             return Err(Error::unsupported(format!(
                 "digest {text}: content is stored by sha256 here, not by sha512"
             )));
         }
         match text.strip_prefix(PREFIX) {
-            Some(hex) if is_hex(hex, 64) => Ok(Digest(text.to_owned())),
+            Some(hex) if id::is_whole(hex) => Ok(Digest(text.to_owned())),
             _ => Err(wrong()),
         }
     }
@@ -62,10 +63,6 @@ impl Digest {
         )
         .with_reason("digest_mismatch"))
     }
-}
-
-fn is_hex(text: &str, len: usize) -> bool {
-    text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The chain id of a layer on top of `parent` (image-spec, config.md, "Layer ChainID").

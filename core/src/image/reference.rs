@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::digest::Digest;
 use crate::error::{Error, Result};
+use crate::id;
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 pub(super) const OFFICIAL: &str = "library/";
@@ -30,7 +31,7 @@ impl Reference {
         if text.is_empty() {
             return Err(invalid(text, "repository name must have at least one component"));
         }
-        if text.len() == 64 && text.bytes().all(is_lower_hex) {
+        if id::is_whole(text) {
             return Err(invalid(
                 text,
                 format!(
@@ -250,10 +251,6 @@ fn is_tag(text: &str) -> bool {
     (1..=LONGEST_TAG).contains(&bytes.len())
         && is_word(bytes[0])
         && bytes.iter().all(|b| is_word(*b) || matches!(b, b'.' | b'-'))
-}
-
-fn is_lower_hex(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::config::ImageConfig;
 use super::digest::Digest;
 use super::reference::Reference;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id;
 
 /// An image to make containers of.
 #[derive(Clone, Debug)]
@@ -111,9 +112,7 @@ fn find(connection: &Connection, name: &str) -> Result<(Digest, String)> {
         };
     }
     let hex = name.strip_prefix("sha256:").unwrap_or(name);
-    let may_be_id = !hex.is_empty()
-        && hex.len() <= 64
-        && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let may_be_id = id::is_beginning(hex);
     match Reference::parse(name) {
         Ok(reference) => {
             if let Some(id) = named(connection, &reference)? {

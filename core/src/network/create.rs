@@ -6,11 +6,12 @@ use rusqlite::Transaction;
 
 use super::record::{Range, Record};
 use super::subnet::Subnet;
-use super::{Networks, driver, endpoint, is_predefined, pool, random_id, remove};
+use super::{Networks, driver, endpoint, is_predefined, pool, remove};
 use crate::api::{IpamConfig, NetworkCreate, NetworkCreated};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
+use crate::id;
 use crate::store::Durability;
 use crate::sys::netlink::Socket;
 use crate::sys::{clock, namespace};
@@ -42,7 +43,7 @@ impl Networks<'_> {
             "bridge".clone_into(&mut document.driver);
         }
         let mut record = Record {
-            id: random_id()?,
+            id: id::random()?,
             name: name.to_owned(),
             driver: document.driver.clone(),
             created: clock::now(),

@@ -32,6 +32,7 @@ use crate::Engine;
 use crate::api::NetworkCreate;
 use crate::container::Look;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id;
 use crate::store::Durability;
 use crate::sys::{clock, namespace};
 
@@ -68,10 +69,11 @@ impl<'a> Networks<'a> {
             if let Some(named) = Record::named(connection, text)? {
                 return Ok(vec![named]);
             }
-            let is_prefix = !text.is_empty()
-                && text.len() <= 64
-                && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            if is_prefix { Record::beginning(connection, text) } else { Ok(Vec::new()) }
+            if id::is_beginning(text) {
+                Record::beginning(connection, text)
+            } else {
+                Ok(Vec::new())
+            }
         })?;
         let mut found = found.into_iter().filter(|network| !network.removing);
         match (found.next(), found.next()) {
@@ -105,7 +107,7 @@ impl<'a> Networks<'a> {
                 DEFAULT => create::used()?,
                 _ => Vec::new(),
             };
-            let id = random_id()?;
+            let id = id::random()?;
             self.engine.store().write(Durability::Full, |transaction| {
                 let range = match name {
                     DEFAULT => Some(create::choose(transaction, &chosen, true)?),
@@ -157,11 +159,6 @@ pub(crate) fn names(engine: &Engine) -> Result<BTreeMap<String, BTreeSet<String>
 /// Whether every engine has a network of this name.
 fn is_predefined(name: &str) -> bool {
     PREDEFINED.iter().any(|(known, _)| *known == name)
-}
-
-/// 64 hexadecimal digits.
-fn random_id() -> Result<String> {
-    crate::volume::random_name()
 }
 
 fn not_found(name: &str) -> Error {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::subnet::Subnet;
 use crate::api::{EndpointSettings, NetworkCreate};
 use crate::error::{Error, Result};
+use crate::id;
 
 /// What is recorded about a network.
 #[derive(Clone, Debug)]
@@ -156,8 +157,7 @@ const ENDPOINT: &str = "container_id, network_id, position, settings, address";
 impl Endpoint {
     /// 64 hexadecimal digits. They follow from whose it is, so that what has its name can be found again.
     pub(crate) fn id(&self) -> String {
-        let digest = Sha256::digest(format!("{} {}", self.container, self.network));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        id::hex(&Sha256::digest(format!("{} {}", self.container, self.network)))
     }
 
     /// Its Ethernet address: docker's way to make one that nobody else in the network has.

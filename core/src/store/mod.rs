@@ -18,6 +18,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id;
 
 use copies::Claim;
 pub(crate) use intent::{Intent, Owner, start_time};
@@ -260,12 +261,10 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
 
 /// A random identity for a new root, as a UUID (RFC 9562, version 4).
 fn identity() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
+    let mut bytes = id::random_bytes::<16>()?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = id::hex(&bytes);
     Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 

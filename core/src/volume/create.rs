@@ -5,13 +5,14 @@ use rusqlite::Transaction;
 use super::directory::Directory;
 use super::driver::{self, Backing};
 use super::record::{Record, Wanted};
-use super::{Volumes, finish, random_name};
+use super::{Volumes, finish};
 use crate::Engine;
 use crate::api::{Volume, VolumeCreate};
 use crate::container::MountPoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
+use crate::id;
 use crate::shorthand;
 use crate::store::Durability;
 use crate::sys;
@@ -25,7 +26,7 @@ impl Volumes<'_> {
         driver::check(&request.driver)?;
         let wanted = Wanted {
             name: match request.name.as_str() {
-                "" => random_name()?,
+                "" => id::random()?,
                 name => shorthand::volume_name(name)?.to_owned(),
             },
             options: request.driver_opts.clone(),

@@ -48,14 +48,6 @@ impl<'a> Volumes<'a> {
     }
 }
 
-/// A name for a volume that nobody gave one: 64 hexadecimal digits.
-pub(crate) fn random_name() -> Result<String> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn not_found(name: &str) -> Error {
     Error::new(ErrorKind::NotFound, format!("get {name}: no such volume")).about("volume", name)
 }

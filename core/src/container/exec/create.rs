@@ -6,7 +6,8 @@ use super::{Execs, SHARED, ask};
 use crate::api::{ExecCreate, ExecCreated, ExecInspect, ExecProcess};
 use crate::container::plan::{self, Process};
 use crate::container::{launch, monitor};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::id;
 
 impl Execs<'_> {
     /// Make ready a further process in a container that runs. Nothing runs yet.
@@ -24,11 +25,8 @@ impl Execs<'_> {
         let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
         let Process { process, seccomp, user, group_add } =
             plan::exec(&plan, request, engine.host())?;
-        let mut random = [0; 16];
-        getrandom::fill(&mut random)
-            .map_err(|error| Error::new(ErrorKind::System, "get random bytes").because(error))?;
-        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("{}{random}", &record.id[..SHARED]);
+        let own = id::hex(&id::random_bytes::<16>()?);
+        let id = format!("{}{own}", &record.id[..SHARED]);
         let document = serde_json::to_value(document(&id, &record.id, request))
             .map_err(|error| Error::internal("write a document").because(error))?;
         let exec = Exec {

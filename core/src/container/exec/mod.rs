@@ -18,6 +18,7 @@ use super::record::Record;
 use super::{failure, monitor};
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::id;
 
 /// The further processes of an engine's containers.
 #[derive(Clone, Copy)]
@@ -36,8 +37,7 @@ impl<'a> Execs<'a> {
     /// The container of the exec `id`, and a connection to its monitor.
     fn find(&self, id: &str) -> Result<(Record, Connection)> {
         let unknown = || Error::not_found("exec instance", id);
-        let is_id = id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_id {
+        if !id::is_whole(id) {
             return Err(unknown());
         }
         let found = self.engine.store().read(|connection| {
