@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::layout::Layout;
 use crate::store::Owner;
+use crate::store::document::{document, text};
 
 /// What is recorded about a container.
 #[derive(Clone, Debug)]
@@ -50,9 +51,6 @@ impl Record {
 
     /// Write the row. `None` when the name is taken.
     pub(crate) fn insert(&self, transaction: &Transaction<'_>) -> Result<Option<()>> {
-        let text = |document: serde_json::Result<String>| {
-            document.map_err(|error| Error::internal("write a record").because(error))
-        };
         let inserted = transaction
             .prepare_cached(
                 "INSERT INTO containers (id, name, image_id, created, document, config, mounts, auto_remove, with_volumes,
@@ -66,9 +64,9 @@ impl Record {
                 ":name": self.name,
                 ":image": self.image_id,
                 ":created": self.created,
-                ":document": text(serde_json::to_string(&self.document))?,
-                ":config": text(serde_json::to_string(&self.config))?,
-                ":mounts": text(serde_json::to_string(&self.mounts))?,
+                ":document": text(&self.document)?,
+                ":config": text(&self.config)?,
+                ":mounts": text(&self.mounts)?,
                 ":auto_remove": self.auto_remove,
                 ":with_volumes": self.with_volumes,
                 ":pid": self.owner.as_ref().map(|owner| owner.pid),
@@ -170,11 +168,9 @@ impl Record {
         id: &str,
         document: &ContainerCreate,
     ) -> Result<bool> {
-        let text = serde_json::to_string(document)
-            .map_err(|error| Error::internal("write a record").because(error))?;
         Ok(transaction
             .prepare_cached("UPDATE containers SET document = ?2 WHERE id = ?1")?
-            .execute([id, text.as_str()])?
+            .execute([id, text(document)?.as_str()])?
             == 1)
     }
 
@@ -238,11 +234,4 @@ pub(crate) enum Unresolved {
     None,
     /// Several ids begin with it; some of them.
     Ambiguous(Vec<String>),
-}
-
-fn document<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
-    })
 }

@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::subnet::Subnet;
 use crate::api::{EndpointSettings, NetworkCreate};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id;
+use crate::store::document::{document, text};
 
 /// What is recorded about a network.
 #[derive(Clone, Debug)]
@@ -252,15 +252,4 @@ impl Endpoint {
             address: Ipv4Addr::from_bits(row.get(4)?),
         })
     }
-}
-
-fn text<T: serde::Serialize>(document: &T) -> Result<String> {
-    serde_json::to_string(document)
-        .map_err(|error| Error::internal("write a record").because(error))
-}
-
-fn document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
-    })
 }

@@ -5,6 +5,7 @@
 //! writers; none with IMMEDIATE). Nothing but SQL happens inside a transaction: no file, exec or network work.
 
 mod copies;
+pub(crate) mod document;
 mod intent;
 pub(crate) mod lease;
 

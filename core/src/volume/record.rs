@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::store::document::{document, text};
 
 /// What is recorded about a volume.
 #[derive(Clone, Debug)]
@@ -149,23 +150,13 @@ impl Record {
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Record> {
-        let map = |column: usize| -> rusqlite::Result<BTreeMap<String, String>> {
-            serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
-                let text = rusqlite::types::Type::Text;
-                rusqlite::Error::FromSqlConversionFailure(column, text, error.into())
-            })
-        };
         Ok(Record {
             name: row.get(0)?,
-            options: map(1)?,
-            labels: map(2)?,
+            options: document(row, 1)?,
+            labels: document(row, 2)?,
             created: row.get(3)?,
             anonymous: row.get(4)?,
             removing: row.get(5)?,
         })
     }
-}
-
-fn text(map: &BTreeMap<String, String>) -> Result<String> {
-    serde_json::to_string(map).map_err(|error| Error::internal("write a record").because(error))
 }
