@@ -35,16 +35,17 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     let layout = engine.layout();
     let mut suspects = BTreeSet::new();
     // Names first and rows afterwards: a container that is made in between has its row before it has a name anywhere.
-    let running = ids_in(layout.run())?;
-    let locks = ids_in(&layout.run().join("locks"))?;
+    let entries = names_in(layout.run())?;
+    let running = ids(&entries);
+    let locks = ids(&names_in(&layout.run().join("locks"))?);
     let first_in_this_boot = is_first_in_this_boot(engine);
     let directories = match first_in_this_boot {
-        true => ids_in(&layout.containers())?,
+        true => ids(&names_in(&layout.containers())?),
         false => BTreeSet::new(),
     };
     let known: BTreeSet<String> = match locks.is_empty() && directories.is_empty() {
         true => BTreeSet::new(),
-        false => engine.store().read(ids)?,
+        false => engine.store().read(known_ids)?,
     };
     for row in engine.store().read(unfinished)? {
         let abandoned = row.owner.as_ref().is_some_and(|owner| !owner.is_alive());
@@ -70,7 +71,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     // Each of these may fail for reasons of its own, and none is a reason not to open the engine.
     let _ = lease::sweep(layout);
     let _ = crate::image::sweep_ingest(layout);
-    let _ = crate::build::sweep_secrets(layout);
+    crate::build::sweep_secrets(layout, &entries);
     let _ = finish_intents(engine);
     let mut settled = true;
     for id in &suspects {
@@ -124,25 +125,25 @@ fn is_first_in_this_boot(engine: &Engine) -> bool {
     std::fs::read(engine.layout().boot()).map_or(true, |boot| boot != engine.boot_id().as_bytes())
 }
 
-/// The entries of a directory that are ids of containers.
-fn ids_in(directory: &Path) -> Result<BTreeSet<String>> {
+/// The entries of a directory; one that is not text is nobody's.
+fn names_in(directory: &Path) -> Result<Vec<String>> {
     let failed = |error| Error::system(format!("read {}", directory.display()), error);
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
     };
-    let mut ids = BTreeSet::new();
-    for entry in entries {
-        let name = entry.map_err(failed)?.file_name().into_string().unwrap_or_default();
-        if id::is_whole(&name) {
-            ids.insert(name);
-        }
-    }
-    Ok(ids)
+    entries
+        .map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().unwrap_or_default()))
+        .collect()
 }
 
-fn ids(connection: &rusqlite::Connection) -> rusqlite::Result<BTreeSet<String>> {
+/// Those that are ids of containers.
+fn ids(names: &[String]) -> BTreeSet<String> {
+    names.iter().filter(|name| id::is_whole(name)).cloned().collect()
+}
+
+fn known_ids(connection: &rusqlite::Connection) -> rusqlite::Result<BTreeSet<String>> {
     connection
         .prepare_cached("SELECT id FROM containers INDEXED BY containers_by_image")?
         .query_map([], |row| row.get(0))?

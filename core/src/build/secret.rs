@@ -174,20 +174,16 @@ impl Drop for Names {
     }
 }
 
-/// Remove files of processes that died before their commands ran.
-pub(crate) fn sweep(layout: &Layout) -> Result<()> {
-    let run = layout.run();
-    let failed = |error| Error::system(format!("read {}", run.display()), error);
-    for entry in std::fs::read_dir(run).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name().into_string().unwrap_or_default();
+/// Remove files of processes that died before their commands ran, which are among these entries of the run directory.
+pub(crate) fn sweep(layout: &Layout, entries: &[String]) {
+    for name in entries {
         let owner = name.strip_prefix(PREFIX).and_then(|rest| {
             let mut numbers = rest.split('-').map(str::parse::<u64>);
             Some((u32::try_from(numbers.next()?.ok()?).ok()?, numbers.next()?.ok()?))
         });
         if owner.is_some_and(|(pid, time)| start_time(pid) != Some(time)) {
             // Somebody else may do the same.
-            let _ = std::fs::remove_file(run.join(name));
+            let _ = std::fs::remove_file(layout.run().join(name));
         }
     }
-    Ok(())
 }

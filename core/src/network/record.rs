@@ -96,6 +96,14 @@ impl Record {
             .collect()
     }
 
+    /// The ids of those whose removal has begun.
+    pub(super) fn removing(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+        connection
+            .prepare_cached("SELECT id FROM networks WHERE removing ORDER BY name")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    }
+
     /// Mark it as going, or no longer.
     pub(super) fn mark(transaction: &Transaction<'_>, id: &str, removing: bool) -> Result<()> {
         transaction

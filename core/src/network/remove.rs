@@ -70,9 +70,8 @@ pub(super) fn finish(engine: &Engine, id: &str) -> Result<()> {
 /// Finish the removals that others began, and put rules back that somebody has flushed.
 pub(crate) fn clear(engine: &Engine) -> Result<()> {
     firewall::heal(engine)?;
-    let all = engine.store().read(Record::all)?;
-    for record in all.iter().filter(|record| record.removing) {
-        match finish(engine, &record.id) {
+    for id in engine.store().read(Record::removing)? {
+        match finish(engine, &id) {
             // It stays, as a container was quicker.
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             finished => finished?,
