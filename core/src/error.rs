@@ -133,6 +133,11 @@ impl Error {
         Error::new(ErrorKind::Unsupported, message)
     }
 
+    /// What docker has, and barque will have.
+    pub(crate) fn not_yet(what: impl fmt::Display) -> Error {
+        Error::unsupported(format!("not implemented yet: {what}")).with_reason("not_implemented")
+    }
+
     /// The engine or stream belongs to the process that this one was forked from.
     pub(crate) fn forked() -> Error {
         Error::new(

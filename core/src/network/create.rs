@@ -113,11 +113,6 @@ fn check_name(name: &str) -> Result<&str> {
 
 /// What there is no network with yet, and what there is no sense in without a swarm.
 fn refuse_the_rest(request: &NetworkCreate) -> Result<()> {
-    let not_yet = |field: &'static str| {
-        Error::unsupported(format!("not implemented yet: {field} of a network"))
-            .with_reason("not_implemented")
-            .about("field", field)
-    };
     let rows = [
         ("EnableIPv6", request.enable_ipv6 == Some(true)),
         ("EnableIPv4", request.enable_ipv4 == Some(false)),
@@ -126,7 +121,7 @@ fn refuse_the_rest(request: &NetworkCreate) -> Result<()> {
         ("IPAM.Options", !request.ipam.options.is_empty()),
     ];
     if let Some((field, _)) = rows.into_iter().find(|(_, used)| *used) {
-        return Err(not_yet(field));
+        return Err(Error::not_yet(format!("{field} of a network")).about("field", field));
     }
     if request.ingress {
         return Err(Error::unsupported(

@@ -49,11 +49,10 @@ pub(super) fn of(name: &str) -> Result<&'static dyn Driver> {
     match name {
         "" | Bridge::NAME => Ok(&Bridge),
         "host" | "null" => Ok(&Nothing),
-        "macvlan" | "ipvlan" | "overlay" => Err(Error::unsupported(format!(
-            "not implemented yet: network driver {name}; use bridge"
-        ))
-        .with_reason("not_implemented")
-        .about("field", "Driver")),
+        "macvlan" | "ipvlan" | "overlay" => {
+            Err(Error::not_yet(format!("network driver {name}; use bridge"))
+                .about("field", "Driver"))
+        }
         other => Err(Error::new(
             ErrorKind::NotFound,
             format!("could not find plugin {other} in v1 plugin registry: plugin not found"),

@@ -76,26 +76,22 @@ pub(super) fn want(
     if !settings.mac_address.is_empty() {
         mac(&settings.mac_address)?;
     }
-    let field = |field: &'static str| {
-        Error::unsupported(format!("not implemented yet: {field}"))
-            .with_reason("not_implemented")
-            .about("field", field)
-    };
+    let not_yet = |field: &str| Error::not_yet(field).about("field", field);
     if !settings.links.is_empty() {
-        return Err(field("NetworkingConfig.EndpointsConfig.Links"));
+        return Err(not_yet("NetworkingConfig.EndpointsConfig.Links"));
     }
     if !settings.aliases.is_empty() {
-        return Err(field("NetworkingConfig.EndpointsConfig.Aliases"));
+        return Err(not_yet("NetworkingConfig.EndpointsConfig.Aliases"));
     }
     if !settings.driver_opts.is_empty() {
-        return Err(field("NetworkingConfig.EndpointsConfig.DriverOpts"));
+        return Err(not_yet("NetworkingConfig.EndpointsConfig.DriverOpts"));
     }
     if let Some(addresses) = &settings.ipam_config {
         if !addresses.ipv6_address.is_empty() {
-            return Err(field("NetworkingConfig.EndpointsConfig.IPAMConfig.IPv6Address"));
+            return Err(not_yet("NetworkingConfig.EndpointsConfig.IPAMConfig.IPv6Address"));
         }
         if !addresses.link_local_ips.is_empty() {
-            return Err(field("NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs"));
+            return Err(not_yet("NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs"));
         }
         if !addresses.ipv4_address.is_empty() {
             address(&addresses.ipv4_address)?;

@@ -31,8 +31,7 @@ impl Subnet {
         };
         let (address, prefix) = text.split_once('/').ok_or_else(wrong)?;
         if address.contains(':') {
-            return Err(Error::unsupported(format!("not implemented yet: IPv6 networks ({text})"))
-                .with_reason("not_implemented"));
+            return Err(Error::not_yet(format!("IPv6 networks ({text})")));
         }
         let address: Ipv4Addr = address.parse().map_err(|_| wrong())?;
         let digits = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());

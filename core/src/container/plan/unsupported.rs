@@ -56,7 +56,5 @@ pub(crate) fn refuses(field: &str) -> bool {
 
 /// The error for something that is not implemented yet.
 pub(super) fn not_yet(what: &str) -> Error {
-    Error::unsupported(format!("not implemented yet: {what}"))
-        .with_reason("not_implemented")
-        .about("field", what)
+    Error::not_yet(what).about("field", what)
 }
