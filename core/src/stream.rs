@@ -198,6 +198,26 @@ fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the operation was cancelled")
 }
 
+/// How long to sleep between looks at what gives no sign when it is over: each time twice as long, up to a limit.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    next: Duration,
+    most: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(first: Duration, most: Duration) -> Backoff {
+        Backoff { next: first, most }
+    }
+
+    /// How long this time.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.most);
+        pause
+    }
+}
+
 /// Where a stream's items come from.
 pub(crate) trait Source: Send {
     /// The next item if there is one now; [`Next::TimedOut`] when the reader must wait for [`Source::readable`].

@@ -15,6 +15,7 @@ use super::solver::Site;
 use crate::container::files::tree::Tree;
 use crate::error::{Error, Result};
 use crate::image::digest::Digest;
+use crate::stream::Backoff;
 use crate::sys::directory;
 use crate::sys::lock::LockFile;
 
@@ -86,31 +87,30 @@ impl Cache {
     }
 
     fn lock(&self, site: &Site<'_>, locks: &mut Vec<Lock>) -> Result<PathBuf> {
-        let mut pause = Duration::from_millis(1);
-        for number in 0.. {
+        let file = LockFile::make(&site.engine.layout().cache_locks())?;
+        let mut backoff = Backoff::new(Duration::from_millis(1), PAUSE);
+        let mut number = 0;
+        loop {
             let name = match number {
                 0 => Digest::of(self.id.as_bytes()),
                 more => Digest::of(format!("{}\0{more}", self.id).as_bytes()),
             };
             let byte = byte(&name)?;
-            let file = LockFile::make(&site.engine.layout().cache_locks())?;
-            loop {
-                let taken = match self.sharing {
-                    Sharing::Shared => file.try_share(byte)?,
-                    Sharing::Private | Sharing::Locked => file.try_lock(byte)?,
-                };
-                if taken {
-                    locks.push(Lock { file, byte });
-                    return self.directory(site, &name);
+            let taken = match self.sharing {
+                Sharing::Shared => file.try_share(byte)?,
+                Sharing::Private | Sharing::Locked => file.try_lock(byte)?,
+            };
+            if taken {
+                locks.push(Lock { file, byte });
+                return self.directory(site, &name);
+            }
+            match self.sharing {
+                Sharing::Private => number += 1,
+                Sharing::Shared | Sharing::Locked => {
+                    site.engine.canceller().sleep(backoff.pause())?
                 }
-                if self.sharing == Sharing::Private {
-                    break;
-                }
-                site.engine.canceller().sleep(pause)?;
-                pause = (pause * 2).min(PAUSE);
             }
         }
-        Err(Error::internal("more caches than numbers"))
     }
 
     /// The directory, made where there is none.

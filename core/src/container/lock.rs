@@ -11,6 +11,7 @@ use rustix::fs::Mode;
 
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stream::Backoff;
 use crate::sys;
 use crate::sys::lock::LockFile;
 
@@ -29,7 +30,7 @@ impl OperationLock {
     /// Take it, waiting for whoever has it.
     pub(crate) fn take(engine: &Engine, id: &str, verb: &str) -> Result<OperationLock> {
         let begin = Instant::now();
-        let mut pause = Duration::from_millis(1);
+        let mut backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(50));
         loop {
             match OperationLock::attempt(engine, id, verb)? {
                 Ok(lock) => return Ok(lock),
@@ -37,8 +38,7 @@ impl OperationLock {
                 Err(_) => {}
             }
             // Waiters that began together part: each sleeps for a time of its own, a while longer every time.
-            engine.canceller().sleep(pause.mul_f64(0.5 + random_fraction()))?;
-            pause = (pause * 2).min(Duration::from_millis(50));
+            engine.canceller().sleep(backoff.pause().mul_f64(0.5 + random_fraction()))?;
         }
     }
 
@@ -99,13 +99,12 @@ impl OperationLock {
     /// Wait for the monitor to be gone. `false`: it has stayed for longer than that.
     pub(crate) fn wait_for_monitor(&self, engine: &Engine, patience: Duration) -> Result<bool> {
         let begin = Instant::now();
-        let mut pause = Duration::from_micros(100);
+        let mut backoff = Backoff::new(Duration::from_micros(100), Duration::from_millis(20));
         while self.has_monitor()? {
             if begin.elapsed() >= patience {
                 return Ok(false);
             }
-            engine.canceller().sleep(pause)?;
-            pause = (pause * 2).min(Duration::from_millis(20));
+            engine.canceller().sleep(backoff.pause())?;
         }
         Ok(true)
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stream::Backoff;
 use crate::sys::lock::LockFile;
 
 /// How long to wait for another process.
@@ -25,7 +26,7 @@ impl ContentLock {
     pub(super) fn take(engine: &Engine) -> Result<ContentLock> {
         let file = LockFile::make(&engine.layout().content_lock())?;
         let begin = Instant::now();
-        let mut pause = Duration::from_micros(200);
+        let mut backoff = Backoff::new(Duration::from_micros(200), Duration::from_millis(20));
         while !file.try_lock(0)? {
             if begin.elapsed() >= PATIENCE {
                 return Err(Error::new(
@@ -33,8 +34,7 @@ impl ContentLock {
                     "another process has been changing the image store for a minute",
                 ));
             }
-            engine.canceller().sleep(pause)?;
-            pause = (pause * 2).min(Duration::from_millis(20));
+            engine.canceller().sleep(backoff.pause())?;
         }
         Ok(ContentLock(file))
     }

@@ -17,6 +17,7 @@ use super::digest::Digest;
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::stream::Backoff;
 use crate::sys::directory;
 use crate::sys::lock::LockFile;
 
@@ -98,15 +99,14 @@ pub(super) fn take_all(
     sorted.dedup();
     let mut taken = Vec::new();
     for digest in sorted {
-        let mut pause = Duration::from_millis(1);
+        let mut backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(100));
         loop {
             if let Some(ingest) = Ingest::try_take(layout, digest)? {
                 taken.push(ingest);
                 break;
             }
             waiting(digest);
-            engine.canceller().sleep(pause)?;
-            pause = (pause * 2).min(Duration::from_millis(100));
+            engine.canceller().sleep(backoff.pause())?;
         }
     }
     Ok(taken)

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::Engine;
 use crate::error::{Error, Result};
+use crate::stream::Backoff;
 use crate::sys;
 
 /// The sticky bit of a volume's directory says that it goes with its container's run: if its record is lost (it is not made
@@ -29,7 +30,7 @@ impl Directory {
     /// Lock the directory of a volume; `None` when there is none.
     pub(super) fn lock(engine: &Engine, name: &str) -> Result<Option<Directory>> {
         let path = engine.layout().volume(name);
-        let mut pause = Duration::from_millis(1);
+        let mut backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(50));
         loop {
             let fd = match sys::directory::open(&path) {
                 Err(error) if error.errno() == Some(libc::ENOENT) => return Ok(None),
@@ -46,8 +47,7 @@ impl Directory {
                 Err(Errno::WOULDBLOCK) => {}
                 Err(errno) => return Err(failed(errno)),
             }
-            engine.canceller().sleep(pause)?;
-            pause = (pause * 2).min(Duration::from_millis(50));
+            engine.canceller().sleep(backoff.pause())?;
         }
     }
 
