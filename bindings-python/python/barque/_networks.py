@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union, cast
 
+from .errors import unexpected_keyword
 from .models.resource import Snapshot
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class NetworkSnapshot(Snapshot):
 
 def network_document(name: str, options: NetworkOptions) -> t.NetworkCreate:
     """The request of `networks.create`. A name is only ever given once, whatever `check_duplicate` says."""
-    unknown = sorted(set(options) - set(NetworkOptions.__annotations__))
-    if unknown:
-        raise TypeError(f"networks.create() got an unexpected keyword argument '{unknown[0]}'")
+    known = sorted(NetworkOptions.__annotations__)
+    for keyword in sorted(set(options) - set(known)):
+        raise unexpected_keyword("networks.create", keyword, known)
     document: dict[str, Any] = {"Name": name}
     for keyword, field in (
         ("driver", "Driver"),
@@ -59,7 +60,7 @@ def network_document(name: str, options: NetworkOptions) -> t.NetworkCreate:
 
 def connect_document(
     network: str,
-    container: str,
+    container: Union[str, Snapshot],
     aliases: Optional[list[str]],
     links: Union[dict[str, str], list[tuple[str, str]], None],
     ipv4_address: Optional[str],
@@ -88,7 +89,23 @@ def connect_document(
         settings["DriverOpts"] = dict(driver_opt)
     if mac_address:
         settings["MacAddress"] = mac_address
-    request: dict[str, Any] = {"Id": network, "Container": container}
+    request: dict[str, Any] = {"Id": network, "Container": _id(container)}
     if settings:
         request["EndpointConfig"] = settings
     return cast("t.NetworkConnect", request)
+
+
+def disconnect_document(
+    network: str, container: Union[str, Snapshot], force: bool
+) -> t.NetworkDisconnect:
+    """The request of `network.disconnect`."""
+    return {"Id": network, "Container": _id(container), "Force": force}
+
+
+def named(names: Optional[list[str]], ids: Optional[list[str]]) -> dict[str, Any]:
+    """Filters for these names and ids."""
+    return {name: values for name, values in (("name", names), ("id", ids)) if values}
+
+
+def _id(container: Union[str, Snapshot]) -> str:
+    return str(getattr(container, "id", container))

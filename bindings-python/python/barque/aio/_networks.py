@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
-from .._networks import NetworkOptions, NetworkSnapshot, connect_document, network_document
+from .._networks import (
+    NetworkOptions,
+    NetworkSnapshot,
+    connect_document,
+    disconnect_document,
+    named,
+    network_document,
+)
 from .._streams import Uncopyable
-from ..models.networks import named
 from ..models.resource import filters_document
 
 if TYPE_CHECKING:
@@ -49,7 +55,7 @@ class AsyncNetwork(NetworkSnapshot):
         """Connect a container to it: at once if it runs, else from its next start on."""
         request = connect_document(
             self.id,
-            str(getattr(container, "id", container)),
+            container,
             aliases,
             links,
             ipv4_address,
@@ -64,8 +70,7 @@ class AsyncNetwork(NetworkSnapshot):
         self, container: Union[str, AsyncContainer], force: bool = False
     ) -> None:
         """Disconnect a container from it; `force`: that the link cannot be taken away is fine."""
-        name = str(getattr(container, "id", container))
-        request = {"Id": self.id, "Container": name, "Force": force}
+        request = disconnect_document(self.id, container, force)
         await self.client.api.call("network.disconnect", request)
 
     async def remove(self) -> None:

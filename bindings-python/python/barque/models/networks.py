@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
-from .._networks import NetworkOptions, NetworkSnapshot, connect_document, network_document
+from .._networks import (
+    NetworkOptions,
+    NetworkSnapshot,
+    connect_document,
+    disconnect_document,
+    named,
+    network_document,
+)
 from .._streams import Uncopyable
 from .containers import Container
 from .resource import filters_document
@@ -53,7 +60,7 @@ class Network(NetworkSnapshot):
         """Connect a container to it: at once if it runs, else from its next start on."""
         request = connect_document(
             self.id,
-            str(getattr(container, "id", container)),
+            container,
             aliases,
             links,
             ipv4_address,
@@ -66,8 +73,7 @@ class Network(NetworkSnapshot):
 
     def disconnect(self, container: Union[str, Container], force: bool = False) -> None:
         """Disconnect a container from it; `force`: that the link cannot be taken away is fine."""
-        name = str(getattr(container, "id", container))
-        self.client.api.network_disconnect({"Id": self.id, "Container": name, "Force": force})
+        self.client.api.network_disconnect(disconnect_document(self.id, container, force))
 
     def remove(self) -> None:
         """Remove it. No running container may be in it."""
@@ -113,8 +119,3 @@ class NetworkCollection(Uncopyable):
         """Remove those that no container has; `dry_run`: only say which these are."""
         request: t.NetworkPrune = {"Filters": filters_document(filters), "DryRun": dry_run}
         return self.client.api.network_prune(request)
-
-
-def named(names: Optional[list[str]], ids: Optional[list[str]]) -> dict[str, Any]:
-    """Filters for these names and ids."""
-    return {name: values for name, values in (("name", names), ("id", ids)) if values}
