@@ -113,7 +113,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
         "network.connect" => {
             words.extend(["network", "connect"].map(String::from));
             if let Some(Value::Object(settings)) = fields.0.remove("EndpointConfig") {
-                endpoint(&mut Fields(settings), "--alias", &mut words)?;
+                endpoint(&mut Fields(settings), &mut words)?;
             }
             words.extend([fields.text("Id"), fields.text("Container")]);
         }
@@ -481,8 +481,8 @@ fn addresses(ipam: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
 }
 
 /// `EndpointSettings`, for a flag each.
-fn endpoint(settings: &mut Fields, alias: &str, words: &mut Vec<String>) -> Result<(), String> {
-    settings.list("Aliases", alias, words);
+fn endpoint(settings: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
+    settings.list("Aliases", "--alias", words);
     settings.list("Links", "--link", words);
     settings.flag("GwPriority", "--gw-priority", words);
     if let Some(Value::Object(addresses)) = settings.0.remove("IPAMConfig") {
@@ -498,7 +498,7 @@ fn endpoint(settings: &mut Fields, alias: &str, words: &mut Vec<String>) -> Resu
 /// `EndpointSettings` of a network in the long form, `name=web,ip=172.20.0.5`.
 fn long_endpoint(name: &str, settings: &mut Fields) -> Result<String, String> {
     let mut words = Vec::new();
-    endpoint(settings, "--alias", &mut words)?;
+    endpoint(settings, &mut words)?;
     let fields = words.iter().map(|word| word.trim_start_matches("--"));
     Ok(std::iter::once(format!("name={name}"))
         .chain(fields.map(str::to_owned))
