@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use barque_tests::files::below;
 use barque_tests::sandbox::finish;
 use barque_tests::suite::Suite;
 use barque_tests::{Sandbox, programs};
@@ -16,18 +17,12 @@ use super::operations::{OPERATIONS, Operation, is_clean};
 /// Every name in a call of `failpoint("…")` below a directory of Rust sources.
 pub(crate) fn names_below(directory: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut left = vec![directory.to_owned()];
-    while let Some(path) = left.pop() {
-        for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                left.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap_or_default();
-                for call in text.split("failpoint(\"").skip(1) {
-                    found.extend(call.split('"').next().map(str::to_owned));
-                }
-            }
+    let sources =
+        below(directory).into_iter().filter(|path| path.extension() == Some("rs".as_ref()));
+    for path in sources {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for call in text.split("failpoint(\"").skip(1) {
+            found.extend(call.split('"').next().map(str::to_owned));
         }
     }
     found

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use barque_tests::Sandbox;
+use barque_tests::files::below;
 use barque_tests::registry::debian::{Debian, Manner};
 use barque_tests::registry::{Auth, Registry};
 use barque_tests::sandbox::{Finished, finish};
@@ -114,17 +115,12 @@ fn refused() {
 }
 
 /// Files below a directory that hold some bytes.
-fn holding(directory: &Path, needle: &[u8], found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() && !path.is_symlink() {
-            holding(&path, needle, found);
-        } else if let Ok(bytes) = std::fs::read(&path)
-            && bytes.windows(needle.len()).any(|window| window == needle)
-        {
-            found.push(path);
-        }
-    }
+fn holding(directory: &Path, needle: &[u8]) -> Vec<PathBuf> {
+    let holds = |path: &PathBuf| {
+        std::fs::read(path)
+            .is_ok_and(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
+    };
+    below(directory).into_iter().filter(holds).collect()
 }
 
 fn by_stdin() {
@@ -139,9 +135,8 @@ fn by_stdin() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     said += &(done.stdout + &done.stderr);
     assert!(!said.contains("canary"), "{said}");
-    let mut found = Vec::new();
-    holding(&sandbox.root(), b"canary", &mut found);
-    holding(&sandbox.work(), b"canary", &mut found);
+    let mut found = holding(&sandbox.root(), b"canary");
+    found.extend(holding(&sandbox.work(), b"canary"));
     assert_eq!(found, Vec::<PathBuf>::new());
 }
 

@@ -1,8 +1,9 @@
 //! The page of what is tried names tests that there are, and has a row for each number that a test has.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use barque_tests::files::below;
 use barque_tests::{programs, suite::Suite};
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -11,16 +12,11 @@ pub(crate) fn add(suite: &mut Suite) {
 
 /// The texts of all files below with these endings.
 fn texts(directory: &Path, endings: &[&str]) -> String {
-    let mut all = String::new();
-    for entry in std::fs::read_dir(directory).expect("read a directory").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            all += &texts(&path, endings);
-        } else if path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending)) {
-            all += &std::fs::read_to_string(&path).expect("read a file");
-        }
-    }
-    all
+    let wanted = |path: &PathBuf| {
+        path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending))
+    };
+    let files = below(directory).into_iter().filter(wanted);
+    files.map(|path| std::fs::read_to_string(path).expect("read a file")).collect()
 }
 
 /// The numbers in a text: `SEC-001`.

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use barque_tests::files::below;
 use barque_tests::image::{Image, Layer};
 use barque_tests::sandbox::finish;
 use barque_tests::suite::Suite;
@@ -311,19 +312,11 @@ fn names_of_any_bytes() {
 
 /// The files of a tree by their path in it, with their content.
 fn files(tree: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![tree.to_owned()];
-    while let Some(path) = left.pop() {
-        for entry in std::fs::read_dir(&path).expect("read a directory").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                left.push(path);
-            } else {
-                let name = path.strip_prefix(tree).expect("below it").to_owned();
-                let content = std::fs::read(&path).expect("read a file");
-                found.insert(name.into_os_string().into_vec(), content);
-            }
-        }
-    }
-    found
+    let files = below(tree).into_iter().filter(|path| !path.is_dir());
+    files
+        .map(|path| {
+            let name = path.strip_prefix(tree).expect("below it").to_owned();
+            (name.into_os_string().into_vec(), std::fs::read(&path).expect("read a file"))
+        })
+        .collect()
 }
