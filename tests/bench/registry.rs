@@ -9,7 +9,8 @@ use barque_tests::registry::debian::{Debian, Manner};
 use barque_tests::{Sandbox, programs};
 
 use crate::engines::{Client, Engines};
-use crate::store::{barque, median, rate, time};
+use crate::life::timed;
+use crate::store::{barque, median, rate};
 use crate::table::Table;
 
 /// Whoever can load, tag, push, pull and remove an image.
@@ -61,7 +62,7 @@ pub(crate) fn measure(
             let mut copy = Command::new(skopeo);
             copy.args(["copy", "--quiet", "--src-tls-verify=false", &format!("docker://{name}")]);
             copy.arg(format!("dir:{}", to.display()));
-            downloaded.extend(time(copy));
+            downloaded.extend(timed(copy));
             let _ = std::fs::remove_dir_all(&to);
         }
         drop(registry);
@@ -70,7 +71,7 @@ pub(crate) fn measure(
             let directory = place(party.name);
             let registry = Debian::start(&directory, Manner::default());
             let name = format!("{}/bench", registry.address());
-            let call = |words: &[&str]| time((party.client)(words));
+            let call = |words: &[&str]| timed((party.client)(words));
             let plain = |verb| [&[verb], party.plain, &[name.as_str()]].concat();
             let _ = call(&["load", "--input", &from]);
             let _ = call(&["tag", "bench", &name]);

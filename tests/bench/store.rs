@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use barque_tests::registry::debian::{Debian, Manner};
 use barque_tests::{Sandbox, image};
 
 use crate::engines::Engines;
+use crate::life::timed;
 use crate::registry;
 use crate::table::Table;
 
@@ -35,13 +36,7 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, short: bool, table: 
 }
 
 pub(crate) fn barque(sandbox: &Sandbox, arguments: &[&str]) -> Option<Duration> {
-    time(sandbox.command(arguments))
-}
-
-pub(crate) fn time(mut command: Command) -> Option<Duration> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let begin = Instant::now();
-    command.status().ok()?.success().then(|| begin.elapsed())
+    timed(sandbox.command(arguments))
 }
 
 pub(crate) fn median(mut times: Vec<Duration>) -> Option<Duration> {
@@ -78,10 +73,10 @@ fn side_by_side(
         let _ = std::fs::remove_file(&to);
         let _ = barque(sandbox, &["rmi", "--force", "bench"]);
         for ((_, base), times) in others.iter().zip(&mut theirs) {
-            times.0.extend(time(base(&load)));
-            times.1.extend(time(base(&save)));
+            times.0.extend(timed(base(&load)));
+            times.1.extend(timed(base(&save)));
             let _ = std::fs::remove_file(&to);
-            let _ = time(base(&["rmi", "--force", "bench"]));
+            let _ = timed(base(&["rmi", "--force", "bench"]));
         }
     }
     let rows = [("load", ours.0, 0), ("save", ours.1, 1)];
@@ -126,7 +121,7 @@ fn compressed(sandbox: &Sandbox, archive: &Path, rounds: usize, table: &mut Tabl
         let _ = barque(sandbox, &["rmi", "--force", "bench"]);
         let mut gunzip = Command::new("gunzip");
         gunzip.args(["--stdout", &from]);
-        theirs.extend(time(gunzip));
+        theirs.extend(timed(gunzip));
     }
     let _ = std::fs::remove_file(&packed);
     let (Some(ours), Some(theirs)) = (median(ours), median(theirs)) else { return };
