@@ -132,7 +132,11 @@ fn a_limit_that_cannot_be_applied_is_named_with_file_and_value() {
     let before = enabled().unwrap_or_default();
     let refused = failure(json!({"hugepageLimits": [{"pageSize": "3MB", "limit": 0}]})).unwrap();
     if enabled().is_ok_and(|now| now != before) {
-        std::fs::write("/sys/fs/cgroup/unified/cgroup.subtree_control", "-hugetlb").unwrap();
+        let control = "/sys/fs/cgroup/unified/cgroup.subtree_control";
+        // Somebody else's container may have it by now: then it is busy (cgroups(7)), and stays.
+        if let Err(error) = std::fs::write(control, "-hugetlb") {
+            assert_eq!(error.raw_os_error(), Some(libc::EBUSY), "{error}");
+        }
     }
     assert!(refused.message.contains("huge page limit"), "{}", refused.message);
     assert_eq!(refused.class, crate::protocol::FailureClass::Unsupported);
