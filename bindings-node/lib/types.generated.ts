@@ -411,6 +411,18 @@ export interface ContainerList {
   Size?: boolean;
 }
 
+/** A port in a list of containers. */
+export interface PortSummary {
+  /** Address on the host; absent when it is not published. */
+  IP?: string;
+  /** Port in the container. */
+  PrivatePort: number;
+  /** Port on the host; absent when it is not published. */
+  PublicPort?: number;
+  /** `tcp`, `udp` or `sctp`. */
+  Type: string;
+}
+
 /** A row of a list, as `GET /containers/json` gives it. */
 export interface ContainerSummary {
   /** Id. */
@@ -425,8 +437,8 @@ export interface ContainerSummary {
   Command: string;
   /** When it was created, seconds since 1970. */
   Created: number;
-  /** Published ports. */
-  Ports: unknown[];
+  /** Ports that it listens on or that are published, the published ones while it runs. */
+  Ports: PortSummary[];
   /** Bytes in the writable layer. */
   SizeRw?: number;
   /** Bytes of all layers. */
@@ -571,8 +583,8 @@ export interface GraphDriver {
 
 /** A container's networks. */
 export interface NetworkSettings {
-  /** Published ports. */
-  Ports: Record<string, unknown>;
+  /** Its ports by `80/tcp`, and where on this host each is published while it runs; `null`: nowhere. */
+  Ports: Record<string, PortBindingInspect[] | null>;
   /** Path of its network namespace while it runs. */
   SandboxKey: string;
   /** What it has in the default network, said again; empty when it is not in that, or does not run. */

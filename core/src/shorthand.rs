@@ -33,6 +33,7 @@ pub(crate) use mount::{
 };
 pub use net::{dns, dns_option, dns_search, extra_host, hostname};
 pub use pair::{label, log_option, restart_policy, sysctl};
+pub(crate) use port::range as ports;
 pub use port::{Port, port};
 pub use signal::{signal, signal_name};
 pub use size::{size, size_or_unlimited};

@@ -555,6 +555,22 @@ class ContainerList(TypedDict, total=False):
     """Report the size of the writable layer too."""
 
 
+class PortSummary(TypedDict):
+    """A port in a list of containers."""
+
+    IP: NotRequired[str]
+    """Address on the host; absent when it is not published."""
+
+    PrivatePort: int
+    """Port in the container."""
+
+    PublicPort: NotRequired[int]
+    """Port on the host; absent when it is not published."""
+
+    Type: str
+    """`tcp`, `udp` or `sctp`."""
+
+
 class ContainerSummary(TypedDict):
     """A row of a list, as `GET /containers/json` gives it."""
 
@@ -576,8 +592,8 @@ class ContainerSummary(TypedDict):
     Created: int
     """When it was created, seconds since 1970."""
 
-    Ports: list[Any]
-    """Published ports."""
+    Ports: list[PortSummary]
+    """Ports that it listens on or that are published, the published ones while it runs."""
 
     SizeRw: NotRequired[int]
     """Bytes in the writable layer."""
@@ -781,8 +797,8 @@ class GraphDriver(TypedDict):
 class NetworkSettings(TypedDict):
     """A container's networks."""
 
-    Ports: dict[str, Any]
-    """Published ports."""
+    Ports: dict[str, list[PortBindingInspect] | None]
+    """Its ports by `80/tcp`, and where on this host each is published while it runs; `null`: nowhere."""
 
     SandboxKey: str
     """Path of its network namespace while it runs."""
@@ -3680,6 +3696,7 @@ __all__ = [
     "PidsStats",
     "PortBinding",
     "PortBindingInspect",
+    "PortSummary",
     "Progress",
     "ProgressDetail",
     "PushedTag",

@@ -45,6 +45,7 @@ pub(crate) enum Operands {
     Exactly(usize),
     AtLeast(usize),
     AtMost(usize),
+    Between(usize, usize),
 }
 
 /// What was on the command line.
@@ -151,6 +152,9 @@ impl Operands {
             }
             Operands::AtMost(count) if given > count => {
                 format!("requires at most {count} {}", plural(count))
+            }
+            Operands::Between(least, most) if !(least..=most).contains(&given) => {
+                format!("requires at least {least} and at most {most} {}", plural(most))
             }
             _ => return Ok(()),
         };

@@ -25,6 +25,7 @@ mod logout;
 mod logs;
 mod network;
 mod pause;
+mod port;
 mod prune;
 mod ps;
 mod pull;
@@ -79,6 +80,7 @@ pub(crate) const TOP: &[&Verb] = &[
     &ps::VERB,
     &pull::VERB,
     &push::VERB,
+    &port::VERB,
     &rename::VERB,
     &restart::VERB,
     &rm::VERB,
@@ -129,6 +131,7 @@ pub(crate) const GROUPS: &[Group] = &[
             (&["ls", "list", "ps"], &ps::VERB),
             (&["pause"], &pause::PAUSE),
             (&["prune"], &prune::CONTAINERS),
+            (&["port"], &port::VERB),
             (&["rename"], &rename::VERB),
             (&["restart"], &restart::VERB),
             (&["rm", "remove"], &rm::VERB),

@@ -1,6 +1,6 @@
 //! `barque ps`.
 
-use barque::api::{self, ContainerSummary, MountPoint};
+use barque::api::{self, ContainerSummary, MountPoint, PortSummary};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -138,15 +138,13 @@ fn size(container: &ContainerSummary) -> String {
     }
 }
 
-fn ports(ports: &[Value]) -> String {
-    let shown = ports.iter().map(|port| {
-        let inside = format!("{}/{}", port["PrivatePort"], port["Type"].as_str().unwrap_or("tcp"));
-        match (&port["PublicPort"], port["IP"].as_str().unwrap_or_default()) {
-            (Value::Null, _) => inside,
-            (outside, ip) if ip.contains(':') => format!("[{ip}]:{outside}->{inside}"),
-            (outside, ip) => format!("{ip}:{outside}->{inside}"),
-        }
-    });
+fn ports(ports: &[PortSummary]) -> String {
+    let shown =
+        ports.iter().map(|PortSummary { ip, private_port, public_port, kind }| match public_port {
+            None => format!("{private_port}/{kind}"),
+            Some(outside) if ip.contains(':') => format!("[{ip}]:{outside}->{private_port}/{kind}"),
+            Some(outside) => format!("{ip}:{outside}->{private_port}/{kind}"),
+        });
     shown.collect::<Vec<_>>().join(", ")
 }
 
@@ -162,6 +160,10 @@ fn mounts(mounts: &[MountPoint], shorten: bool) -> String {
 mod tests {
     use super::*;
 
+    fn port(ip: &str, private_port: u16, public_port: Option<u16>, kind: &str) -> PortSummary {
+        PortSummary { ip: ip.to_owned(), private_port, public_port, kind: kind.to_owned() }
+    }
+
     #[test]
     fn a_row_is_shortened_as_dockers() {
         let container = ContainerSummary {
@@ -170,9 +172,9 @@ mod tests {
             command: "sh -c \"echo hello; sleep 100\"".to_owned(),
             names: vec!["/web".to_owned()],
             ports: vec![
-                json!({"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp", "IP": "0.0.0.0"}),
-                json!({"PrivatePort": 53, "Type": "udp"}),
-                json!({"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp", "IP": "::"}),
+                port("0.0.0.0", 80, Some(8080), "tcp"),
+                port("", 53, None, "udp"),
+                port("::", 80, Some(8080), "tcp"),
             ],
             ..Default::default()
         };

@@ -23,6 +23,11 @@ pub const VERSION: u32 = 1;
 /// File name of the control socket in the container's run directory.
 pub const CONTROL_SOCKET: &str = "control.sock";
 
+/// File name in the container's run directory of what is published for it, and of the message to nf_tables that ends that.
+pub const PORTS_FILE: &str = "ports";
+/// See [`PORTS_FILE`].
+pub const WITHDRAWAL_FILE: &str = "withdrawal";
+
 /// File name of the log in the container's directory; a rotated one has `.1`, `.2` and so on behind it, the oldest the
 /// highest. There is none before the container has said anything.
 pub const LOG_FILE: &str = "container.log";
@@ -46,8 +51,11 @@ pub mod fd {
     /// The network namespace that was made for the container, where its specification says that it joins this descriptor. It is the
     /// monitor's as long as it lives, so that a container that is started again has the same. Else of no meaning.
     pub const NETWORK: i32 = 8;
+    /// A Unix socket in whose queue the sockets are that hold the container's published ports: they are held as long as it is open.
+    /// Else of no meaning.
+    pub const PORTS: i32 = 9;
     /// The highest of them.
-    pub const LAST: i32 = NETWORK;
+    pub const LAST: i32 = PORTS;
 }
 
 /// Byte of the lock file that is locked during start, remove and other changes of one container.

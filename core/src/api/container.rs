@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::de;
 use super::health::{Health, HealthConfig};
-use super::host_config::{HostConfig, RestartPolicy};
+use super::host_config::{HostConfig, PortBinding, RestartPolicy};
 use super::is_default;
 use super::network::{EndpointSettings, NetworkingConfig};
 
@@ -402,6 +401,23 @@ pub struct ContainerList {
     pub size: bool,
 }
 
+/// A port in a list of containers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct PortSummary {
+    /// Address on the host; absent when it is not published.
+    #[serde(rename = "IP", skip_serializing_if = "String::is_empty")]
+    pub ip: String,
+    /// Port in the container.
+    pub private_port: u16,
+    /// Port on the host; absent when it is not published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_port: Option<u16>,
+    /// `tcp`, `udp` or `sctp`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+}
+
 /// A row of a list, as `GET /containers/json` gives it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -419,8 +435,8 @@ pub struct ContainerSummary {
     pub command: String,
     /// When it was created, seconds since 1970.
     pub created: i64,
-    /// Published ports.
-    pub ports: Vec<Value>,
+    /// Ports that it listens on or that are published, the published ones while it runs.
+    pub ports: Vec<PortSummary>,
     /// Bytes in the writable layer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_rw: Option<i64>,
@@ -590,8 +606,8 @@ pub struct GraphDriver {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct NetworkSettings {
-    /// Published ports.
-    pub ports: BTreeMap<String, Value>,
+    /// Its ports by `80/tcp`, and where on this host each is published while it runs; `null`: nowhere.
+    pub ports: BTreeMap<String, Option<Vec<PortBinding>>>,
     /// Path of its network namespace while it runs.
     pub sandbox_key: String,
     /// What it has in the default network, said again; empty when it is not in that, or does not run.

@@ -8,6 +8,7 @@ use barque_monitor::protocol::LOG_FILE;
 use super::Containers;
 use super::list::{network_mode, words};
 use super::plan::{self, NetworkMode};
+use super::ports;
 use super::record::Record;
 use super::state::{self, Standing};
 use crate::Engine;
@@ -45,6 +46,10 @@ impl Containers<'_> {
         let (size_rw, size_root_fs) = self.sizes(&record, request.size)?;
         let running = standing.running().filter(|run| run.pid > 0);
         let networks = networks(self.engine, &record, running.is_some())?;
+        let ports = match running {
+            Some(_) => ports::by_key(self.engine, &record)?,
+            None => BTreeMap::new(),
+        };
         // Docker says again what a container has in the default network.
         let default = networks.get(network::DEFAULT).cloned().unwrap_or_default();
         Ok(ContainerInspect {
@@ -74,7 +79,7 @@ impl Containers<'_> {
             size_root_fs,
             mounts: mounts(self.engine, &record),
             network_settings: NetworkSettings {
-                ports: BTreeMap::new(),
+                ports,
                 sandbox_key: match running {
                     Some(run) => format!("/proc/{}/ns/net", run.pid),
                     None => String::new(),

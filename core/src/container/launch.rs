@@ -118,9 +118,10 @@ fn begin(
 ) -> Result<Connection> {
     failpoint("start-locked")?;
     joined::check(engine, &record.document.host_config)?;
-    let network = give_network(engine, record, &mut plan)?;
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
+    make_under(&run, layout.run())?;
+    let Given { namespace, ports } = give_network(engine, record, &mut plan)?;
     init_layer::ensure(layout)?;
     make_writable_layer(engine, record, &directory)?;
     write_files(&directory, &plan)?;
@@ -130,7 +131,6 @@ fn begin(
     }
     volume::ensure(engine, &record.mounts, record.auto_remove)?;
     volume::fill(engine, record, plan.launch.rootfs.as_ref())?;
-    make_under(&run, layout.run())?;
     let program = engine.monitor_program()?;
     let (mut connection, theirs) = Connection::launch()?;
     let monitor_lock = lock.take_for_monitor(engine)?;
@@ -145,12 +145,13 @@ fn begin(
             (directory.as_fd(), fd::CONTAINER_DIR),
             (run.as_fd(), fd::RUN_DIR),
             (engine.journal()?.as_fd(), fd::JOURNAL),
-            // Something must have the number, or what the host left open there would.
-            (network.as_ref().map_or(run.as_fd(), |network| network.as_fd()), fd::NETWORK),
+            // Something must have the numbers, or what the host left open there would.
+            (namespace.as_ref().unwrap_or(&run).as_fd(), fd::NETWORK),
+            (ports.as_ref().unwrap_or(&run).as_fd(), fd::PORTS),
         ],
     )?;
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
-    drop((theirs, monitor_lock, network));
+    drop((theirs, monitor_lock, namespace, ports));
     failpoint("start-monitor-spawned")?;
     connection.document(&document(engine, record, plan.launch, manner))?;
     failpoint("start-launch-sent")?;
@@ -183,10 +184,17 @@ pub(super) fn document(
     }
 }
 
+/// What a container's monitor is given of networks.
+#[derive(Default)]
+struct Given {
+    namespace: Option<OwnedFd>,
+    ports: Option<OwnedFd>,
+}
+
 /// Have the network that a container is to run in, and the names that hold there.
-fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Option<OwnedFd>> {
+fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Given> {
     match plan::network_mode(&record.document) {
-        NetworkMode::None | NetworkMode::Host => Ok(None),
+        NetworkMode::None | NetworkMode::Host => Ok(Given::default()),
         NetworkMode::Container(other) => {
             let other = engine.containers().find(other)?;
             let directory = engine.layout().container(&other.id);
@@ -195,10 +203,10 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Opt
                     Error::system(format!("read {name} of container {}", other.id), error)
                 })?;
             }
-            Ok(None)
+            Ok(Given::default())
         }
         NetworkMode::Named(_) => {
-            let attached = network::attach(engine, &record.id)?;
+            let attached = network::attach(engine, &record.id, &plan.ports)?;
             let mut name = plan.config.hostname.clone();
             if !plan.config.domainname.is_empty() {
                 name = format!("{name}.{} {name}", plan.config.domainname);
@@ -206,7 +214,7 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Opt
             for address in attached.addresses {
                 plan.names(&format!("{address}\t{name}\n"));
             }
-            Ok(Some(attached.namespace))
+            Ok(Given { namespace: Some(attached.namespace), ports: attached.ports })
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Containers;
 use super::filter::Filter;
+use super::ports;
 use super::record::Record;
 use super::state::Standing;
 use super::status;
@@ -58,7 +59,7 @@ impl Containers<'_> {
             image_id: record.image_id.clone(),
             command: command(&record),
             created: record.created / 1_000_000_000,
-            ports: Vec::new(),
+            ports: ports::list(self.engine, &record, standing.is_running())?,
             size_rw,
             size_root_fs,
             state: standing.status(record.removing).to_owned(),

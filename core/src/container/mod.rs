@@ -28,6 +28,7 @@ mod mount_point;
 mod name;
 mod pause;
 mod polled;
+mod ports;
 mod prune;
 mod record;
 mod remove;

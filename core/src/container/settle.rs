@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::events;
 use crate::failpoint::failpoint;
 use crate::store::Durability;
-use crate::{sys, volume};
+use crate::{network, sys, volume};
 
 /// How long the dying processes of a cgroup are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,6 +75,7 @@ fn clear_kernel(engine: &Engine, id: &str, cgroup: &str) -> Result<()> {
         cgroup.kill().map_err(failed)?;
         cgroup.remove(PATIENCE).map_err(failed)?;
     }
+    network::withdraw(engine, id)?;
     let run = sys::directory::open(engine.layout().run())?;
     sys::directory::remove_tree(run.as_fd(), id)
 }

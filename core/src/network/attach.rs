@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::driver::{self, Inside};
 use super::endpoint;
+use super::publish;
 use super::record::{Endpoint, Record};
 use crate::Engine;
+use crate::container::plan::WantedPort;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::sys::namespace;
@@ -19,12 +21,19 @@ pub(crate) struct Attached {
     pub(crate) namespace: OwnedFd,
     /// Its addresses.
     pub(crate) addresses: Vec<String>,
+    /// What holds its published ports, if it has any.
+    pub(crate) ports: Option<OwnedFd>,
 }
 
-/// Make a network namespace for a container, with an interface for each of its networks. What is half made goes with the
-/// namespace.
-pub(crate) fn attach(engine: &Engine, container: &str) -> Result<Attached> {
+/// Make a network namespace for a container, with an interface for each of its networks, and publish these of its ports. What is half
+/// made goes with the namespace and the run directory.
+pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) -> Result<Attached> {
     let places = places(engine, container)?;
+    // From internal networks nothing is published.
+    let ports = match outward(&places) {
+        Some(_) if !wanted.is_empty() => Some(publish::hold(engine, container, wanted)?),
+        _ => None,
+    };
     let (namespace, socket) = namespace::make_network(|| {
         // None of its networks has IPv6, and a link would give itself addresses.
         match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
@@ -47,33 +56,45 @@ pub(crate) fn attach(engine: &Engine, container: &str) -> Result<Attached> {
     set_default_route(&socket, &places)?;
     failpoint("network-attached")?;
     let addresses = places.iter().map(|(_, endpoint)| endpoint.address.to_string()).collect();
-    Ok(Attached { namespace, addresses })
+    Ok(Attached { namespace, addresses, ports })
 }
 
 /// A container's networks, which must all be there.
 pub(super) fn places(engine: &Engine, container: &str) -> Result<Vec<(Record, Endpoint)>> {
     let endpoints =
         engine.store().read(|connection| Endpoint::of_container(connection, container))?;
-    let mut places = Vec::new();
-    for endpoint in endpoints {
-        let network =
-            engine.store().read(|connection| Record::find(connection, &endpoint.network))?;
-        match network.filter(|network| !network.removing) {
-            Some(network) => places.push((network, endpoint)),
-            None => return Err(super::not_found(&endpoint.network)),
-        }
+    let places = places_of(engine, container)?;
+    let missing =
+        |endpoint: &&Endpoint| !places.iter().any(|(network, _)| network.id == endpoint.network);
+    match endpoints.iter().find(missing) {
+        Some(endpoint) => Err(super::not_found(&endpoint.network)),
+        None => Ok(places),
     }
-    Ok(places)
 }
 
-/// Have a way out, where there is none: through the network with the highest priority, of these the first.
-pub(super) fn set_default_route(socket: &Socket, places: &[(Record, Endpoint)]) -> Result<()> {
+/// Those of a container's networks that are there.
+pub(super) fn places_of(engine: &Engine, container: &str) -> Result<Vec<(Record, Endpoint)>> {
+    let places = engine.store().read(|connection| {
+        let endpoints = Endpoint::of_container(connection, container)?;
+        endpoints
+            .into_iter()
+            .map(|endpoint| Ok((Record::find(connection, &endpoint.network)?, endpoint)))
+            .collect::<rusqlite::Result<Vec<_>>>()
+    })?;
+    let there = places.into_iter().filter_map(|(network, endpoint)| Some((network?, endpoint)));
+    Ok(there.filter(|(network, _)| !network.removing).collect())
+}
+
+/// The place that a container is reached at from outside, and goes out from: in the network with the highest priority, of these the
+/// first.
+pub(super) fn outward(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
     let outward = places.iter().rev().filter(|(network, _)| !network.document.internal);
-    let Some((network, endpoint)) =
-        outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
-    else {
-        return Ok(());
-    };
+    outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
+}
+
+/// Have a way out, where there is none.
+pub(super) fn set_default_route(socket: &Socket, places: &[(Record, Endpoint)]) -> Result<()> {
+    let Some((network, endpoint)) = outward(places) else { return Ok(()) };
     let failed = |refusal: Refusal| {
         refusal.error(format!("set the default route to network {}", network.name))
     };

@@ -9,6 +9,7 @@ use std::io::ErrorKind as Io;
 use super::driver::{Driver, Inside};
 use super::endpoint;
 use super::firewall;
+use super::publish;
 use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::NetworkCreate;
@@ -107,8 +108,17 @@ impl Driver for Bridge {
         let failed = |refusal: crate::sys::netlink::Refusal| {
             refusal.error(format!("set up {interface} in network {}", network.name))
         };
+        let published = publish::of(engine, &endpoint.container)?;
         if let Some(index) = outside.link(&name).map_err(failed)? {
+            if !published.is_empty() {
+                // It may ask for its own port at this host's address. Where `br_netfilter` is loaded, that is decided within the bridge.
+                outside.reflect(index).map_err(failed)?;
+            }
             outside.set_up(index).map_err(failed)?;
+        }
+        if published.iter().any(|port| port.host_ip.is_unspecified() || port.host_ip.is_loopback())
+        {
+            from_loopback(&bridge_name(network))?;
         }
         let index = inside.socket.link(&interface).map_err(failed)?;
         let index =
@@ -174,6 +184,13 @@ fn forward() -> Result<()> {
         fs::write(PATH, "1").map_err(failed)?;
     }
     Ok(())
+}
+
+/// Let packets from 127.0.0.1 go out to a bridge, and their answers come back, as published ports on that address need it. That nothing
+/// else comes from there to this host's loopback the firewall sees to.
+fn from_loopback(bridge: &str) -> Result<()> {
+    let path = format!("/proc/sys/net/ipv4/conf/{bridge}/route_localnet");
+    fs::write(&path, "1").map_err(|error| Error::system(format!("write {path}"), error))
 }
 
 /// No addresses by themselves on a link that is only for IPv4, and nothing learned from what a container sends there (SEC-129).

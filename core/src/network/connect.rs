@@ -10,6 +10,7 @@ use rusqlite::Transaction;
 use super::attach::{places, set_default_route};
 use super::driver::{self, Inside};
 use super::endpoint::{self, connected_already};
+use super::firewall;
 use super::record::{Endpoint, Record};
 use super::{Networks, claim};
 use crate::Engine;
@@ -146,7 +147,9 @@ fn take_out(
         Endpoint::delete(transaction, id, &endpoint.network)?;
         Intent::finish(transaction, intent)
     })?;
-    failpoint("network-leave-committed")
+    failpoint("network-leave-committed")?;
+    // Its published ports lead to another place of its, or to none.
+    firewall::follow(engine)
 }
 
 /// Do what a process that has died was about to do, unless somebody is busy with the container.

@@ -4,7 +4,7 @@
 //! [`addresses`]). What a row stands for in the kernel its driver makes when the first container starts in it ([`driver`],
 //! [`bridge`]), with names that follow from ids, and makes again where it is missing. A container's namespace is made and
 //! furnished before its monitor is started ([`attach`]): its command never runs without its network, nor without the rules about it
-//! ([`firewall`]).
+//! ([`firewall`]). Ports of this host that lead to it are taken before that ([`publish`]).
 
 mod addresses;
 mod attach;
@@ -18,7 +18,9 @@ mod firewall;
 mod inspect;
 mod list;
 mod pool;
+mod port_owner;
 mod prune;
+mod publish;
 mod record;
 mod remove;
 mod subnet;
@@ -39,6 +41,7 @@ use crate::sys::{clock, namespace};
 pub(crate) use attach::attach;
 pub(crate) use connect::{INTENT, finish_leaving};
 pub(crate) use endpoint::{Wanted, claim, documents, wanted};
+pub(crate) use publish::{of as published, withdraw};
 pub(crate) use remove::clear;
 
 use record::{Endpoint, Record};

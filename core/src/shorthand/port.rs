@@ -79,7 +79,7 @@ pub fn port(text: &str) -> Result<Vec<Port>> {
 }
 
 /// A port or a range, `8000-8010`.
-fn range(text: &str) -> Option<RangeInclusive<u16>> {
+pub(crate) fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse::<u16>().ok()).flatten()

@@ -1,9 +1,15 @@
-//! Unix sockets: pairs, and paths longer than an address can hold.
+//! Unix sockets: pairs, queues of descriptors, and paths longer than an address can hold. Sockets that hold a port.
 
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, socketpair,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, bind, connect, getsockname, ipproto, sendmsg, socket_with, socketpair,
+    sockopt,
 };
 
 use crate::error::{Error, Result};
@@ -12,6 +18,59 @@ use crate::error::{Error, Result};
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
         .map_err(|errno| Error::system("make a pair of sockets", errno.into()))
+}
+
+/// How many descriptors one message can hold: `SCM_MAX_FD` of linux/net/scm.h.
+pub(crate) const MOST_AT_ONCE: usize = 253;
+
+/// A pair of sockets of which the second keeps what the first was given, also when that is closed.
+pub(crate) fn queue() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| Error::system("make a pair of sockets", errno.into()))
+}
+
+/// Put descriptors into a queue, at most [`MOST_AT_ONCE`].
+pub(crate) fn enqueue(entrance: &OwnedFd, descriptors: &[OwnedFd]) -> Result<()> {
+    let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(&borrowed).size()];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    rights.push(SendAncillaryMessage::ScmRights(&borrowed));
+    sendmsg(entrance, &[IoSlice::new(&[0])], &mut rights, SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|errno| Error::system("hand over descriptors", errno.into()))
+}
+
+/// A socket that has a port (0: any one) of this host, and which one. It never listens.
+pub(crate) fn hold(
+    protocol: &str,
+    address: SocketAddrV4,
+) -> std::result::Result<(OwnedFd, u16), Errno> {
+    let (kind, number) = match protocol {
+        "udp" => (SocketType::DGRAM, ipproto::UDP),
+        "sctp" => (SocketType::STREAM, ipproto::SCTP),
+        _ => (SocketType::STREAM, ipproto::TCP),
+    };
+    let open = || socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, Some(number));
+    let mut socket = open()?;
+    match bind(&socket, &address) {
+        // A connection of a server that has ended keeps its port for a minute, unless one says that one does not mind (socket(7)). Then
+        // nobody must be able to say so of ours: a server that binds its port all the same is refused when it listens.
+        Err(Errno::ADDRINUSE) if kind == SocketType::STREAM => {
+            socket = open()?;
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+            bind(&socket, &address)?;
+            sockopt::set_socket_reuseaddr(&socket, false)?;
+        }
+        bound => bound?,
+    }
+    if kind == SocketType::DGRAM {
+        // What the firewall leads past it in time is not kept for nobody.
+        sockopt::set_socket_recv_buffer_size(&socket, 0)?;
+    }
+    match SocketAddrV4::try_from(getsockname(&socket)?) {
+        Ok(bound) => Ok((socket, bound.port())),
+        Err(_) => Err(Errno::AFNOSUPPORT),
+    }
 }
 
 /// Connect to the socket `name` in `directory`; `None` when nobody listens there.

@@ -21,6 +21,7 @@ const OF_THE_MOMENT: &[&str] = &[
     "MemTotal",
     "LayersSize",
     "SandboxKey",
+    "HostPort",
     "BlobsSize",
     "SizeRw",
     "SizeRootFs",

@@ -47,6 +47,8 @@ const COMMANDS: &[Command] = &[
     ("fill", load::fill),
     ("open-files", load::open_files),
     ("connect", net::connect),
+    ("listen-udp", net::listen_udp),
+    ("ask-udp", net::ask_udp),
     ("listen", net::listen),
     ("syscalls", syscalls::table),
     ("open-exes", attack::open_exes),

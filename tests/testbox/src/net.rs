@@ -1,7 +1,7 @@
-//! What one container has of another's network: a server that says who came, and its client.
+//! What one container has of another's network: servers that say who came, and their clients.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use crate::say;
@@ -15,6 +15,37 @@ pub(crate) fn listen(arguments: &[String]) -> Result<u8, String> {
         let (mut stream, from) = listener.accept().map_err(|e| format!("accept: {e}"))?;
         // Who has gone again needs no answer.
         let _ = write!(stream, "{}", from.ip());
+    }
+}
+
+/// `listen-udp PORT`: say `listening`, then answer every datagram with its sender's address.
+pub(crate) fn listen_udp(arguments: &[String]) -> Result<u8, String> {
+    let port: u16 = arguments.first().and_then(|n| n.parse().ok()).ok_or("listen-udp PORT")?;
+    let socket = UdpSocket::bind(("0.0.0.0", port)).map_err(|e| format!("listen-udp: {e}"))?;
+    say("listening")?;
+    let mut room = [0; 64];
+    loop {
+        let (_, from) = socket.recv_from(&mut room).map_err(|e| format!("receive: {e}"))?;
+        // Who has gone again needs no answer.
+        let _ = socket.send_to(from.ip().to_string().as_bytes(), from);
+    }
+}
+
+/// `ask-udp ADDRESS:PORT`: send a datagram and print the answer that comes from there. 1 when none does.
+pub(crate) fn ask_udp(arguments: &[String]) -> Result<u8, String> {
+    let address: SocketAddr =
+        arguments.first().and_then(|a| a.parse().ok()).ok_or("ask-udp ADDRESS:PORT")?;
+    let mut room = [0; 64];
+    let answer = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| {
+        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        // Connected, so that an answer from elsewhere is none.
+        socket.connect(address)?;
+        socket.send(b"?")?;
+        socket.recv(&mut room)
+    });
+    match answer {
+        Ok(length) => say(&String::from_utf8_lossy(&room[..length])).map(|()| 0),
+        Err(_) => say("not reached").map(|()| 1),
     }
 }
 

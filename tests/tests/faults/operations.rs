@@ -84,6 +84,21 @@ fn networked(sandbox: &Sandbox) {
     sandbox.ok(&["network", "create", "more"]);
 }
 
+/// The port is free, and nothing leads past whoever has it next.
+fn nothing_is_published(sandbox: &Sandbox) {
+    use std::net::{TcpListener, TcpStream};
+    wait_until("the port is free", Duration::from_secs(30), || {
+        sandbox.ok(&["ps"]);
+        TcpListener::bind("127.0.0.1:8080").is_ok()
+    });
+    let server = TcpListener::bind("127.0.0.1:8080").expect("take the port");
+    let client = TcpStream::connect_timeout(
+        &server.local_addr().expect("its address"),
+        Duration::from_secs(5),
+    );
+    client.expect("the port leads to its server");
+}
+
 /// What the record says of the container's networks is what the container has, and what nobody has is gone.
 fn networks_are_true(sandbox: &Sandbox) {
     truth_about_c(sandbox);
@@ -618,11 +633,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "run in a network",
         prepare: with_network,
         arguments: |_| {
-            words(&["run", "--rm", "--network", "web", "testbox", "echo", "x", ",", "exit", "3"])
+            let run = ["run", "--rm", "--network", "web", "--publish", "8080:80", "testbox"];
+            words(&[&run[..], &["echo", "x", ",", "exit", "3"]].concat())
         },
         settled: |s| {
             auto_removed(s);
             networks_are_true(s);
+            nothing_is_published(s);
         },
         done_already: &[],
     },

@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
-use super::removal;
+use super::{removal, withdrawal};
 use crate::protocol::{CONTROL_SOCKET, Failure};
 use crate::state::{FILE, RunState};
 
@@ -68,8 +68,9 @@ impl Directories {
         }
     }
 
-    /// Remove the run directory. Nobody can connect from then on.
+    /// Remove the run directory. Nobody can connect from then on, and nothing leads to the container's ports.
     pub(super) fn remove_run(&self) {
+        withdrawal::withdraw(self.run);
         // One that somebody has removed with all in it is as good.
         let _ = unlinkat(self.run, CONTROL_SOCKET, AtFlags::empty());
         self.remove_by_name(self.run);

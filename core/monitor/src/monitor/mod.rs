@@ -31,6 +31,7 @@ mod stdin;
 mod streams;
 mod supervisor;
 mod timestamp;
+mod withdrawal;
 
 use std::process::ExitCode;
 

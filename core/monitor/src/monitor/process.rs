@@ -1,4 +1,4 @@
-//! Becoming a monitor: a process that has nothing of its caller's but the six descriptors of the protocol.
+//! Becoming a monitor: a process that has nothing of its caller's but the descriptors of the protocol.
 //!
 //! The library starts us with posix_spawn(3) from a host program of which we know nothing: what it has open, blocks,
 //! ignores or has as its terminal must not reach a container (CVE-2024-21626 was a descriptor too many). We fork once, and the
@@ -59,9 +59,11 @@ fn forget_descriptors() -> Result<(), Errno> {
         // SAFETY: it is only borrowed for this call, and one that is not open is an error of it.
         fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC)?;
     }
-    // Only a container with networks needs it.
-    // SAFETY: as above.
-    let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd::NETWORK) }, FdFlags::CLOEXEC);
+    // Only a container with networks needs them.
+    for fd in [fd::NETWORK, fd::PORTS] {
+        // SAFETY: as above.
+        let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC);
+    }
     Ok(())
 }
 

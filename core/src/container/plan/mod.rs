@@ -14,6 +14,7 @@ mod host;
 mod log;
 mod mounts;
 mod namespaces;
+mod ports;
 mod resources;
 mod seccomp;
 mod security;
@@ -27,6 +28,7 @@ pub(crate) use exec::{Process, check as check_exec, plan as exec};
 pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
 pub(crate) use namespaces::{NetworkMode, mode_name, network_mode};
+pub(crate) use ports::{Wanted as WantedPort, port};
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 
@@ -75,6 +77,8 @@ pub(crate) struct Plan {
     pub(crate) launch: Launch,
     /// Files to write into the container's directory before it starts: name and content.
     pub(crate) files: [(&'static str, String); 3],
+    /// Ports to be published.
+    pub(crate) ports: Vec<WantedPort>,
     /// What the caller of `create` should know.
     pub(crate) warnings: Vec<String>,
 }
@@ -103,6 +107,8 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     if create.healthcheck.is_none() {
         warnings.extend(health::warning(image.healthcheck.as_ref()));
     }
+    let ports = ports::published(create, &config)?;
+    warnings.extend(ports::warning(create));
     let (spec, more) = spec(input, &config, namespaces, &security)?;
     warnings.extend(more);
     for group in &host_config.group_add {
@@ -138,7 +144,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         failpoints: None,
     };
     let files = files::contents(host_config, namespaces, &config.hostname, host)?;
-    let mut plan = Plan { config, launch, files, warnings };
+    let mut plan = Plan { config, launch, files, ports, warnings };
     plan.launch.health = health::plan(&plan, host)?;
     Ok(plan)
 }

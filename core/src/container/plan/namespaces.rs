@@ -3,11 +3,13 @@
 use barque_monitor::oci::{Namespace, NamespaceKind, OF_CONTAINER};
 use barque_monitor::protocol::fd;
 
+use super::ports;
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
+use crate::network;
 
 /// What an empty network mode, or `default`, stands for. Docker's default is `bridge`; a container that asked for no network has
-/// none here as long as there are no published ports and names to make one worth having.
+/// none here, unless it has ports to publish.
 const DEFAULT_NETWORK: &str = "none";
 
 /// The modes of a request.
@@ -44,6 +46,7 @@ pub(crate) fn network_mode(create: &ContainerCreate) -> NetworkMode<'_> {
 /// The network mode as Docker shows it.
 pub(crate) fn mode_name(create: &ContainerCreate) -> &str {
     match create.host_config.network_mode.as_str() {
+        "" | "default" if ports::publishes(create) => network::DEFAULT,
         "" | "default" => DEFAULT_NETWORK,
         mode => mode,
     }
@@ -175,7 +178,7 @@ fn refuse_beside_joined(create: &ContainerCreate, container: &str) -> Result<()>
         ("dns", !host_config.dns.is_empty()),
         ("custom host-to-IP mapping", !host_config.extra_hosts.is_empty()),
         ("mac-address", !create.mac_address.is_empty()),
-        ("port publishing", !host_config.port_bindings.is_empty() || host_config.publish_all_ports),
+        ("port publishing", ports::publishes(create)),
     ];
     match conflicts.into_iter().find(|(_, asked)| *asked) {
         Some((what, _)) => Err(Error::invalid(format!(

@@ -10,10 +10,6 @@ type Row = (&'static str, fn(&ContainerCreate) -> bool);
 
 /// A field, and whether a request uses it.
 const NOT_YET: &[Row] = &[
-    ("HostConfig.PortBindings", |c| {
-        c.host_config.port_bindings.values().any(|bindings| !bindings.is_empty())
-    }),
-    ("HostConfig.PublishAllPorts", |c| c.host_config.publish_all_ports),
     ("HostConfig.Links", |c| !c.host_config.links.is_empty()),
     ("HostConfig.Cgroup", |c| !c.host_config.cgroup.is_empty()),
     ("HostConfig.StorageOpt", |c| !c.host_config.storage_opt.is_empty()),

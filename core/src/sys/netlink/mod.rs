@@ -114,13 +114,7 @@ impl Socket {
     /// Have many things done, all or none (nf_tables only).
     pub(crate) fn batch(&self, messages: Vec<Message>) -> std::result::Result<(), Refusal> {
         let last = messages.len() as u32;
-        let mut packet = nftables::batch_begin().finish(0, 0);
-        for (message, number) in messages.into_iter().zip(1..) {
-            let acknowledge = if number == last { libc::NLM_F_ACK as u16 } else { 0 };
-            packet.extend(message.finish(number, acknowledge));
-        }
-        packet.extend(nftables::batch_end().finish(last + 1, 0));
-        self.send(&packet)?;
+        self.send(&batch(messages, libc::NLM_F_ACK))?;
         self.until(last, |_| {})
     }
 
@@ -163,6 +157,17 @@ impl Socket {
             }
         }
     }
+}
+
+/// A batch of messages to nf_tables, the last of them with these flags more.
+pub(crate) fn batch(messages: Vec<Message>, flags: libc::c_int) -> Vec<u8> {
+    let last = messages.len() as u32;
+    let mut packet = nftables::batch_begin().finish(0, 0);
+    for (message, number) in messages.into_iter().zip(1..) {
+        packet.extend(message.finish(number, if number == last { flags as u16 } else { 0 }));
+    }
+    packet.extend(nftables::batch_end().finish(last + 1, 0));
+    packet
 }
 
 fn set_option(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) {

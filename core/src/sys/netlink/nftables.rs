@@ -10,6 +10,10 @@ const SUBSYSTEM: u16 = 10;
 const INET: u8 = 1;
 /// `NFTA_LIST_ELEM`.
 const ELEMENT: u16 = 1;
+/// `NFTA_SET_ELEM_KEY`, `NFTA_SET_ELEM_DATA`, `NFTA_SET_ELEM_FLAGS`.
+const KEY: u16 = 1;
+const DATA: u16 = 2;
+const FLAGS: u16 = 3;
 /// `NFTA_DATA_VALUE` and `NFTA_DATA_VERDICT`.
 const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
@@ -35,8 +39,16 @@ pub(crate) struct Type {
 impl Type {
     pub(crate) const ADDRESS: Type = Type { number: 7, length: 4 };
     pub(crate) const INTERFACE: Type = Type { number: 41, length: NAME as u32 };
+    /// Two addresses.
+    pub(crate) const ADDRESSES: Type = Type { number: 7 << 6 | 7, length: 8 };
     /// Two interfaces, one behind the other.
     pub(crate) const INTERFACES: Type = Type { number: 41 << 6 | 41, length: 2 * NAME as u32 };
+    /// A protocol and a port of it, each in 32 bits of its own.
+    pub(crate) const PORT: Type = Type { number: 12 << 6 | 13, length: 8 };
+    /// An address before these.
+    pub(crate) const PORT_AT: Type = Type { number: (7 << 6 | 12) << 6 | 13, length: 12 };
+    /// An address and a port there.
+    pub(crate) const PLACE: Type = Type { number: 7 << 6 | 13, length: 8 };
 }
 
 /// What becomes of a packet.
@@ -51,6 +63,7 @@ pub(crate) enum Verdict {
 pub(crate) enum Hook {
     Prerouting = 0,
     Forward = 2,
+    Output = 3,
     Postrouting = 4,
 }
 
@@ -96,6 +109,28 @@ impl Table<'_> {
         )
     }
 
+    /// A map: a set whose elements each stand for something.
+    pub(crate) fn map(self, name: &str, id: u32, key: Type, value: Type) -> Message {
+        const MAP: u32 = 8;
+        message(9, libc::NLM_F_CREATE).with(
+            Attributes::new()
+                .text(1, self.0)
+                .text(2, name)
+                .big(3, MAP)
+                .big(4, key.number)
+                .big(5, key.length)
+                .big(6, value.number)
+                .big(7, value.length)
+                .big(10, id),
+        )
+    }
+
+    /// That this element is not there any more. It must be there.
+    pub(crate) fn delete_element(self, set: &str, element: Attributes) -> Message {
+        let list = Attributes::new().nest(ELEMENT, element);
+        message(14, 0).with(Attributes::new().text(1, self.0).text(2, set).nest(3, list))
+    }
+
     /// Elements of a set, in as many messages as they need.
     pub(crate) fn elements(self, set: &str, elements: Vec<Attributes>) -> Vec<Message> {
         let mut messages = Vec::new();
@@ -125,13 +160,24 @@ impl Table<'_> {
 
 /// An element of a set.
 pub(crate) fn element(key: &[u8]) -> Attributes {
-    Attributes::new().nest(1, value(key))
+    Attributes::new().nest(KEY, value(key))
+}
+
+/// An element of a map.
+pub(crate) fn entry(key: &[u8], stands_for: &[u8]) -> Attributes {
+    element(key).nest(DATA, value(stands_for))
 }
 
 /// Where a range that is an element has ended.
 pub(crate) fn range_end(key: &[u8]) -> Attributes {
     const INTERVAL_END: u32 = 1;
-    Attributes::new().big(3, INTERVAL_END).nest(1, value(key))
+    Attributes::new().big(FLAGS, INTERVAL_END).nest(KEY, value(key))
+}
+
+/// A port, as keys and what they stand for have it: 32 bits.
+pub(crate) fn port(number: u16) -> [u8; 4] {
+    let [high, low] = number.to_be_bytes();
+    [high, low, 0, 0]
 }
 
 /// The name of an interface, as keys have it.
@@ -183,9 +229,53 @@ impl Rule {
         self.payload(12, 4).lookup(set, true)
     }
 
+    /// `ip saddr . ip daddr @set`. Behind [`Rule::ipv4`].
+    pub(crate) fn between_addresses_in(self, set: &str) -> Rule {
+        self.payload(12, 8).lookup(set, true)
+    }
+
     /// `ip daddr 127.0.0.0/8`. Behind [`Rule::ipv4`].
     pub(crate) fn for_loopback(self) -> Rule {
         self.payload(16, 1).compare(&[127], true)
+    }
+
+    /// `ip saddr 127.0.0.0/8`. Behind [`Rule::ipv4`].
+    pub(crate) fn source_is_loopback(self) -> Rule {
+        self.payload(12, 1).compare(&[127], true)
+    }
+
+    /// `fib daddr type local`: for an address of this host's.
+    pub(crate) fn for_this_host(self) -> Rule {
+        const ADDRESS_TYPE: u32 = 3;
+        const OF_DESTINATION: u32 = 2;
+        let attributes = Attributes::new().big(1, FIRST).big(2, ADDRESS_TYPE);
+        self.expression("fib", attributes.big(3, OF_DESTINATION))
+            .compare(&u32::from(libc::RTN_LOCAL).to_ne_bytes(), true)
+    }
+
+    /// `ct status dnat`: its destination was another.
+    pub(crate) fn redirected(self) -> Rule {
+        const STATUS: u32 = 2;
+        const DESTINATION_CHANGED: u32 = 1 << 5;
+        self.conntrack(STATUS).any_of(DESTINATION_CHANGED)
+    }
+
+    /// `dnat ip to meta l4proto . th dport map @map`; `at`: with `ip daddr` first. Behind [`Rule::ipv4`].
+    pub(crate) fn redirect_by(self, map: &str, at: bool) -> Rule {
+        const L4PROTO: u32 = 16;
+        const TRANSPORT_HEADER: u32 = 2;
+        let (rule, protocol) = match at {
+            true => (self.payload(16, 4), FIRST + 1),
+            false => (self, FIRST),
+        };
+        let port = Attributes::new().big(1, protocol + 1).big(2, TRANSPORT_HEADER);
+        let found = Attributes::new().text(1, map).big(2, FIRST).big(3, FIRST);
+        const TO_DESTINATION: u32 = 1;
+        let to = Attributes::new().big(1, TO_DESTINATION).big(2, libc::NFPROTO_IPV4 as u32);
+        rule.expression("meta", Attributes::new().big(1, protocol).big(2, L4PROTO))
+            .expression("payload", port.big(3, 2).big(4, 2))
+            .expression("lookup", found)
+            .expression("nat", to.big(3, FIRST).big(5, FIRST + 1))
     }
 
     /// `ct state established,related`.

@@ -19,6 +19,9 @@ mod number_of {
     pub(super) const IFLA_NET_NS_FD: u16 = 28;
     pub(super) const IFLA_INFO_KIND: u16 = 1;
     pub(super) const IFLA_INFO_DATA: u16 = 2;
+    pub(super) const IFLA_INFO_SLAVE_KIND: u16 = 4;
+    pub(super) const IFLA_INFO_SLAVE_DATA: u16 = 5;
+    pub(super) const IFLA_BRPORT_MODE: u16 = 4;
     pub(super) const VETH_INFO_PEER: u16 = 1;
     pub(super) const IFA_ADDRESS: u16 = 1;
     pub(super) const IFA_LOCAL: u16 = 2;
@@ -89,6 +92,17 @@ impl Socket {
     /// Set a link up.
     pub(crate) fn set_up(&self, index: u32) -> Done {
         self.change(Message::new(libc::RTM_NEWLINK, 0, &link_header(index, libc::IFF_UP as u32)))
+    }
+
+    /// Have a bridge send a packet back by the port that it came from (`hairpin_mode`), where that is its way.
+    pub(crate) fn reflect(&self, index: u32) -> Done {
+        let data = Attributes::new().bytes(IFLA_BRPORT_MODE, &[1]);
+        let of_bridge =
+            Attributes::new().text(IFLA_INFO_SLAVE_KIND, "bridge").nest(IFLA_INFO_SLAVE_DATA, data);
+        self.change(
+            Message::new(libc::RTM_NEWLINK, 0, &link_header(index, 0))
+                .with(Attributes::new().nest(IFLA_LINKINFO, of_bridge)),
+        )
     }
 
     /// Remove a link; that there is none is fine.

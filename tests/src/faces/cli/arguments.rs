@@ -420,6 +420,9 @@ fn create(fields: &mut Fields, words: &mut Vec<String>) -> Result<(), String> {
     if let Some(Value::Object(volumes)) = fields.0.remove("Volumes") {
         words.extend(volumes.keys().map(|path| format!("--volume={path}")));
     }
+    if let Some(Value::Object(ports)) = fields.0.remove("ExposedPorts") {
+        words.extend(ports.keys().map(|port| format!("--expose={port}")));
+    }
     if let Some(Value::Object(check)) = fields.0.remove("Healthcheck") {
         health_check(&mut Fields(check), words)?;
     }
@@ -557,6 +560,7 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
     }
     for (name, flag) in [
         ("AutoRemove", "--rm"),
+        ("PublishAllPorts", "--publish-all"),
         ("Privileged", "--privileged"),
         ("ReadonlyRootfs", "--read-only"),
         ("Init", "--init"),
@@ -583,6 +587,18 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
     if let Some(Value::Array(mounts)) = host.0.remove("Mounts") {
         for mount in mounts {
             words.push(format!("--mount={}", mount_words(mount)?));
+        }
+    }
+    if let Some(Value::Object(ports)) = host.0.remove("PortBindings") {
+        for (port, bindings) in ports {
+            for binding in bindings.as_array().into_iter().flatten() {
+                let part = |name: &str| binding[name].as_str().unwrap_or_default().to_owned();
+                let (ip, number) = (part("HostIp"), part("HostPort"));
+                words.push(match ip.is_empty() {
+                    true => format!("--publish={number}:{port}"),
+                    false => format!("--publish={ip}:{number}:{port}"),
+                });
+            }
         }
     }
     host.map("Sysctls", "--sysctl", '=', words);

@@ -414,11 +414,6 @@ fn kernel_parameters_are_those_of_the_container_s_own_namespaces() {
 fn what_is_not_implemented_is_refused_with_its_name() {
     let host = TestHost::default();
     for (request, field) in [
-        (
-            json!({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}),
-            "HostConfig.PortBindings",
-        ),
-        (json!({"HostConfig": {"PublishAllPorts": true}}), "HostConfig.PublishAllPorts"),
         (json!({"HostConfig": {"Links": ["a:b"]}}), "HostConfig.Links"),
         (json!({"HostConfig": {"StorageOpt": {"size": "1g"}}}), "HostConfig.StorageOpt"),
         (json!({"HostConfig": {"DeviceRequests": [{}]}}), "HostConfig.DeviceRequests"),

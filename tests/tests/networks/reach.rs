@@ -1,103 +1,39 @@
-//! Networks beside a host and a world: what is reached from where, and what of the host is changed. Each test is in a network
-//! namespace of its own, which is the host; another one is the world, with a link between them.
+//! Who is reached from where, without published ports, and what is done to the host for it.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use barque_tests::Sandbox;
 use barque_tests::sandbox::wait_until;
-use barque_tests::suite::{note, own_network};
-use barque_tests::{Sandbox, programs, suite};
+use barque_tests::suite::{Suite, note, own_network};
 
-suite!(
-    what_leaves_a_network_has_the_host_s_address,
-    nothing_outside_is_reached_from_an_internal_network,
-    nothing_inside_is_reached_by_a_route_from_outside,
-    a_network_of_ipv4_has_no_address_of_ipv6,
-    of_the_host_s_settings_only_forwarding_is_changed,
-    a_link_that_a_crash_left_is_no_trouble,
-    two_hundred_networks_come_and_go,
-);
+use super::world::{HOST, WORLD, World};
 
-/// A host with nothing but a link to the world.
-struct World(Child);
-
-/// The host's address there, and the world's.
-const HOST: &str = "192.0.2.1";
-const WORLD: &str = "192.0.2.2";
-
-impl World {
-    /// A server on port 80 in a network namespace of its own, which sends what is for containers to the host.
-    fn new() -> World {
-        own_network();
-        let mut world = Command::new(programs::tool("unshare"))
-            .args(["--net", "--kill-child", "--fork", "sh", "-c"])
-            .arg("echo up; read go; exec \"$0\" listen 80")
-            .arg(programs::TESTBOX)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("start unshare");
-        let mut said = BufReader::new(world.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("read what it says");
-        let pid = inside(world.id());
-        ip(&format!("link add outward type veth peer name inward netns {pid}"));
-        ip(&format!("addr add {HOST}/24 dev outward"));
-        ip("link set outward up");
-        for command in [
-            "link set lo up".to_owned(),
-            format!("addr add {WORLD}/24 dev inward"),
-            "link set inward up".to_owned(),
-            format!("route add 172.16.0.0/12 via {HOST}"),
-        ] {
-            let done = nsenter(pid).arg("ip").args(command.split(' ')).status();
-            assert!(done.expect("run nsenter").success(), "ip {command}");
-        }
-        drop(world.stdin.take());
-        line.clear();
-        said.read_line(&mut line).expect("read what it says");
-        assert_eq!(line, "listening\n");
-        World(world)
-    }
-
-    /// What a client there is told by a server.
-    fn hears(&self, address: &str) -> String {
-        let client =
-            nsenter(inside(self.0.id())).args([programs::TESTBOX, "connect", address]).output();
-        String::from_utf8_lossy(&client.expect("run nsenter").stdout).trim().to_owned()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The process that `unshare --fork` has started.
-fn inside(pid: u32) -> u32 {
-    let children =
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("children");
-    children.split_whitespace().next().and_then(|c| c.parse().ok()).expect("a child")
-}
-
-fn nsenter(pid: u32) -> Command {
-    let mut command = Command::new(programs::tool("nsenter"));
-    command.args(["--net", "--target", &pid.to_string(), "--"]);
-    command
-}
-
-fn ip(arguments: &str) {
-    let done = Command::new(programs::tool("ip")).args(arguments.split(' ')).status();
-    assert!(done.expect("run ip").success(), "ip {arguments}");
+pub(super) fn add(suite: &mut Suite) {
+    suite.add(
+        "what_leaves_a_network_has_the_host_s_address",
+        what_leaves_a_network_has_the_host_s_address,
+    );
+    suite.add(
+        "nothing_outside_is_reached_from_an_internal_network",
+        nothing_outside_is_reached_from_an_internal_network,
+    );
+    suite.add(
+        "nothing_inside_is_reached_by_a_route_from_outside",
+        nothing_inside_is_reached_by_a_route_from_outside,
+    );
+    suite.add("a_network_of_ipv4_has_no_address_of_ipv6", a_network_of_ipv4_has_no_address_of_ipv6);
+    suite.add(
+        "of_the_host_s_settings_only_forwarding_is_changed",
+        of_the_host_s_settings_only_forwarding_is_changed,
+    );
+    suite.add("a_link_that_a_crash_left_is_no_trouble", a_link_that_a_crash_left_is_no_trouble);
+    suite.add("two_hundred_networks_come_and_go", two_hundred_networks_come_and_go);
 }
 
 /// What a container in a network is told by a server.
-fn hears(sandbox: &Sandbox, network: &str, address: &str) -> String {
+pub(super) fn hears(sandbox: &Sandbox, network: &str, address: &str) -> String {
     let done =
         sandbox.barque(&["run", "--rm", "--network", network, "testbox", "connect", address]);
     assert!(done.code <= 1, "{done:?}");

@@ -1,0 +1,174 @@
+//! Published ports: ports of this host that lead to a container while it runs.
+//!
+//! Each is held by a socket of this host that is bound to it, so the kernel decides who has a port, whoever else asks for one. The
+//! socket never listens, and nobody reads it: packets are led past it by the firewall, and where that fails a caller is refused instead
+//! of being kept waiting. All of a container's are queued in one pair of Unix sockets, one end of which its monitor has: a thousand ports cost it
+//! one descriptor, and they are free when it has ended.
+//!
+//! What was taken stands in the container's run directory, for the firewall and for those who ask.
+
+use std::fs;
+use std::io::ErrorKind as Io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+
+use barque_monitor::protocol::{PORTS_FILE, WITHDRAWAL_FILE};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::{firewall, port_owner};
+use crate::Engine;
+use crate::container::plan::WantedPort;
+use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::failpoint;
+use crate::sys;
+
+/// A port of this host that leads to one of a container's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Published {
+    /// The container's.
+    pub(crate) port: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub(crate) protocol: String,
+    /// 0.0.0.0: all of this host's.
+    pub(crate) host_ip: Ipv4Addr,
+    pub(crate) host_port: u16,
+}
+
+impl Published {
+    /// The key of Docker's maps of ports.
+    pub(crate) fn key(&self) -> String {
+        format!("{}/{}", self.port, self.protocol)
+    }
+
+    /// Whether both would have the same port of this host.
+    pub(super) fn clashes(&self, protocol: &str, host_ip: Ipv4Addr, host_port: u16) -> bool {
+        let all = self.host_ip.is_unspecified() || host_ip.is_unspecified();
+        self.protocol == protocol && self.host_port == host_port && (all || self.host_ip == host_ip)
+    }
+}
+
+/// Take ports for a container, whose run directory is there. They are held as long as what is returned.
+pub(super) fn hold(engine: &Engine, container: &str, wanted: &[WantedPort]) -> Result<OwnedFd> {
+    let (entrance, queue) = sys::socket::queue()?;
+    let mut published = Vec::new();
+    for wanted in wanted.chunks(sys::socket::MOST_AT_ONCE) {
+        let mut held = Vec::new();
+        for wanted in wanted {
+            let (socket, host_port) = take(engine, wanted)?;
+            held.push(socket);
+            published.push(Published {
+                port: wanted.port,
+                protocol: wanted.protocol.clone(),
+                host_ip: wanted.host_ip,
+                host_port,
+            });
+        }
+        sys::socket::enqueue(&entrance, &held)?;
+    }
+    failpoint("network-ports-held")?;
+    let run = engine.layout().container_run(container);
+    let text = serde_json::to_vec(&published)
+        .map_err(|error| Error::internal("write down the published ports").because(error))?;
+    // The second counts: when it is there, the monitor knows how to undo what follows from it.
+    sys::file::replace(
+        &run.join(WITHDRAWAL_FILE),
+        &firewall::withdrawal(engine, &published),
+        0o600,
+    )?;
+    sys::file::replace(&run.join(PORTS_FILE), &text, 0o600)?;
+    failpoint("network-ports-written")?;
+    Ok(queue)
+}
+
+/// What is published for a container; nothing, when it does not run.
+pub(crate) fn of(engine: &Engine, container: &str) -> Result<Vec<Published>> {
+    let path = engine.layout().container_run(container).join(PORTS_FILE);
+    match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|error| Error::internal(format!("read {}", path.display())).because(error)),
+        Err(error) if error.kind() == Io::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::system(format!("read {}", path.display()), error)),
+    }
+}
+
+/// What is published for all containers, with their ids.
+pub(super) fn all(engine: &Engine) -> Result<Vec<(String, Vec<Published>)>> {
+    let run = engine.layout().run();
+    let failed = |error| Error::system(format!("read {}", run.display()), error);
+    let mut all = Vec::new();
+    for entry in fs::read_dir(run).map_err(failed)? {
+        let Ok(container) = entry.map_err(failed)?.file_name().into_string() else { continue };
+        let ports = if container.len() == 64 { of(engine, &container)? } else { Vec::new() };
+        if !ports.is_empty() {
+            all.push((container, ports));
+        }
+    }
+    // As the firewall's text is compared.
+    all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(all)
+}
+
+/// Nothing leads to a container any more whose monitor is gone, and did not see to that.
+pub(crate) fn withdraw(engine: &Engine, container: &str) -> Result<()> {
+    let run = engine.layout().container_run(container);
+    let (ports, withdrawn) = (run.join(PORTS_FILE), run.join("ports-withdrawn"));
+    match fs::rename(&ports, &withdrawn) {
+        Ok(()) => {}
+        // Whoever began it before was killed, or there are none: there may be anything where the directory should be.
+        Err(error) if matches!(error.kind(), Io::NotFound | Io::NotADirectory) => {
+            if !withdrawn.exists() {
+                return Ok(());
+            }
+        }
+        Err(error) => return Err(Error::system(format!("rename {}", ports.display()), error)),
+    }
+    failpoint("network-ports-withdrawn")?;
+    firewall::follow(engine)
+}
+
+/// A socket that holds a port, and which one that is.
+fn take(engine: &Engine, wanted: &WantedPort) -> Result<(OwnedFd, u16)> {
+    let WantedPort { protocol, host_ip, host_ports: (first, last), .. } = wanted;
+    for port in *first..=*last {
+        match sys::socket::hold(protocol, SocketAddrV4::new(*host_ip, port)) {
+            Ok(held) => return Ok(held),
+            Err(Errno::ADDRINUSE) => {}
+            Err(errno) => return Err(refused(wanted, port, errno)),
+        }
+    }
+    Err(taken(engine, wanted))
+}
+
+fn refused(wanted: &WantedPort, port: u16, errno: Errno) -> Error {
+    let WantedPort { protocol, host_ip, .. } = wanted;
+    match errno {
+        Errno::PROTONOSUPPORT => Error::unsupported(format!(
+            "this kernel has no {protocol}: port {port} cannot be published"
+        )),
+        Errno::ADDRNOTAVAIL => Error::invalid(format!(
+            "Bind for {host_ip}:{port} failed: this host has no address {host_ip}"
+        )),
+        _ => Error::system(format!("Bind for {host_ip}:{port} failed"), errno.into()),
+    }
+    .about("port", format!("{port}/{protocol}"))
+}
+
+/// The error for ports that others have.
+fn taken(engine: &Engine, wanted: &WantedPort) -> Error {
+    let WantedPort { protocol, host_ip, host_ports: (first, last), .. } = wanted;
+    let message = match (first, last) {
+        (0, _) => format!("Bind for {host_ip} failed: all ports are allocated"),
+        (first, last) if first == last => {
+            let owner = port_owner::find(engine, protocol, *host_ip, *first);
+            let by = owner.map_or_else(String::new, |owner| format!(" by {owner}"));
+            format!("Bind for {host_ip}:{first} failed: port is already allocated{by}")
+        }
+        (first, last) => {
+            format!("Bind for {host_ip}:{first}-{last} failed: all ports are already allocated")
+        }
+    };
+    Error::new(ErrorKind::Conflict, message)
+        .with_reason("port_in_use")
+        .about("port", format!("{first}/{protocol}"))
+}
