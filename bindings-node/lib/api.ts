@@ -120,6 +120,11 @@ export class Api {
     return this.call('container.commit', request, options);
   }
 
+  /** Connect to a TCP port of a container. The descriptor is yours to close. */
+  containerConnect(request: t.ContainerConnect, options?: Abortable): Promise<t.ContainerConnected> {
+    return this.call('container.connect', request, options);
+  }
+
   /** Create a container. */
   containerCreate(request: t.ContainerCreate, options?: Abortable): Promise<t.ContainerCreated> {
     return this.call('container.create', request, options);

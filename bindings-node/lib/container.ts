@@ -1,5 +1,6 @@
 /** A container: dockerode's `Container`. An id and nothing else, so it is never out of date. */
 
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type {
   ContainerAttach,
@@ -152,6 +153,17 @@ export class Container {
   /** Let its processes go on. */
   async unpause(options: Abortable = {}): Promise<void> {
     await this.#api.call('container.unpause', { Id: this.id }, options);
+  }
+
+  /**
+   * A connected socket to one of its TCP ports, published or not, with any network or none. Waits at most `timeout` milliseconds until
+   * somebody listens; rejects with `UNAVAILABLE` when nobody does.
+   */
+  async connect(options: { port: number; timeout?: number } & Abortable): Promise<Socket> {
+    const { port, timeout, ...rest } = options;
+    const request = { Id: this.id, Port: port, TimeoutMs: timeout ?? 0 };
+    const { Descriptor } = await this.#api.call('container.connect', request, rest);
+    return new Socket({ fd: Descriptor, readable: true, writable: true });
   }
 
   /** Give it another name. */

@@ -321,6 +321,22 @@ export interface ContainerKill {
   Signal?: string;
 }
 
+/** Connect. */
+export interface ContainerConnect {
+  /** Name, id or prefix. */
+  Id?: string;
+  /** TCP port in the container. */
+  Port?: number;
+  /** How long to wait until somebody listens, milliseconds; 0: not at all. */
+  TimeoutMs?: number;
+}
+
+/** What connecting gives. */
+export interface ContainerConnected {
+  /** The connected socket, a descriptor of this process: whoever asked has to close it. */
+  Descriptor: number;
+}
+
 /** Wait. */
 export interface ContainerWait {
   /** Name, id or prefix. */
@@ -2638,6 +2654,7 @@ export interface Operations {
   'builder.prune': { request: BuilderPrune; answer: BuilderPruned; kind: 'unary' };
   'container.attach': { request: ContainerAttach; answer: ContainerExit; kind: 'stream' };
   'container.commit': { request: ContainerCommit; answer: ImageCreated; kind: 'unary' };
+  'container.connect': { request: ContainerConnect; answer: ContainerConnected; kind: 'unary' };
   'container.create': { request: ContainerCreate; answer: ContainerCreated; kind: 'unary' };
   'container.diff': { request: ContainerRef; answer: FilesystemChange[]; kind: 'unary' };
   'container.export': { request: ContainerRef; answer: Nothing; kind: 'stream' };

@@ -531,6 +531,20 @@ int barque_container_start(const barque_engine *engine,
                            barque_error **err);
 
 /**
+ * Connect to a TCP port of a running container, without the port being published. `*out` becomes a connected socket, which blocks and is
+ * the caller's to close(2).
+ *
+ * Waits at most `timeout_ms` milliseconds until somebody listens, 0: not at all. BARQUE_ERR_UNAVAILABLE when nobody does.
+ */
+int barque_container_connect(const barque_engine *engine,
+                             const char *id,
+                             uint16_t port,
+                             uint64_t timeout_ms,
+                             const barque_cancel *cancel,
+                             int *out,
+                             barque_error **err);
+
+/**
  * Run a container to its end and return everything at once: output, exit code and reason.
  *
  * `request` is a ContainerRun document: what to create below "Create", and "TimeoutMs" and "Tied". Set

@@ -1,6 +1,7 @@
 //! The operations on containers, one function each.
 
 use std::ffi::{c_char, c_int};
+use std::os::fd::IntoRawFd;
 
 use barque::api::*;
 use barque::{Deadline, Error, Item, Next, Result};
@@ -53,6 +54,30 @@ pub extern "C" fn barque_container_start(
         let request =
             ContainerStart { id: text::required(id, "id")?.to_owned(), ..Default::default() };
         call.engine.containers().start(&request)?;
+        Ok(BARQUE_OK)
+    })
+}
+
+/// Connect to a TCP port of a running container, without the port being published. `*out` becomes a connected socket, which blocks and is
+/// the caller's to close(2).
+///
+/// Waits at most `timeout_ms` milliseconds until somebody listens, 0: not at all. BARQUE_ERR_UNAVAILABLE when nobody does.
+#[unsafe(no_mangle)]
+pub extern "C" fn barque_container_connect(
+    engine: *const barque_engine,
+    id: *const c_char,
+    port: u16,
+    timeout_ms: u64,
+    cancel: *const barque_cancel,
+    out: *mut c_int,
+    err: *mut *mut barque_error,
+) -> c_int {
+    boundary::run(err, || {
+        let call = Call::on(engine, cancel)?;
+        let id = text::required(id, "id")?.to_owned();
+        let out = Out::required(out, "out")?;
+        let socket = call.engine.containers().connect(&ContainerConnect { id, port, timeout_ms })?;
+        out.set(socket.into_raw_fd());
         Ok(BARQUE_OK)
     })
 }

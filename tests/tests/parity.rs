@@ -115,6 +115,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("archive.put", &["cp"]),
     ("container.attach", &["attach"]),
     ("container.commit", &["commit"]),
+    ("container.connect", &["container", "connect"]),
     ("container.create", &["create"]),
     ("container.diff", &["diff"]),
     ("container.export", &["export"]),

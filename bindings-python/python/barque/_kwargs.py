@@ -14,7 +14,7 @@ from . import types
 from .errors import InvalidArgument, unexpected_keyword
 
 if TYPE_CHECKING:
-    from ._types import ContainerCreate, ContainerUpdate
+    from ._types import ContainerConnect, ContainerCreate, ContainerUpdate
 
 Command = Union[str, Iterable[str], None]
 """A command line (split as a shell would, nothing expanded) or a list of words."""
@@ -128,6 +128,11 @@ class UpdateOptions(TypedDict, total=False):
     nano_cpus: int
     pids_limit: int
     restart_policy: Mapping[str, Any]
+
+
+def connect_document(container: str, port: int, timeout: float) -> ContainerConnect:
+    """The request of a connection to a port; `timeout` in seconds."""
+    return {"Id": container, "Port": port, "TimeoutMs": round(timeout * 1000)}
 
 
 def update_document(container: str, options: Mapping[str, Any]) -> ContainerUpdate:

@@ -436,6 +436,26 @@ class ContainerKill(TypedDict, total=False):
     """`KILL`, `SIGKILL`, `9`; empty: SIGKILL."""
 
 
+class ContainerConnect(TypedDict, total=False):
+    """Connect."""
+
+    Id: str
+    """Name, id or prefix."""
+
+    Port: int
+    """TCP port in the container."""
+
+    TimeoutMs: int
+    """How long to wait until somebody listens, milliseconds; 0: not at all."""
+
+
+class ContainerConnected(TypedDict):
+    """What connecting gives."""
+
+    Descriptor: int
+    """The connected socket, a descriptor of this process: whoever asked has to close it."""
+
+
 class ContainerWait(TypedDict, total=False):
     """Wait."""
 
@@ -3578,6 +3598,8 @@ __all__ = [
     "ContainerAttach",
     "ContainerCommit",
     "ContainerConfig",
+    "ContainerConnect",
+    "ContainerConnected",
     "ContainerCreate",
     "ContainerCreated",
     "ContainerExit",

@@ -126,6 +126,10 @@ class Api:
         """Remove a container."""
         self.call("container.remove", request)
 
+    def container_connect(self, request: t.ContainerConnect) -> t.ContainerConnected:
+        """Connect to a TCP port of a container. The descriptor is yours to close."""
+        return cast("t.ContainerConnected", self.call("container.connect", request))
+
     def container_rename(self, request: t.ContainerRename) -> None:
         """Give a container another name."""
         self.call("container.rename", request)

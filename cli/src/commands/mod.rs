@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod commit;
 mod completion;
+mod connect;
 mod cp;
 mod create;
 mod df;
@@ -120,6 +121,7 @@ pub(crate) const GROUPS: &[Group] = &[
         verbs: &[
             (&["attach"], &attach::VERB),
             (&["commit"], &commit::VERB),
+            (&["connect"], &connect::VERB),
             (&["cp"], &cp::VERB),
             (&["create"], &create::VERB),
             (&["diff"], &diff::VERB),

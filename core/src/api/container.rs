@@ -273,6 +273,26 @@ pub struct ContainerKill {
     pub signal: String,
 }
 
+/// Connect.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct ContainerConnect {
+    /// Name, id or prefix.
+    pub id: String,
+    /// TCP port in the container.
+    pub port: u16,
+    /// How long to wait until somebody listens, milliseconds; 0: not at all.
+    pub timeout_ms: u64,
+}
+
+/// What connecting gives.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerConnected {
+    /// The connected socket, a descriptor of this process: whoever asked has to close it.
+    pub descriptor: i32,
+}
+
 /// Wait.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]

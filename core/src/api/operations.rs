@@ -3,6 +3,8 @@
 //! [`Engine::call`](crate::Engine::call) and [`Engine::stream`](crate::Engine::stream) dispatch on it, `docs/operations.md` is
 //! made from it, and the parity test proves that each row has its C symbol, Python method, Node method and command.
 
+use std::os::fd::IntoRawFd;
+
 use crate::Engine;
 use crate::error::{Error, Result};
 use crate::stream::Stream;
@@ -57,6 +59,7 @@ const LONG: &[&str] = &[
     "archive.put",
     "builder.prune",
     "container.commit",
+    "container.connect",
     "container.diff",
     "container.prune",
     "container.restart",
@@ -129,6 +132,10 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     unary!("container.commit", ContainerCommit => ImageCreated, "0.1.0", |engine, request| {
         engine.containers().commit(&request)
+    }),
+    unary!("container.connect", ContainerConnect => ContainerConnected, "0.1.0", |engine, request| {
+        let socket = engine.containers().connect(&request)?;
+        Ok(ContainerConnected { descriptor: socket.into_raw_fd() })
     }),
     unary!("container.create", ContainerCreate => ContainerCreated, "0.1.0", |engine, request| {
         engine.containers().create(&request)

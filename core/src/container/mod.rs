@@ -6,6 +6,7 @@
 
 mod attach;
 mod commit;
+mod connect;
 mod connection;
 mod create;
 mod diff;

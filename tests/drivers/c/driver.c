@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STREAMS 16
 
@@ -42,6 +43,15 @@ static void refuse(const char *why) {
   snprintf(text, sizeof text, "{\"kind\":\"driver\",\"message\":\"%s\"}", why);
   frame("error", text, strlen(text));
   fflush(stdout);
+}
+
+/* What is said on a connection until its end, as a document. */
+static void hear(int connection, char *document, size_t room) {
+  size_t length = (size_t)snprintf(document, room, "{\"Heard\":\"");
+  ssize_t got;
+  while (length + 3 < room && (got = read(connection, document + length, room - length - 3)) > 0) length += (size_t)got;
+  close(connection);
+  snprintf(document + length, room - length, "\"}");
 }
 
 /* The fields of a small request. */
@@ -117,6 +127,7 @@ static void call(const char *operation, const char *request) {
   char *name = known ? text_field(&fields, "Name") : NULL;
   char *signal = known ? text_field(&fields, "Signal") : NULL;
   char *reference = NULL, *path = NULL;
+  char heard[256] = "";
   int code = 0, done = 0;
 #define IS(op) (known && !done && strcmp(operation, op) == 0)
 #define BY(...) (done = 1, code = (__VA_ARGS__))
@@ -137,6 +148,14 @@ static void call(const char *operation, const char *request) {
     int64_t rows = int_field(&fields, "H", -1), columns = int_field(&fields, "W", -1);
     if (fields.left == 0 && rows >= 0 && columns >= 0 && rows <= UINT16_MAX && columns <= UINT16_MAX)
       BY(barque_container_resize(engine, id, (uint16_t)rows, (uint16_t)columns, NULL, &err));
+  }
+  if (IS("container.connect") && id) {
+    int64_t port = int_field(&fields, "Port", -1), timeout = int_field(&fields, "TimeoutMs", 0);
+    if (fields.left == 0 && port >= 0 && port <= UINT16_MAX && timeout >= 0) {
+      int connection = -1;
+      BY(barque_container_connect(engine, id, (uint16_t)port, (uint64_t)timeout, NULL, &connection, &err));
+      if (code == BARQUE_OK) hear(connection, heard, sizeof heard);
+    }
   }
   if (IS("container.diff") && id && fields.left == 0) BY(barque_container_diff(engine, id, NULL, &out, &err));
   if (IS("network.inspect") && id && fields.left == 0) BY(barque_network_inspect(engine, id, NULL, &out, &err));
@@ -185,6 +204,11 @@ static void call(const char *operation, const char *request) {
   barque_string_free(file);
   barque_string_free(container);
   barque_doc_free(fields.doc);
+  if (*heard) {
+    frame("ok", heard, strlen(heard));
+    fflush(stdout);
+    return;
+  }
   answer(code, out, err);
 }
 

@@ -34,7 +34,14 @@ class Driver {
     this.barque = await Barque.open({ root: data.toString() });
   }
 
-  call(_id, operation, data) {
+  async call(_id, operation, data) {
+    if (operation === 'container.connect') {
+      const { Id, Port, TimeoutMs } = JSON.parse(data.toString());
+      const socket = await (await this.barque.containers.get(Id)).connect({ port: Port, timeout: TimeoutMs });
+      let heard = '';
+      for await (const chunk of socket) heard += chunk;
+      return { Heard: heard };
+    }
     return this.barque.api[method(operation)](JSON.parse(data.toString() || '{}'));
   }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
@@ -15,7 +16,14 @@ from .._credentials import credentials_async
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
-from .._kwargs import Command, CreateOptions, UpdateOptions, create_document, update_document
+from .._kwargs import (
+    Command,
+    CreateOptions,
+    UpdateOptions,
+    connect_document,
+    create_document,
+    update_document,
+)
 from .._streams import Uncopyable
 from ..errors import BarqueError, InvalidArgument, NotFound, NotModified
 from ..models.images import Image, builder_prune_document
@@ -83,6 +91,17 @@ class AsyncContainer(ContainerSnapshot):
     async def unpause(self) -> None:
         """Let its processes go on."""
         await self.client.api.call("container.unpause", {"Id": self.id})
+
+    async def connect(self, port: int, timeout: float = 0) -> socket.socket:
+        """A connected socket to one of its TCP ports, published or not, with any network or none; it does not block.
+
+        Waits at most `timeout` seconds until somebody listens; raises `Unavailable` when nobody does.
+        """
+        document = connect_document(self.id, port, timeout)
+        connected = await self.client.api.call("container.connect", document)
+        connection = socket.socket(fileno=cast("t.ContainerConnected", connected)["Descriptor"])
+        connection.setblocking(False)
+        return connection
 
     async def rename(self, name: str) -> None:
         """Give it another name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from contextlib import suppress
 from types import TracebackType
@@ -12,7 +13,14 @@ from .._documents import DocumentStream, Encoded
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
 from .._input import Content, Data, content, opened
-from .._kwargs import Command, CreateOptions, UpdateOptions, create_document, update_document
+from .._kwargs import (
+    Command,
+    CreateOptions,
+    UpdateOptions,
+    connect_document,
+    create_document,
+    update_document,
+)
 from .._run import OUTPUT_LIMIT, Captures, Input, run_to_end
 from .._streams import CancellableStream, Stream, Uncopyable, data_of, demuxed
 from ..errors import BarqueError, ContainerError, NotFound, NotModified, NotSupported, Timeout
@@ -84,6 +92,14 @@ class Container(ContainerSnapshot):
     def unpause(self) -> None:
         """Let its processes go on."""
         self.client.api.container_unpause({"Id": self.id})
+
+    def connect(self, port: int, timeout: float = 0) -> socket.socket:
+        """A connected socket to one of its TCP ports, published or not, with any network or none.
+
+        Waits at most `timeout` seconds until somebody listens; raises `Unavailable` when nobody does.
+        """
+        request = connect_document(self.id, port, timeout)
+        return socket.socket(fileno=self.client.api.container_connect(request)["Descriptor"])
 
     def rename(self, name: str) -> None:
         """Give it another name."""

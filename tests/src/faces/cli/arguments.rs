@@ -34,6 +34,14 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             }
             words.push(fields.text("Id"));
         }
+        "container.connect" => {
+            words.extend(["container", "connect"].map(String::from));
+            if let Some(timeout) = fields.0.remove("TimeoutMs").and_then(|t| t.as_u64()) {
+                words.extend(["--timeout".into(), timeout.div_ceil(1000).to_string()]);
+            }
+            words.push(fields.text("Id"));
+            words.push(fields.text("Port"));
+        }
         "container.kill" => {
             words.push("kill".into());
             fields.flag("Signal", "--signal", &mut words);
@@ -766,6 +774,7 @@ pub(super) fn answer(operation: &str, request: &str, stdout: &str) -> Result<Val
     };
     match operation {
         "container.create" => Ok(json!({"Id": line})),
+        "container.connect" => Ok(json!({"Heard": stdout})),
         "builder.prune" => pruned(&["Caches"], line),
         "container.prune" => pruned(&["Containers"], line),
         "image.prune" => pruned(&["Images"], line),
