@@ -76,7 +76,8 @@ pub extern "C" fn barque_container_connect(
         let call = Call::on(engine, cancel)?;
         let id = text::required(id, "id")?.to_owned();
         let out = Out::required(out, "out")?;
-        let socket = call.engine.containers().connect(&ContainerConnect { id, port, timeout_ms })?;
+        let socket =
+            call.engine.containers().connect(&ContainerConnect { id, port, timeout_ms })?;
         out.set(socket.into_raw_fd());
         Ok(BARQUE_OK)
     })

@@ -248,6 +248,8 @@ impl Wanted {
             ),
             // What is for a published port, from elsewhere or from this host itself. Only what is for this host: a container's port is
             // nobody's on its way to another host.
+            // What comes from elsewhere for the loopback is led nowhere: then the kernel drops it, as it always does (CVE-2020-8558).
+            ("published", Rule::new().ipv4().for_loopback().verdict(Verdict::Accept)),
             ("published", to_ports(PORTS_AT)),
             ("published", to_ports(PORTS)),
             ("own", to_ports(PORTS_AT)),

@@ -18,7 +18,7 @@ pub(crate) fn listen(arguments: &[String]) -> Result<u8, String> {
     }
 }
 
-/// `listen-udp PORT`: say `listening`, then answer every datagram with its sender's address.
+/// `listen-udp PORT`: say `listening`, then answer every datagram with its sender's address, and say that too.
 pub(crate) fn listen_udp(arguments: &[String]) -> Result<u8, String> {
     let port: u16 = arguments.first().and_then(|n| n.parse().ok()).ok_or("listen-udp PORT")?;
     let socket = UdpSocket::bind(("0.0.0.0", port)).map_err(|e| format!("listen-udp: {e}"))?;
@@ -26,8 +26,10 @@ pub(crate) fn listen_udp(arguments: &[String]) -> Result<u8, String> {
     let mut room = [0; 64];
     loop {
         let (_, from) = socket.recv_from(&mut room).map_err(|e| format!("receive: {e}"))?;
+        let sender = from.ip().to_string();
+        say(&sender)?;
         // Who has gone again needs no answer.
-        let _ = socket.send_to(from.ip().to_string().as_bytes(), from);
+        let _ = socket.send_to(sender.as_bytes(), from);
     }
 }
 
