@@ -141,6 +141,11 @@ impl Layout {
         self.run.join("locks").join(id)
     }
 
+    /// Who has which name in which network (`network/names.rs`).
+    pub(crate) fn names(&self) -> PathBuf {
+        self.run.join(barque_monitor::names::table::DIRECTORY)
+    }
+
     /// Says in which boot everything was looked at (`reconcile.rs`).
     pub(crate) fn boot(&self) -> PathBuf {
         self.run.join("boot")

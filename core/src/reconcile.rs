@@ -87,7 +87,8 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// What processes that died had begun: content to be published or removed, containers held still for a commit, networks to be left. And images that
+/// What processes that died had begun: content to be published or removed, containers held still for a commit, networks to be left, names
+/// that are written down elsewhere. And images that
 /// were only kept for containers, and the index that other programs read.
 fn finish_intents(engine: &Engine) -> Result<()> {
     let (mut intents, hidden, stale) = engine.store().read(|connection| {
@@ -110,6 +111,9 @@ fn finish_intents(engine: &Engine) -> Result<()> {
             intents.into_iter().partition(|intent| intent.operation == network::INTENT);
         for intent in &leaving {
             network::finish_leaving(engine, intent)?;
+        }
+        for intent in others.iter().filter(|i| i.operation == network::names::INTENT) {
+            network::names::publish_again(engine, &intent.object)?;
         }
         engine.store().write(Durability::Full, |transaction| {
             others.iter().try_for_each(|intent| Intent::finish(transaction, intent.id))

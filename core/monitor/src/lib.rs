@@ -16,6 +16,7 @@ pub mod fill;
 pub mod gather;
 pub mod journal;
 pub mod monitor;
+pub mod names;
 pub mod oci;
 pub mod pack;
 pub mod protocol;

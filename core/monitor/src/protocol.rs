@@ -54,8 +54,13 @@ pub mod fd {
     /// A Unix socket in whose queue the sockets are that hold the container's published ports: they are held as long as it is open.
     /// Else of no meaning.
     pub const PORTS: i32 = 9;
+    /// The socket at which the container's questions about names arrive, and the one that listens for them by TCP, where
+    /// [`Launch::resolver`](super::Launch::resolver) says that there is a resolver. Else of no meaning.
+    pub const NAMES: i32 = 10;
+    /// See [`NAMES`].
+    pub const NAMES_BY_TCP: i32 = 11;
     /// The highest of them.
-    pub const LAST: i32 = PORTS;
+    pub const LAST: i32 = NAMES_BY_TCP;
 }
 
 /// Byte of the lock file that is locked during start, remove and other changes of one container.
@@ -157,6 +162,9 @@ pub struct Launch {
     /// How its health is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthCheck>,
+    /// How names are resolved in its network, where the monitor does that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<Resolver>,
     /// What the container's events say about it: its name, image and labels.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
@@ -169,6 +177,13 @@ pub struct Launch {
     /// Test builds only: failpoints as in `BARQUE_FAILPOINTS`, since a monitor's environment is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failpoints: Option<String>,
+}
+
+/// How names are resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolver {
+    /// The addresses of the name servers that are asked about what is no container's name, the first first.
+    pub servers: Vec<String>,
 }
 
 /// How a container's health is looked at while it runs.

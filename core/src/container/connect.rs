@@ -55,7 +55,7 @@ impl Containers<'_> {
     /// Where a container may listen: its loopback, and then its addresses.
     fn addresses(&self, record: &Record) -> Result<Vec<IpAddr>> {
         let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        let networks = network::documents(self.engine, &record.id, true)?;
+        let networks = network::documents(self.engine, record, true)?;
         let own = networks.values().filter_map(|endpoint| endpoint.ip_address.parse().ok());
         Ok(loopback.into_iter().chain(own).collect())
     }

@@ -119,7 +119,7 @@ pub(super) fn networks(
     running: bool,
 ) -> Result<BTreeMap<String, EndpointSettings>> {
     match plan::network_mode(&record.document) {
-        NetworkMode::Named(_) => network::documents(engine, &record.id, running),
+        NetworkMode::Named(_) => network::documents(engine, record, running),
         // One that is in another's network has none of its own.
         NetworkMode::Container(_) => Ok(BTreeMap::new()),
         NetworkMode::None | NetworkMode::Host => {

@@ -121,7 +121,7 @@ fn begin(
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
     make_under(&run, layout.run())?;
-    let Given { namespace, ports } = give_network(engine, record, &mut plan)?;
+    let Given { namespace, ports, resolver } = give_network(engine, record, &mut plan)?;
     init_layer::ensure(layout)?;
     make_writable_layer(engine, record, &directory)?;
     write_files(&directory, &plan)?;
@@ -148,10 +148,12 @@ fn begin(
             // Something must have the numbers, or what the host left open there would.
             (namespace.as_ref().unwrap_or(&run).as_fd(), fd::NETWORK),
             (ports.as_ref().unwrap_or(&run).as_fd(), fd::PORTS),
+            (resolver.as_ref().map_or(run.as_fd(), |r| r.packets.as_fd()), fd::NAMES),
+            (resolver.as_ref().map_or(run.as_fd(), |r| r.connections.as_fd()), fd::NAMES_BY_TCP),
         ],
     )?;
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
-    drop((theirs, monitor_lock, namespace, ports));
+    drop((theirs, monitor_lock, namespace, ports, resolver));
     failpoint("start-monitor-spawned")?;
     connection.document(&document(engine, record, plan.launch, manner))?;
     failpoint("start-launch-sent")?;
@@ -189,6 +191,7 @@ pub(super) fn document(
 struct Given {
     namespace: Option<OwnedFd>,
     ports: Option<OwnedFd>,
+    resolver: Option<network::Resolver>,
 }
 
 /// Have the network that a container is to run in, and the names that hold there.
@@ -211,10 +214,17 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Giv
             if !plan.config.domainname.is_empty() {
                 name = format!("{name}.{} {name}", plan.config.domainname);
             }
-            for address in attached.addresses {
+            if network::names::has_named(engine, record)? {
+                plan.use_resolver();
+            }
+            for address in &attached.addresses {
                 plan.names(&format!("{address}\t{name}\n"));
             }
-            Ok(Given { namespace: Some(attached.namespace), ports: attached.ports })
+            Ok(Given {
+                namespace: Some(attached.namespace),
+                ports: attached.ports,
+                resolver: Some(attached.resolver),
+            })
         }
     }
 }

@@ -35,6 +35,7 @@ mod record;
 mod remove;
 mod rename;
 mod resize;
+mod resolv;
 mod restart;
 mod run;
 mod session;
@@ -64,6 +65,7 @@ pub(crate) use lock::{Look, OperationLock};
 pub(crate) use mount_point::{MountPoint, Source, is_special};
 pub(crate) use prune::forget;
 pub(crate) use record::Record;
+pub(crate) use resolv::use_resolver;
 pub(crate) use settle::settle_if_free;
 pub(crate) use state::Standing;
 

@@ -11,6 +11,7 @@ use crate::api::ContainerRename;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::failpoint::failpoint;
+use crate::network::names;
 use crate::store::Durability;
 
 impl Containers<'_> {
@@ -34,10 +35,18 @@ impl Containers<'_> {
         }
         failpoint("rename-checked")?;
         let mut settled = false;
-        loop {
-            match engine.store().write(Durability::Full, |t| Record::rename(t, &record.id, name))? {
-                Some(true) => break,
-                Some(false) => return Err(Error::not_found("container", &request.id)),
+        let intent = loop {
+            let renamed = engine.store().write(Durability::Full, |transaction| {
+                let renamed = Record::rename(transaction, &record.id, name)?;
+                let intent = match renamed {
+                    Some(true) => names::begin(engine, transaction, &record.id)?,
+                    _ => None,
+                };
+                Ok(renamed.map(|renamed| (renamed, intent)))
+            })?;
+            match renamed {
+                Some((true, intent)) => break intent,
+                Some((false, _)) => return Err(Error::not_found("container", &request.id)),
                 None => {}
             }
             let holder = engine.store().read(|connection| Record::id_of_name(connection, name))?;
@@ -51,8 +60,9 @@ impl Containers<'_> {
                 }
                 Some(holder) => return Err(name::taken(name, &holder)),
             }
-        }
+        };
         failpoint("rename-committed")?;
+        names::finish(engine, &record.id, intent)?;
         let old = format!("/{}", record.name);
         let renamed = Record { name: name.to_owned(), ..record };
         // Its monitor's events are of the new name. One that is about to end has no more of them to tell.

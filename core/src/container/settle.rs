@@ -103,6 +103,7 @@ pub(super) fn erase(
         clear_kernel(engine, &record.id, &record.cgroup(engine.layout()))?;
         failpoint("remove-kernel-cleared")?;
     }
+    network::names::forget(engine, &record.id)?;
     remove_directory(engine, &record.id)?;
     failpoint("remove-directory-removed")?;
     let volumes = engine.store().free(Durability::Crash, |transaction| {
@@ -130,6 +131,7 @@ fn remove_directory(engine: &Engine, id: &str) -> Result<()> {
 fn clear_orphan(engine: &Engine, id: &str, lock: OperationLock) -> Result<()> {
     // A parent that it had is not known any more. Its cgroup went before its row did.
     clear_kernel(engine, id, &engine.layout().cgroup("", id))?;
+    network::names::forget(engine, id)?;
     failpoint("orphan-kernel-cleared")?;
     let directory = engine.layout().container(id);
     match std::fs::symlink_metadata(&directory) {

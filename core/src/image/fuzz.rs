@@ -4,6 +4,7 @@
 
 use std::io::Cursor;
 
+use barque_monitor::names::packet::{self, Answer, Heard};
 use barque_monitor::tar;
 
 use super::config::ImageConfig;
@@ -64,6 +65,28 @@ pub fn archive(bytes: &[u8]) {
         let _ = tar::quoted(&entry.path);
     }
     assert!(reader.position() <= bytes.len() as u64);
+}
+
+/// A packet that came to a container's resolver, from the container or from a name server.
+pub fn dns(bytes: &[u8]) {
+    match packet::read(bytes) {
+        Heard::Nothing => {}
+        Heard::Wrong(answer) => assert_eq!(answer.len(), 12, "no more than a header"),
+        Heard::Query(query) => {
+            let name = query.name.as_deref().unwrap_or_default();
+            assert!(name.len() < 255 && !name.contains([' ', '\n', '=', '/']), "{name:?}");
+            let _ = query.reverse();
+            let addresses = [std::net::Ipv4Addr::LOCALHOST; 100];
+            for answer in [Answer::Addresses(&addresses), Answer::Name("a.b"), Answer::Nothing] {
+                let answer = query.answer(answer, query.room());
+                assert!(answer.len() <= query.room(), "{} bytes", answer.len());
+                // Nobody takes an answer for a question.
+                assert!(matches!(packet::read(&answer), Heard::Nothing));
+                let _ = packet::said(bytes, packet::id(bytes), &answer);
+            }
+        }
+    }
+    let _ = packet::said(bytes, packet::id(bytes), bytes);
 }
 
 #[cfg(test)]
@@ -152,5 +175,10 @@ mod tests {
     #[test]
     fn archives() {
         run("tar", super::archive);
+    }
+
+    #[test]
+    fn dns_packets() {
+        run("dns", super::dns);
     }
 }

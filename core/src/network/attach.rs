@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::driver::{self, Inside};
 use super::endpoint;
+use super::names;
 use super::publish;
 use super::record::{Endpoint, Record};
+use super::resolver::{self, Sockets};
 use crate::Engine;
 use crate::container::plan::WantedPort;
 use crate::error::{Error, Result};
@@ -23,6 +25,8 @@ pub(crate) struct Attached {
     pub(crate) addresses: Vec<String>,
     /// What holds its published ports, if it has any.
     pub(crate) ports: Option<OwnedFd>,
+    /// Where its questions about names arrive.
+    pub(crate) resolver: Sockets,
 }
 
 /// Make a network namespace for a container, with an interface for each of its networks, and publish these of its ports. What is half
@@ -34,7 +38,7 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
         Some(_) if !wanted.is_empty() => Some(publish::hold(engine, container, wanted)?),
         _ => None,
     };
-    let (namespace, socket) = namespace::make_network(|| {
+    let (namespace, (socket, resolver)) = namespace::make_network(|| {
         // None of its networks has IPv6, and a link would give itself addresses.
         match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
             Err(error) if error.kind() != Io::NotFound => {
@@ -42,13 +46,14 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
             }
             _ => {}
         }
-        Socket::route()
+        let socket = Socket::route()?;
+        let failed = |refusal: Refusal| refusal.error("set up a network namespace");
+        if let Some(index) = socket.link("lo").map_err(failed)? {
+            socket.set_up(index).map_err(failed)?;
+        }
+        Ok((socket, resolver::open()?))
     })?;
     failpoint("network-namespace-made")?;
-    let failed = |refusal: Refusal| refusal.error("set up a network namespace");
-    if let Some(index) = socket.link("lo").map_err(failed)? {
-        socket.set_up(index).map_err(failed)?;
-    }
     let inside = Inside { namespace: namespace.as_fd(), socket: &socket };
     for (network, endpoint) in &places {
         driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
@@ -56,7 +61,8 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     set_default_route(&socket, &places)?;
     failpoint("network-attached")?;
     let addresses = places.iter().map(|(_, endpoint)| endpoint.address.to_string()).collect();
-    Ok(Attached { namespace, addresses, ports })
+    names::publish(engine, container)?;
+    Ok(Attached { namespace, addresses, ports, resolver })
 }
 
 /// A container's networks, which must all be there.

@@ -12,7 +12,7 @@ use super::driver::{self, Inside};
 use super::endpoint::{self, connected_already};
 use super::firewall;
 use super::record::{Endpoint, Record};
-use super::{Networks, claim};
+use super::{DEFAULT, Networks, claim, names};
 use crate::Engine;
 use crate::api::{NetworkConnect, NetworkDisconnect};
 use crate::container::{self, OperationLock};
@@ -56,6 +56,7 @@ impl Networks<'_> {
                 return Err(error);
             }
         }
+        names::publish_again(engine, &id)?;
         failpoint("network-connected")?;
         engine.store().free(Durability::Full, |t| Intent::finish(t, intent))?;
         failpoint("network-connect-finished")?;
@@ -110,7 +111,11 @@ fn join(engine: &Engine, network: &Record, endpoint: &Endpoint, namespace: Owned
     let socket = namespace::in_network(copy, Socket::route)?;
     let inside = Inside { namespace: namespace.as_fd(), socket: &socket };
     driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
-    set_default_route(&socket, &places(engine, &endpoint.container)?)
+    set_default_route(&socket, &places(engine, &endpoint.container)?)?;
+    match network.name == DEFAULT {
+        true => Ok(()),
+        false => container::use_resolver(engine, &endpoint.container),
+    }
 }
 
 fn begin(
@@ -136,6 +141,7 @@ fn take_out(
         Err(_) if force => {}
         left => left?,
     }
+    names::leave(engine, id, &endpoint.network)?;
     failpoint("network-left")?;
     if let Some(namespace) = container::network_of(engine, id)? {
         let mut places = places(engine, id)?;

@@ -6,9 +6,10 @@ use std::net::Ipv4Addr;
 use rusqlite::Transaction;
 
 use super::record::{Endpoint, Range, Record};
-use super::{Networks, addresses, driver, is_predefined};
+use super::{DEFAULT, Networks, addresses, driver, is_predefined, names};
 use crate::Engine;
 use crate::api::{ContainerCreate, EndpointSettings};
+use crate::container;
 use crate::container::plan::{self, NetworkMode};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -80,9 +81,7 @@ pub(super) fn want(
     if !settings.links.is_empty() {
         return Err(not_yet("NetworkingConfig.EndpointsConfig.Links"));
     }
-    if !settings.aliases.is_empty() {
-        return Err(not_yet("NetworkingConfig.EndpointsConfig.Aliases"));
-    }
+    names::check(&network, &settings.aliases)?;
     if !settings.driver_opts.is_empty() {
         return Err(not_yet("NetworkingConfig.EndpointsConfig.DriverOpts"));
     }
@@ -144,11 +143,11 @@ pub(super) fn range(network: &Record) -> Result<Range> {
 /// A container's networks by name, as documents show them; `running`: with what it has only then.
 pub(crate) fn documents(
     engine: &Engine,
-    container: &str,
+    record: &container::Record,
     running: bool,
 ) -> Result<BTreeMap<String, EndpointSettings>> {
     let found = engine.store().read(|connection| {
-        let endpoints = Endpoint::of_container(connection, container)?;
+        let endpoints = Endpoint::of_container(connection, &record.id)?;
         endpoints
             .into_iter()
             .map(|endpoint| Ok((Record::find(connection, &endpoint.network)?, endpoint)))
@@ -157,8 +156,11 @@ pub(crate) fn documents(
     let mut documents = BTreeMap::new();
     for (network, endpoint) in found {
         // Of a network that was removed there is only the id.
-        let name = network.as_ref().map_or_else(|| endpoint.network.clone(), |n| n.name.clone());
+        let place = network.as_ref().map_or_else(|| endpoint.network.clone(), |n| n.name.clone());
         let mut document = endpoint.settings.clone();
+        if place != DEFAULT {
+            document.dns_names = names::of(record, &document);
+        }
         document.network_id.clone_from(&endpoint.network);
         if let Some(range) = network.and_then(|network| network.range)
             && running
@@ -169,7 +171,7 @@ pub(crate) fn documents(
             document.ip_prefix_len = range.subnet.prefix().into();
             document.mac_address = written(endpoint.mac()?);
         }
-        documents.insert(name, document);
+        documents.insert(place, document);
     }
     Ok(documents)
 }

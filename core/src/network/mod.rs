@@ -17,12 +17,14 @@ mod filter;
 mod firewall;
 mod inspect;
 mod list;
+pub(crate) mod names;
 mod pool;
 mod port_owner;
 mod prune;
 mod publish;
 mod record;
 mod remove;
+mod resolver;
 mod subnet;
 
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub(crate) use connect::{INTENT, finish_leaving};
 pub(crate) use endpoint::{Wanted, claim, documents, wanted};
 pub(crate) use publish::{of as published, withdraw};
 pub(crate) use remove::clear;
+pub(crate) use resolver::{ADDRESS as RESOLVER, Sockets as Resolver};
 
 use record::{Endpoint, Record};
 

@@ -5,7 +5,7 @@
 //! the two sees the other. Whoever finds a marked row does the rest.
 
 use super::record::{Endpoint, Record};
-use super::{Networks, driver, firewall, is_predefined};
+use super::{Networks, driver, firewall, is_predefined, names};
 use crate::Engine;
 use crate::api::NetworkRemove;
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +57,7 @@ pub(super) fn finish(engine: &Engine, id: &str) -> Result<()> {
         return Err(in_use(&record, &running));
     }
     driver::of(&record.driver)?.tear_down(engine, &record)?;
+    names::forget_network(engine, id)?;
     failpoint("network-remove-torn-down")?;
     let gone =
         engine.store().free(Durability::Full, |transaction| Record::delete(transaction, id))?;

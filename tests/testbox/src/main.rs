@@ -5,6 +5,7 @@
 //! reports it has asked for itself, by system call or from `/proc`.
 
 mod attack;
+mod dns;
 mod io;
 mod load;
 mod net;
@@ -50,6 +51,10 @@ const COMMANDS: &[Command] = &[
     ("listen-udp", net::listen_udp),
     ("ask-udp", net::ask_udp),
     ("listen", net::listen),
+    ("lookup", dns::lookup),
+    ("storm", dns::storm),
+    ("hostile", dns::hostile),
+    ("nameserver", dns::nameserver),
     ("syscalls", syscalls::table),
     ("open-exes", attack::open_exes),
     ("watch-processes", attack::watch_processes),

@@ -102,6 +102,7 @@ fn nothing_is_published(sandbox: &Sandbox) {
 /// What the record says of the container's networks is what the container has, and what nobody has is gone.
 fn networks_are_true(sandbox: &Sandbox) {
     truth_about_c(sandbox);
+    names_are_true(sandbox);
     if sandbox.barque(&["inspect", "--type", "container", "c"]).code == 0 {
         let document = sandbox.inspect("c");
         let named = document["NetworkSettings"]["Networks"].as_object().map_or(0, |n| n.len());
@@ -126,6 +127,35 @@ fn networks_are_true(sandbox: &Sandbox) {
         };
         ours == running.lines().map(has).sum::<usize>()
     });
+}
+
+/// What is written down about names, where a container was started, is what the record says, and nothing is written about others.
+fn names_are_true(sandbox: &Sandbox) {
+    let engines = std::fs::read_dir(sandbox.run()).expect("the run directory").flatten();
+    let Some(names) = engines.map(|e| e.path().join("names")).find(|path| path.exists()) else {
+        return;
+    };
+    let containers = sandbox.ok(&["ps", "--all", "--quiet", "--no-trunc"]);
+    let networks = sandbox.ok(&["network", "ls", "--quiet", "--no-trunc"]);
+    for file in std::fs::read_dir(&names).expect("the names").flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let known = containers.contains(&name) || networks.contains(&name);
+        assert!(known || matches!(name.as_str(), "lock" | "new"), "names of {name} are left");
+    }
+    for id in containers.lines() {
+        let Ok(written) = std::fs::read_to_string(names.join(id)) else { continue };
+        let document = sandbox.inspect(id);
+        let endpoints = document["NetworkSettings"]["Networks"].as_object().expect("networks");
+        for network in networks.lines() {
+            let endpoint = endpoints.values().find(|endpoint| endpoint["NetworkID"] == *network);
+            assert_eq!(written.contains(network), endpoint.is_some(), "{written} {document}");
+            let lines = std::fs::read_to_string(names.join(network)).unwrap_or_default();
+            let words = lines.lines().find_map(|line| line.strip_prefix(id));
+            let words = words.map(|words| words.split_whitespace().skip(1).collect::<Vec<_>>());
+            let wanted = endpoint.map(|endpoint| endpoint["DNSNames"].clone());
+            assert_eq!(words.map(|words| serde_json::json!(words)), wanted, "{lines} {document}");
+        }
+    }
 }
 
 /// A command whose caller, or whose monitor, was killed at a failpoint: what recovery finds.
@@ -649,6 +679,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         arguments: |_| words(&["network", "connect", "more", "c"]),
         settled: networks_are_true,
         done_already: &["already exists in network"],
+    },
+    Operation {
+        name: "rename in a network",
+        prepare: networked,
+        arguments: |_| words(&["rename", "c", "d"]),
+        settled: |s| {
+            has_one_name(s);
+            names_are_true(s);
+        },
+        done_already: &["No such container", "same name"],
     },
     Operation {
         name: "network disconnect",

@@ -97,6 +97,9 @@ impl Supervisor {
             self.poller.forget(watch);
         }
         self.stdin.close(&self.poller);
+        if let Some(names) = &mut self.names {
+            names.stop(&self.poller);
+        }
     }
 
     /// Without a pid namespace of its own the container's other processes have outlived process 1.

@@ -4,7 +4,7 @@
 //! holds the container on a tether: end of file means that it died before it could record what it was making, and then
 //! nobody would ever look for it.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -23,6 +23,7 @@ use super::health::Health;
 use super::joined;
 use super::listener::Listener;
 use super::log::Log;
+use super::names::Names;
 use super::poller::Poller;
 use super::process::{self, Given};
 use super::record;
@@ -288,6 +289,13 @@ fn joins_pids_of_another(spec: &Spec) -> bool {
     spec.linux.namespaces.iter().any(|n| n.kind == NamespaceKind::Pid && n.path.is_some())
 }
 
+/// What answers its questions about names.
+fn names(launch: &Launch, run: BorrowedFd<'static>) -> Option<Names> {
+    let resolver = launch.resolver.as_ref()?;
+    let (packets, connections) = process::take_resolver();
+    Some(Names::new(packets, connections, run, &launch.id, &resolver.servers))
+}
+
 /// From here on the container runs, and only its end or ours ends it.
 fn supervise(
     mut made: Made<'_>,
@@ -317,6 +325,7 @@ fn supervise(
         Err(errno) => fail(&protocol::describe(errno.raw_os_error())),
     };
     let directories = made.directories.clone();
+    let run = directories.run;
     // What it held is the supervisor's now.
     std::mem::forget(made);
     let log = match launch.log.driver {
@@ -345,6 +354,7 @@ fn supervise(
         clients: Clients::default(),
         execs: Execs::default(),
         health: Health::new(launch, spec),
+        names: names(launch, run),
         launch: None,
         listener,
         listen_again: None,

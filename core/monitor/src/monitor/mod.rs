@@ -1,8 +1,8 @@
 //! The process beside a container: it makes the container ([`crate::runtime`], [`crate::cgroup`]), keeps its standard
 //! streams and its log, carries out what clients ask for, and records and clears away at the end.
 //!
-//! It is started by the library and outlives it. All that it has is six descriptors ([`crate::protocol::fd`]): the socket to
-//! its caller, the lock that says that it lives, two directories, the engine's journal, and the container's network. It runs one thread, for the runtime's sake, and waits
+//! It is started by the library and outlives it. All that it has are the descriptors of [`crate::protocol::fd`]: the socket to
+//! its caller, the lock that says that it lives, two directories, the engine's journal, and what there is of the container's network. It runs one thread, for the runtime's sake, and waits
 //! in one place (`supervisor`). When it dies its container dies with it, so there is never one that nobody looks after.
 
 mod client;
@@ -20,6 +20,7 @@ mod joined;
 mod launch;
 mod listener;
 mod log;
+mod names;
 mod output;
 mod poller;
 mod process;

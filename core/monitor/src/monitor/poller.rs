@@ -8,6 +8,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::log::Stream;
+use super::names::NameSource;
 
 /// Most events that are taken at once.
 const BATCH: usize = 32;
@@ -33,6 +34,8 @@ pub(super) enum Source {
     Client(u32, u32),
     /// A further process, by its number.
     Exec(ExecSource, u32),
+    /// What the resolver waits for, by its place.
+    Names(NameSource, u32),
 }
 
 /// What is waited for of a further process.
@@ -65,6 +68,10 @@ impl Source {
             Source::Exec(ExecSource::Output(Stream::Stderr), number) => (11, 0, number),
             Source::Exec(ExecSource::Stdin, number) => (12, 0, number),
             Source::Owner => (13, 0, 0),
+            Source::Names(NameSource::Packets, place) => (14, 0, place),
+            Source::Names(NameSource::Connections, place) => (15, 0, place),
+            Source::Names(NameSource::Forwarded, place) => (16, 0, place),
+            Source::Names(NameSource::Stream, place) => (17, 0, place),
         };
         kind | u64::from(place & 0xff_ffff) << 8 | u64::from(turn) << 32
     }
@@ -85,6 +92,10 @@ impl Source {
             11 => Source::Exec(ExecSource::Output(Stream::Stderr), high),
             12 => Source::Exec(ExecSource::Stdin, high),
             13 => Source::Owner,
+            14 => Source::Names(NameSource::Packets, high),
+            15 => Source::Names(NameSource::Connections, high),
+            16 => Source::Names(NameSource::Forwarded, high),
+            17 => Source::Names(NameSource::Stream, high),
             _ => Source::Client((code >> 8 & 0xff_ffff) as u32, high),
         }
     }
@@ -200,6 +211,10 @@ mod tests {
             Source::Exec(ExecSource::Output(Stream::Stdout), 2),
             Source::Exec(ExecSource::Output(Stream::Stderr), u32::MAX),
             Source::Exec(ExecSource::Stdin, 3),
+            Source::Names(NameSource::Packets, 0),
+            Source::Names(NameSource::Connections, 0),
+            Source::Names(NameSource::Forwarded, 255),
+            Source::Names(NameSource::Stream, 31),
         ] {
             assert_eq!(Source::decode(source.encode()), source);
         }

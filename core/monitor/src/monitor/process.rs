@@ -60,11 +60,17 @@ fn forget_descriptors() -> Result<(), Errno> {
         fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC)?;
     }
     // Only a container with networks needs them.
-    for fd in [fd::NETWORK, fd::PORTS] {
+    for fd in [fd::NETWORK, fd::PORTS, fd::NAMES, fd::NAMES_BY_TCP] {
         // SAFETY: as above.
         let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC);
     }
     Ok(())
+}
+
+/// The sockets of a resolver, where the launch document says that the library has given them. To be called once.
+pub(super) fn take_resolver() -> (OwnedFd, OwnedFd) {
+    // SAFETY: nothing else in this process owns these numbers.
+    unsafe { (OwnedFd::from_raw_fd(fd::NAMES), OwnedFd::from_raw_fd(fd::NAMES_BY_TCP)) }
 }
 
 /// All signals at their defaults and none blocked: what is ignored or blocked would stay so in the container's process.

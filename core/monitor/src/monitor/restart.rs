@@ -161,6 +161,9 @@ impl Supervisor {
         (self.container, self.cgroup, self.state) = (container, cgroup, state);
         (self.output, self.stdin, self.terminal) = (output, stdin, terminal);
         self.health = health;
+        if let (Some(names), Some(resolver)) = (&mut self.names, &launch.resolver) {
+            names.set_servers(&resolver.servers);
+        }
         self.memory = Memory::new(None);
         self.settle_at = Some(Instant::now() + SETTLE);
         self.restarts.began = Some(Instant::now());

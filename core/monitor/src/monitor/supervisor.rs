@@ -16,6 +16,7 @@ use super::execs::Execs;
 use super::health::Health;
 use super::listener::{Accepted, Listener};
 use super::log::Log;
+use super::names::Names;
 use super::output::{Output, Sinks};
 use super::poller::{Poller, Ready, Source};
 use super::process;
@@ -63,6 +64,7 @@ pub(super) struct Supervisor {
     pub(super) clients: Clients,
     pub(super) execs: Execs,
     pub(super) health: Option<Health>,
+    pub(super) names: Option<Names>,
     /// The client that is the launch socket.
     pub(super) launch: Option<(u32, u32)>,
     pub(super) listener: Listener,
@@ -92,6 +94,9 @@ impl Supervisor {
         self.poller.watch(&self.signals, Source::Signal, EventFlags::IN)?;
         if let Some(owner) = &self.owner {
             self.poller.watch(owner, Source::Owner, EventFlags::IN)?;
+        }
+        if let Some(names) = &self.names {
+            names.watch(&self.poller);
         }
         loop {
             self.output.watch(&self.poller, &self.clients)?;
@@ -163,6 +168,11 @@ impl Supervisor {
             Source::Owner => self.owner_ended(),
             Source::Client(place, turn) => self.serve(place, turn, ready),
             Source::Exec(source, number) => self.exec_ready(source, number),
+            Source::Names(source, place) => {
+                if let Some(names) = &mut self.names {
+                    names.handle(source, place, &self.poller);
+                }
+            }
         }
         Ok(())
     }
@@ -177,10 +187,10 @@ impl Supervisor {
         let (clients, memory) = (self.clients.deadline(), self.memory.deadline());
         let (execs, restart) = (self.execs.deadline(), self.restarts.due);
         let health = self.health.as_ref().and_then(|health| health.due);
-        [stop, limit, clients, memory, execs, health, restart, self.listen_again, self.settle_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let names = self.names.as_ref().and_then(Names::deadline);
+        let pauses = [self.listen_again, self.settle_at];
+        let all = [stop, limit, clients, memory, execs, health, names, restart];
+        all.into_iter().chain(pauses).flatten().min()
     }
 
     fn look_at_clock(&mut self) -> Result<(), Errno> {
@@ -207,6 +217,9 @@ impl Supervisor {
             self.state.oom_killed = true;
             self.write_state();
             self.events.tell("oom", &[]);
+        }
+        if let Some(names) = &mut self.names {
+            names.look_at_clock(now, &self.poller);
         }
         if due(self.restarts.due) {
             self.restart();

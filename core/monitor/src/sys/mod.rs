@@ -4,5 +4,6 @@ pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod keyring;
 pub(crate) mod link;
+pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod signal;

@@ -92,6 +92,7 @@ impl Bench {
             tied: false,
             owner: None,
             auto_remove: false,
+            resolver: None,
             attributes: BTreeMap::from([("name".to_owned(), "it".to_owned())]),
             boot_id: "boot".to_owned(),
             timeout_ms: 0,

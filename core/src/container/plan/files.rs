@@ -13,6 +13,7 @@ use super::namespaces::{Namespaces, NetworkMode};
 use super::unsupported;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};
+use crate::network;
 use crate::shorthand;
 
 const LOCAL: &str = "127.0.0.1\tlocalhost\n\
@@ -21,6 +22,9 @@ const LOCAL: &str = "127.0.0.1\tlocalhost\n\
                      ff00::\tip6-mcastprefix\n\
                      ff02::1\tip6-allnodes\n\
                      ff02::2\tip6-allrouters\n";
+
+/// Docker's comment.
+const SERVERS: &str = "# ExtServers:";
 
 /// All three, with their names in the container's directory.
 pub(super) fn contents(
@@ -98,6 +102,47 @@ fn resolv_conf(
         let _ = writeln!(text, "options {}", options.join(" "));
     }
     Ok(text)
+}
+
+/// The name servers that a resolver in a container's network asks, which does so in the host's: also those at its loopback.
+pub(crate) fn name_servers(host_config: &HostConfig, host: &dyn Host) -> Result<Vec<String>> {
+    if !host_config.dns.is_empty() {
+        return host_config.dns.iter().map(|text| shorthand::dns(text)).collect();
+    }
+    let of_the_host = read(host, "/etc/resolv.conf")?.unwrap_or_default();
+    let address = |line: &str| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next()?.parse::<IpAddr>().ok())?
+    };
+    let servers: Vec<String> =
+        of_the_host.lines().filter_map(address).map(|ip| ip.to_string()).collect();
+    // Docker's choice.
+    let fallback = || ["8.8.8.8", "8.8.4.4"].map(str::to_owned).to_vec();
+    Ok(if servers.is_empty() { fallback() } else { servers })
+}
+
+/// A container's `resolv.conf` with the resolver in its network instead of name servers, which are a comment.
+pub(crate) fn inside(text: &str, servers: &[String]) -> String {
+    let mut inside = format!("nameserver {}\n", network::RESOLVER);
+    let mut counted = false;
+    for line in text.lines().filter(|line| !line.starts_with(SERVERS)) {
+        let word = line.split_whitespace().next();
+        if word == Some("nameserver") {
+            continue;
+        }
+        inside.push_str(line);
+        // Names of containers have no points.
+        if word == Some("options") && !text.contains("ndots:") {
+            inside.push_str(" ndots:0");
+        }
+        counted |= word == Some("options");
+        inside.push('\n');
+    }
+    if !counted {
+        inside.push_str("options ndots:0\n");
+    }
+    let _ = writeln!(inside, "{SERVERS} [{}]", servers.join(" "));
+    inside
 }
 
 /// The host's name servers, as far as a container reaches them: those at the host's loopback it does not. Where there are no others

@@ -25,6 +25,7 @@ mod this_host;
 mod unsupported;
 
 pub(crate) use exec::{Process, check as check_exec, plan as exec};
+pub(crate) use files::{inside as resolv_conf_inside, name_servers};
 pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
 pub(crate) use namespaces::{NetworkMode, mode_name, network_mode};
@@ -33,7 +34,7 @@ pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 
 use barque_monitor::oci;
-use barque_monitor::protocol::{self, Launch, Overlay, Restart, Stdin};
+use barque_monitor::protocol::{self, Launch, Overlay, Resolver, Restart, Stdin};
 
 use crate::api::{ContainerConfig, ContainerCreate, HostConfig, RestartPolicy};
 use crate::error::{Error, Result};
@@ -89,6 +90,14 @@ impl Plan {
         let [_, (_, hosts), _] = &mut self.files;
         hosts.push_str(lines);
     }
+
+    /// Have names resolved at 127.0.0.11.
+    pub(crate) fn use_resolver(&mut self) {
+        let [_, _, (_, resolv_conf)] = &mut self.files;
+        if let Some(resolver) = &self.launch.resolver {
+            *resolv_conf = files::inside(resolv_conf, &resolver.servers);
+        }
+    }
 }
 
 /// Plan a container.
@@ -139,6 +148,12 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         auto_remove: host_config.auto_remove,
         timeout_ms: 0,
         health: None,
+        resolver: match namespaces.network {
+            NetworkMode::Named(_) => {
+                Some(Resolver { servers: files::name_servers(host_config, host)? })
+            }
+            _ => None,
+        },
         attributes: Default::default(),
         boot_id: String::new(),
         failpoints: None,

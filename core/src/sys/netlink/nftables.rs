@@ -3,6 +3,10 @@
 //! A rule is a list of expressions, which the kernel runs as a small program on registers. Only those that the engine's
 //! rules are made of are here, as methods of [`Rule`] that are named for what `nft` calls them.
 
+mod rewrite;
+
+pub(crate) use rewrite::Protocol;
+
 use super::message::{Attributes, Message, attributes};
 use super::{Refusal, Socket};
 

@@ -59,6 +59,27 @@ fn without_a_network_only_what_was_asked_for_is_resolved_by() {
     );
 }
 
+#[test]
+fn in_a_network_with_names_the_resolver_is_asked_and_asks_the_host_s_servers() {
+    let servers = ["10.0.0.1".to_owned(), "::1".to_owned()];
+    let inside = |text: &str| super::super::resolv_conf_inside(text, &servers);
+    let comment = "# ExtServers: [10.0.0.1 ::1]\n";
+    let text =
+        "# by hand\nnameserver 10.0.0.1\nnameserver ::1\nsearch a.example\noptions timeout:1\n";
+    let expected = format!(
+        "nameserver 127.0.0.11\n# by hand\nsearch a.example\noptions timeout:1 ndots:0\n{comment}"
+    );
+    assert_eq!(inside(text), expected);
+    assert_eq!(inside(&expected), expected, "once is enough");
+    assert_eq!(inside(""), format!("nameserver 127.0.0.11\noptions ndots:0\n{comment}"));
+    assert!(inside("options ndots:5\n").contains("\noptions ndots:5\n"));
+    let plan = plan_of(json!({"HostConfig": {"NetworkMode": "web"}}));
+    assert_eq!(plan.launch.resolver.unwrap().servers, ["10.0.0.1"]);
+    let plan = plan_of(json!({"HostConfig": {"NetworkMode": "web", "Dns": ["127.0.0.1"]}}));
+    assert_eq!(plan.launch.resolver.unwrap().servers, ["127.0.0.1"]);
+    assert_eq!(plan_of(json!({})).launch.resolver, None);
+}
+
 // SEC-026, CVE-2022-4318.
 #[test]
 fn nothing_adds_a_line_of_its_own() {
