@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -40,6 +41,8 @@ struct Shared {
 #[pyclass(frozen, module = "barque._barque")]
 pub(crate) struct NativePending {
     shared: OfThisProcess<Arc<Shared>>,
+    /// Until its answer is taken.
+    thread: Mutex<Option<JoinHandle<()>>>,
     canceller: barque::Canceller,
 }
 
@@ -54,7 +57,7 @@ impl NativePending {
             .map_err(|errno| barque::Error::system("create an eventfd", errno.into()))?;
         let shared = Arc::new(Shared { answer: Mutex::new(None), done });
         let theirs = Arc::clone(&shared);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("barque".to_owned())
             .spawn(move || {
                 let panicked = || Err(barque::Error::internal("the engine panicked"));
@@ -65,7 +68,8 @@ impl NativePending {
                 let _ = rustix::io::write(&theirs.done, &1u64.to_ne_bytes());
             })
             .map_err(|error| barque::Error::system("start a thread", error))?;
-        Ok(NativePending { shared: OfThisProcess::new(shared), canceller })
+        let thread = Mutex::new(Some(thread));
+        Ok(NativePending { shared: OfThisProcess::new(shared), thread, canceller })
     }
 
     /// Wait for the answer. A signal handler that raises cancels the call, and its end is waited for; a second one leaves it.
@@ -83,6 +87,12 @@ impl NativePending {
     fn take(&self, py: Python<'_>) -> PyResult<Answer> {
         let shared = self.shared.get(py)?;
         let answer = shared.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It has nothing left to do but to end. Who limits how many calls there are at once counts on that.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take_if(|_| answer.is_some()) {
+            // A panic of it was its answer.
+            let _ = py.detach(|| thread.join());
+        }
         match answer {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(error)) => Err(raise(py, &error)),
