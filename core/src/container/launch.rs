@@ -217,6 +217,7 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Giv
             if network::names::has_named(engine, record)? {
                 plan.use_resolver();
             }
+            plan.reach_host_at(&attached.gateway);
             for address in &attached.addresses {
                 plan.names(&format!("{address}\t{name}\n"));
             }

@@ -23,6 +23,8 @@ pub(crate) struct Attached {
     pub(crate) namespace: OwnedFd,
     /// Its addresses.
     pub(crate) addresses: Vec<String>,
+    /// The host's, as it reaches it.
+    pub(crate) gateway: String,
     /// What holds its published ports, if it has any.
     pub(crate) ports: Option<OwnedFd>,
     /// Where its questions about names arrive.
@@ -60,9 +62,11 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     }
     set_default_route(&socket, &places)?;
     failpoint("network-attached")?;
+    let gateway = outward(&places).or(places.first()).and_then(|(network, _)| network.range);
+    let gateway = gateway.map_or_else(String::new, |range| range.gateway.to_string());
     let addresses = places.iter().map(|(_, endpoint)| endpoint.address.to_string()).collect();
     names::publish(engine, container)?;
-    Ok(Attached { namespace, addresses, ports, resolver })
+    Ok(Attached { namespace, addresses, gateway, ports, resolver })
 }
 
 /// A container's networks, which must all be there.

@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use super::host::Host;
 use super::mounts::FILES;
 use super::namespaces::{Namespaces, NetworkMode};
-use super::unsupported;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};
 use crate::network;
@@ -25,6 +24,18 @@ const LOCAL: &str = "127.0.0.1\tlocalhost\n\
 
 /// Docker's comment.
 const SERVERS: &str = "# ExtServers:";
+
+/// Docker's word for the host, as a container reaches it.
+const HOST_GATEWAY: &str = "host-gateway";
+
+/// A hosts file with the host's address, where that was not known yet.
+pub(super) fn with_gateway(hosts: &str, gateway: &str) -> String {
+    let line = |line: &str| match line.strip_prefix(HOST_GATEWAY) {
+        Some(rest) if rest.starts_with('\t') => format!("{gateway}{rest}"),
+        _ => line.to_owned(),
+    };
+    hosts.split_inclusive('\n').map(line).collect()
+}
 
 /// All three, with their names in the container's directory.
 pub(super) fn contents(
@@ -52,9 +63,17 @@ fn hosts(host_config: &HostConfig, namespaces: Namespaces<'_>, host: &dyn Host) 
     }
     for text in &host_config.extra_hosts {
         let (name, address) = shorthand::extra_host(text)?;
-        if address == "host-gateway" {
-            return Err(unsupported::not_yet("host-gateway in HostConfig.ExtraHosts"));
-        }
+        let address = match (address.as_str(), namespaces.network) {
+            (HOST_GATEWAY, NetworkMode::Host) => "127.0.0.1",
+            (HOST_GATEWAY, NetworkMode::None | NetworkMode::Container(_)) => {
+                return Err(Error::invalid(format!(
+                    "{HOST_GATEWAY} of {name}: a container without a network does not reach the host"
+                ))
+                .about("field", "HostConfig.ExtraHosts"));
+            }
+            // What it is, is known when the container has its networks.
+            (address, _) => address,
+        };
         let _ = writeln!(hosts, "{address}\t{name}");
     }
     Ok(hosts)

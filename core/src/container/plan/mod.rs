@@ -91,6 +91,12 @@ impl Plan {
         hosts.push_str(lines);
     }
 
+    /// The host has this address for the container: where `/etc/hosts` speaks of it.
+    pub(crate) fn reach_host_at(&mut self, gateway: &str) {
+        let [_, (_, hosts), _] = &mut self.files;
+        *hosts = files::with_gateway(hosts, gateway);
+    }
+
     /// Have names resolved at 127.0.0.11.
     pub(crate) fn use_resolver(&mut self) {
         let [_, _, (_, resolv_conf)] = &mut self.files;

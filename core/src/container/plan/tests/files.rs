@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{TestHost, image, invalid, plan_of, plan_with, unsupported};
+use super::{TestHost, image, invalid, plan_of, plan_with};
 
 /// The content of one of the files.
 fn file(request: Value, name: &str) -> String {
@@ -24,8 +24,18 @@ fn hosts_begin_with_localhost_and_end_with_what_was_asked_for() {
         "{hosts}"
     );
     assert!(hosts.ends_with("\n10.0.0.2\tdb\n::6\tsix\n"), "{hosts}");
-    let host = TestHost::default();
-    unsupported(json!({"HostConfig": {"ExtraHosts": ["gateway:host-gateway"]}}), &host);
+}
+
+#[test]
+fn the_host_has_the_address_that_the_container_reaches_it_at() {
+    let request =
+        |mode: &str| json!({"HostConfig": {"NetworkMode": mode, "ExtraHosts": ["h:host-gateway"]}});
+    assert!(file(request("host"), "hosts").ends_with("\n127.0.0.1\th\n"));
+    let mut plan = plan_of(request("bridge"));
+    plan.reach_host_at("172.17.0.1");
+    let [_, (_, hosts), _] = plan.files;
+    assert!(hosts.ends_with("\n172.17.0.1\th\n"), "{hosts}");
+    invalid(request("none"));
 }
 
 #[test]
