@@ -67,8 +67,8 @@ fn sweep(side: &str, name: &str, action: &str) {
     let program = programs::barque_with_failpoints();
     let traced = traced(&program);
     // What operations on networks have in common with others is struck there.
-    let fits =
-        |operation: &Operation| name.starts_with("network") || !operation.name.contains("network");
+    let of_networks = name.starts_with("network") || name.starts_with("names");
+    let fits = |operation: &Operation| of_networks || !operation.name.contains("network");
     let passes = |operation: &&Operation| fits(operation) && traced[operation.name].contains(name);
     let mut fired = 0;
     for operation in OPERATIONS.iter().filter(passes) {

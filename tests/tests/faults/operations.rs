@@ -681,6 +681,22 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         done_already: &["already exists in network"],
     },
     Operation {
+        name: "recovery of a network's ports",
+        prepare: |s| {
+            with_network(s);
+            let run = ["run", "--detach", "--name", "c", "--network", "web", "-p", "8080:80"];
+            s.ok(&[&run[..], &["testbox", "sleep", "forever"]].concat());
+            let id = s.inspect("c")["Id"].as_str().expect("an id").to_owned();
+            s.kill_monitor(&id);
+        },
+        arguments: |_| words(&["ps", "--all"]),
+        settled: |s| {
+            networks_are_true(s);
+            nothing_is_published(s);
+        },
+        done_already: &[],
+    },
+    Operation {
         name: "rename in a network",
         prepare: networked,
         arguments: |_| words(&["rename", "c", "d"]),
