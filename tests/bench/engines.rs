@@ -13,7 +13,7 @@ use barque_tests::{Sandbox, image, programs};
 /// Those that were found and work.
 pub(crate) struct Engines {
     pub(crate) found: Vec<Engine>,
-    dockerd: Option<Child>,
+    dockerd: Option<Daemon>,
     cgroups: Vec<PathBuf>,
     /// What is elsewhere than in the sandbox.
     made: Vec<PathBuf>,
@@ -160,47 +160,13 @@ impl Engines {
     }
 
     fn docker(&mut self, work: &Path) {
-        let (Some(daemon), Some(client)) =
-            (programs::find_tool("dockerd"), programs::find_tool("docker"))
+        let Some(daemon) = Daemon::start(work, "docker", &["--iptables=false", "--bridge=none"])
         else {
             return;
         };
-        let place = work.join("docker");
-        let _ = std::fs::create_dir_all(&place);
-        // A socket's path has at most 108 bytes.
-        let path = format!("/tmp/bench-docker-{}.sock", std::process::id());
-        let socket = format!("unix://{path}");
-        self.made.push(path.into());
-        let log = std::fs::File::create(place.join("log")).map(Stdio::from);
-        let started = Command::new(daemon)
-            .args(["--host", &socket, "--iptables=false", "--bridge=none", "--data-root"])
-            .arg(place.join("data"))
-            .arg("--exec-root")
-            .arg(place.join("exec"))
-            .arg("--pidfile")
-            .arg(place.join("pid"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.unwrap_or_else(|_| Stdio::null()))
-            .spawn();
-        let Ok(started) = started else { return };
-        self.dockerd = Some(started);
-        let base: Client = Rc::new(move |arguments: &[&str]| {
-            let mut command = Command::new(&client);
-            command.args(["--host", &socket]).args(arguments);
-            command
-        });
+        let base = Rc::clone(&daemon.client);
+        self.dockerd = Some(daemon);
         let client = Rc::clone(&base);
-        let until = Instant::now() + Duration::from_secs(30);
-        while !quiet(base(&["version"])) {
-            if Instant::now() > until {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        if !quiet(base(&["load", "--input", &archive(work)])) {
-            return;
-        }
         let detached = base(&["run", "--detach", "--network=none", "testbox", "sleep", "forever"]);
         self.add("docker", move |_| {
             base(&["run", "--rm", "--network=none", "testbox", "exit", "0"])
@@ -212,13 +178,68 @@ impl Engines {
     }
 }
 
+/// A docker daemon on a socket of its own, in the network namespace of the thread that starts it, which has the image `testbox`.
+pub(crate) struct Daemon {
+    child: Child,
+    socket: String,
+    pub(crate) client: Client,
+}
+
+impl Daemon {
+    /// `None` where there is no docker, or it does not run.
+    pub(crate) fn start(work: &Path, name: &str, flags: &[&str]) -> Option<Daemon> {
+        let daemon = programs::find_tool("dockerd")?;
+        let client = programs::find_tool("docker")?;
+        let place = work.join(name);
+        let _ = std::fs::create_dir_all(&place);
+        // A socket's path has at most 108 bytes.
+        let path = format!("/tmp/bench-{name}-{}.sock", std::process::id());
+        let socket = format!("unix://{path}");
+        let log = std::fs::File::create(place.join("log")).map(Stdio::from);
+        let child = Command::new(daemon)
+            .args(["--host", &socket])
+            .args(flags)
+            .arg("--data-root")
+            .arg(place.join("data"))
+            .arg("--exec-root")
+            .arg(place.join("exec"))
+            .arg("--pidfile")
+            .arg(place.join("pid"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.unwrap_or_else(|_| Stdio::null()))
+            .spawn()
+            .ok()?;
+        let client: Client = Rc::new(move |arguments: &[&str]| {
+            let mut command = Command::new(&client);
+            command.args(["--host", &socket]).args(arguments);
+            command
+        });
+        let daemon = Daemon { child, socket: path, client };
+        let until = Instant::now() + Duration::from_secs(30);
+        while !quiet((daemon.client)(&["version"])) {
+            if Instant::now() > until {
+                does_not_run("docker");
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        quiet((daemon.client)(&["load", "--input", &archive(work)])).then_some(daemon)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // SAFETY: a child of ours that was not waited for.
+        unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) };
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
 impl Drop for Engines {
     fn drop(&mut self) {
-        if let Some(daemon) = &mut self.dockerd {
-            // SAFETY: a child of ours that was not waited for.
-            unsafe { libc::kill(daemon.id() as i32, libc::SIGTERM) };
-            let _ = daemon.wait();
-        }
+        self.dockerd = None;
         // Everything that still runs here is theirs, and dies with the namespace; their cgroups would stay.
         barque_tests::suite::kill_everything_else();
         std::thread::sleep(Duration::from_millis(300));

@@ -27,7 +27,8 @@ pub(crate) fn timed(mut command: Command) -> Option<Duration> {
     status.success().then(|| begin.elapsed())
 }
 
-fn output(mut command: Command) -> Option<String> {
+/// What it prints, without the last line's end; `None` when it failed.
+pub(crate) fn output(mut command: Command) -> Option<String> {
     let done = command.stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&done.stdout).trim().to_owned();
     done.status.success().then_some(text)

@@ -9,6 +9,7 @@ mod engines;
 mod files;
 mod life;
 mod memory;
+mod networks;
 mod output;
 mod registry;
 mod start;
@@ -25,7 +26,7 @@ use table::Table;
 /// What measures one thing, so many times.
 type Part = fn(&Sandbox, &Engines, u32, &mut Table);
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("start", start::measure),
     ("life", life::measure),
     ("files", |sandbox, engines, n, table| files::measure(sandbox, engines, n < 10, table)),
@@ -36,6 +37,8 @@ const PARTS: [(&str, Part); 8] = [
     }),
     ("output", |sandbox, _, n, table| output::measure(sandbox, n < 10, table)),
     ("store", |sandbox, engines, n, table| store::measure(sandbox, engines, n < 10, table)),
+    // The last: it goes into a network namespace of its own.
+    ("networks", networks::measure),
 ];
 
 fn main() -> ExitCode {

@@ -49,6 +49,8 @@ const COMMANDS: &[Command] = &[
     ("open-files", load::open_files),
     ("connect", net::connect),
     ("listen-udp", net::listen_udp),
+    ("source", net::source),
+    ("drain", net::drain),
     ("ask-udp", net::ask_udp),
     ("listen", net::listen),
     ("lookup", dns::lookup),

@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::io::number;
 use crate::say;
 
 /// `listen PORT`: tell everybody who comes the address that it comes from.
@@ -16,6 +17,35 @@ pub(crate) fn listen(arguments: &[String]) -> Result<u8, String> {
         // Who has gone again needs no answer.
         let _ = write!(stream, "{}", from.ip());
     }
+}
+
+/// `source PORT`: say `listening`, then send whoever comes as much as it takes.
+pub(crate) fn source(arguments: &[String]) -> Result<u8, String> {
+    let port: u16 = arguments.first().and_then(|n| n.parse().ok()).ok_or("source PORT")?;
+    let listener = TcpListener::bind(("0.0.0.0", port)).map_err(|e| format!("listen: {e}"))?;
+    say("listening")?;
+    let room = vec![0; 1 << 20];
+    loop {
+        let (mut stream, _) = listener.accept().map_err(|e| format!("accept: {e}"))?;
+        // Until it goes.
+        while stream.write_all(&room).is_ok() {}
+    }
+}
+
+/// `drain ADDRESS:PORT SECONDS`: read for so long what comes from there; prints MB a second.
+pub(crate) fn drain(arguments: &[String]) -> Result<u8, String> {
+    let address: SocketAddr =
+        arguments.first().and_then(|a| a.parse().ok()).ok_or("drain ADDRESS:PORT SECONDS")?;
+    let seconds: f64 = number(arguments, 1)?;
+    let mut from = TcpStream::connect(address).map_err(|e| format!("connect: {e}"))?;
+    let (begin, mut room, mut all) = (Instant::now(), vec![0; 1 << 20], 0);
+    while begin.elapsed().as_secs_f64() < seconds {
+        match from.read(&mut room).map_err(|e| format!("read: {e}"))? {
+            0 => return Err("there was no more".to_owned()),
+            length => all += length,
+        }
+    }
+    say(&format!("{:.0}", all as f64 / 1e6 / begin.elapsed().as_secs_f64())).map(|()| 0)
 }
 
 /// `listen-udp PORT`: say `listening`, then answer every datagram with its sender's address, and say that too.
