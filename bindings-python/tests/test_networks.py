@@ -44,8 +44,13 @@ def test_a_container_is_connected_and_disconnected(client, networks, busybox):
         settings = container.attrs["NetworkSettings"]["Networks"]
         assert sorted(settings) == ["py-one", "py-two"]
         assert settings["py-two"]["IPAMConfig"] == {"IPv4Address": "10.214.0.9"}
+        three = networks.create("py-three")
         with pytest.raises(BarqueError, match="not implemented yet"):
-            networks.create("py-three").connect(container, aliases=["a"])
+            three.connect(container, driver_opt={"a": "b"})
+        three.connect(container, aliases=["db"])
+        container.reload()
+        assert container.attrs["NetworkSettings"]["Networks"]["py-three"]["Aliases"] == ["db"]
+        three.disconnect(container)
         one.disconnect(container.name, force=True)
         container.reload()
         assert sorted(container.attrs["NetworkSettings"]["Networks"]) == ["py-two"]

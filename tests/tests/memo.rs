@@ -3,8 +3,12 @@
 //!
 //! What barque has not yet is in a list of its own, with the reason, and must fail: whoever makes one work moves it.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
 use barque_tests::registry::{Auth, Registry};
-use barque_tests::sandbox::{Finished, finish};
+use barque_tests::sandbox::{Finished, finish, wait_until};
 use barque_tests::suite::note;
 use barque_tests::{Sandbox, image, invariants, suite};
 
@@ -15,7 +19,6 @@ const NOT_YET: &[(u32, &[&str], &str)] = &[
     (140, &["compose", "up"], "issue 7: compose"),
     (143, &["compose", "run", "web"], "issue 7: compose"),
     (146, &["compose", "down"], "issue 7: compose"),
-    (205, &["run", "-p", "8080:80", "app"], "issue 6: networks"),
 ];
 
 /// The notes' commands, one after another on one engine.
@@ -165,9 +168,27 @@ fn networks(notes: &mut Notes) {
     notes.says(215, &["network", "create", "mine"]);
     let run = ["run", "--network", "mine", "--name", "web", "busybox", "ls", "/sys/class/net"];
     assert_eq!(notes.says(218, &run), "eth0\nlo");
+    let httpd = ["busybox", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc"];
+    notes.says(
+        205,
+        &[&["run", "-d", "-p", "8080:80", "--name", "page", "--hostname", "front"][..], &httpd]
+            .concat(),
+    );
+    wait_until("the page is there", Duration::from_secs(30), || {
+        page("127.0.0.1:8080")
+            .is_ok_and(|page| page.contains("200 OK") && page.trim_end().ends_with("front"))
+    });
+    notes.sandbox.ok(&["rm", "--force", "page"]);
     notes.sandbox.ok(&["network", "create", "other"]);
     notes.says(227, &["network", "connect", "other", "web"]);
     assert_eq!(notes.sandbox.ok(&["start", "-a", "web"]), "eth0\neth1\nlo");
+}
+
+/// What a browser would be given.
+fn page(address: &str) -> std::io::Result<String> {
+    let mut server = TcpStream::connect(address)?;
+    server.write_all(b"GET /hostname HTTP/1.0\r\n\r\n")?;
+    std::io::read_to_string(server)
 }
 
 fn clean_up(notes: &mut Notes) {

@@ -37,7 +37,7 @@ class Driver {
   async call(_id, operation, data) {
     if (operation === 'container.connect') {
       const { Id, Port, TimeoutMs } = JSON.parse(data.toString());
-      const socket = await (await this.barque.containers.get(Id)).connect({ port: Port, timeout: TimeoutMs });
+      const socket = await this.barque.getContainer(Id).connect({ port: Port, timeout: TimeoutMs });
       let heard = '';
       for await (const chunk of socket) heard += chunk;
       return { Heard: heard };

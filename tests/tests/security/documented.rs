@@ -33,7 +33,8 @@ fn every_row() {
     let titles = numbers(&titles);
     let everywhere = here.clone()
         + &texts(&workspace.join("tests"), &["rs", "json"])
-        + &texts(&workspace.join("core/src"), &["rs"]);
+        + &texts(&workspace.join("core/src"), &["rs"])
+        + &texts(&workspace.join("core/monitor/src"), &["rs"]);
     let mut rows = BTreeSet::new();
     for row in page.lines().filter(|line| line.starts_with("| SEC-")) {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
