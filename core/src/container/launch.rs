@@ -214,7 +214,7 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Giv
             if !plan.config.domainname.is_empty() {
                 name = format!("{name}.{} {name}", plan.config.domainname);
             }
-            if network::names::has_named(engine, record)? {
+            if attached.has_names {
                 plan.use_resolver();
             }
             plan.reach_host_at(&attached.gateway);

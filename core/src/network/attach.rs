@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind as Io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::DEFAULT;
 use super::driver::{self, Inside};
 use super::endpoint;
 use super::names;
@@ -23,6 +24,8 @@ pub(crate) struct Attached {
     pub(crate) namespace: OwnedFd,
     /// Its addresses.
     pub(crate) addresses: Vec<String>,
+    /// One of its networks has names.
+    pub(crate) has_names: bool,
     /// The host's, as it reaches it.
     pub(crate) gateway: String,
     /// What holds its published ports, if it has any.
@@ -65,33 +68,26 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     let gateway = outward(&places).or(places.first()).and_then(|(network, _)| network.range);
     let gateway = gateway.map_or_else(String::new, |range| range.gateway.to_string());
     let addresses = places.iter().map(|(_, endpoint)| endpoint.address.to_string()).collect();
+    let has_names = places.iter().any(|(network, _)| network.name != DEFAULT);
     names::publish(engine, container)?;
-    Ok(Attached { namespace, addresses, gateway, ports, resolver })
+    Ok(Attached { namespace, addresses, has_names, gateway, ports, resolver })
 }
 
 /// A container's networks, which must all be there.
 pub(super) fn places(engine: &Engine, container: &str) -> Result<Vec<(Record, Endpoint)>> {
-    let endpoints =
-        engine.store().read(|connection| Endpoint::of_container(connection, container))?;
-    let places = places_of(engine, container)?;
-    let missing =
-        |endpoint: &&Endpoint| !places.iter().any(|(network, _)| network.id == endpoint.network);
-    match endpoints.iter().find(missing) {
-        Some(endpoint) => Err(super::not_found(&endpoint.network)),
-        None => Ok(places),
-    }
+    let found = engine.store().read(|c| Endpoint::with_networks(c, container))?.into_iter();
+    found
+        .map(|(network, endpoint)| match network.filter(|network| !network.removing) {
+            Some(network) => Ok((network, endpoint)),
+            None => Err(super::not_found(&endpoint.network)),
+        })
+        .collect()
 }
 
 /// Those of a container's networks that are there.
 pub(super) fn places_of(engine: &Engine, container: &str) -> Result<Vec<(Record, Endpoint)>> {
-    let places = engine.store().read(|connection| {
-        let endpoints = Endpoint::of_container(connection, container)?;
-        endpoints
-            .into_iter()
-            .map(|endpoint| Ok((Record::find(connection, &endpoint.network)?, endpoint)))
-            .collect::<rusqlite::Result<Vec<_>>>()
-    })?;
-    let there = places.into_iter().filter_map(|(network, endpoint)| Some((network?, endpoint)));
+    let found = engine.store().read(|c| Endpoint::with_networks(c, container))?.into_iter();
+    let there = found.filter_map(|(network, endpoint)| Some((network?, endpoint)));
     Ok(there.filter(|(network, _)| !network.removing).collect())
 }
 

@@ -146,13 +146,7 @@ pub(crate) fn documents(
     record: &container::Record,
     running: bool,
 ) -> Result<BTreeMap<String, EndpointSettings>> {
-    let found = engine.store().read(|connection| {
-        let endpoints = Endpoint::of_container(connection, &record.id)?;
-        endpoints
-            .into_iter()
-            .map(|endpoint| Ok((Record::find(connection, &endpoint.network)?, endpoint)))
-            .collect::<rusqlite::Result<Vec<_>>>()
-    })?;
+    let found = engine.store().read(|c| Endpoint::with_networks(c, &record.id))?;
     let mut documents = BTreeMap::new();
     for (network, endpoint) in found {
         // Of a network that was removed there is only the id.

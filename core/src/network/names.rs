@@ -13,8 +13,8 @@ use barque_monitor::names::table::{LONGEST_LINE, Network, line};
 use rusqlite::Transaction;
 use rustix::fs::Mode;
 
+use super::DEFAULT;
 use super::record::{Endpoint, Record};
-use super::{DEFAULT, endpoint};
 use crate::Engine;
 use crate::api::EndpointSettings;
 use crate::container;
@@ -79,13 +79,7 @@ pub(crate) fn publish(engine: &Engine, id: &str) -> Result<()> {
     let names = Names::lock(engine)?;
     let Some((record, places)) = engine.store().read(|connection| {
         let Some(record) = container::Record::find(connection, id)? else { return Ok(None) };
-        let mut places = Vec::new();
-        for endpoint in Endpoint::of_container(connection, id)? {
-            if let Some(network) = Record::find(connection, &endpoint.network)? {
-                places.push((network, endpoint));
-            }
-        }
-        Ok(Some((record, places)))
+        Ok(Some((record, Endpoint::with_networks(connection, id)?)))
     })?
     else {
         return Ok(());
@@ -93,6 +87,7 @@ pub(crate) fn publish(engine: &Engine, id: &str) -> Result<()> {
     let mut left: BTreeSet<String> = names.networks(id)?.into_iter().map(|n| n.id).collect();
     let mut lines = String::new();
     for (network, endpoint) in &places {
+        let Some(network) = network else { continue };
         left.remove(&network.id);
         lines += &Network {
             id: network.id.clone(),
@@ -243,12 +238,6 @@ impl Drop for Names {
         // Closing does so too, but only when no child that the host program has forked meanwhile has a copy.
         let _ = self.lock.unlock();
     }
-}
-
-/// Whether a container is in a network in which there are names.
-pub(crate) fn has_named(engine: &Engine, container: &container::Record) -> Result<bool> {
-    let documents = endpoint::documents(engine, container, false)?;
-    Ok(documents.keys().any(|name| name != DEFAULT))
 }
 
 #[cfg(test)]

@@ -218,6 +218,17 @@ impl Endpoint {
             .collect()
     }
 
+    /// Those of a container, in their order, each with its network; `None`: that was removed.
+    pub(super) fn with_networks(
+        connection: &Connection,
+        container: &str,
+    ) -> rusqlite::Result<Vec<(Option<Record>, Endpoint)>> {
+        let endpoints = Endpoint::of_container(connection, container)?.into_iter();
+        endpoints
+            .map(|endpoint| Ok((Record::find(connection, &endpoint.network)?, endpoint)))
+            .collect()
+    }
+
     /// Those in a network, each with its container's name.
     pub(super) fn in_network(
         connection: &Connection,
