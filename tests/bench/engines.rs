@@ -133,6 +133,7 @@ impl Engines {
         // It refuses one of more than 50 characters, and a build's steps do not find one that is relative.
         let run = format!("/tmp/bench-podman-{}", std::process::id());
         self.made.push(PathBuf::from(&run));
+        let settings = programs::podman_settings(work);
         let base: Client = Rc::new(move |arguments: &[&str]| {
             let mut command = Command::new(&program);
             command
@@ -140,6 +141,7 @@ impl Engines {
                 .arg(place.join("root"))
                 .args(["--runroot", &run])
                 .args(["--cgroup-manager=cgroupfs", "--events-backend=none", "--runtime=runc"])
+                .env("CONTAINERS_CONF", &settings)
                 .args(arguments);
             command
         });

@@ -54,6 +54,14 @@ pub fn missing(what: &str) -> ! {
     skip(what)
 }
 
+/// Settings for podman, for its variable CONTAINERS_CONF: it then keeps its locks in files below its root, not in a shared memory
+/// that outlives it (`lock_type`, containers.conf(5)).
+pub fn podman_settings(directory: &Path) -> PathBuf {
+    let path = directory.join("containers.conf");
+    std::fs::write(&path, "[engine]\nlock_type = \"file\"\n").expect("write podman's settings");
+    path
+}
+
 /// The command line.
 pub fn barque() -> PathBuf {
     need("the command line", build_directory().join("barque"))

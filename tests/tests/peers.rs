@@ -99,6 +99,7 @@ fn podman_reads_what_is_saved() {
     let Some(program) = programs::find_tool("podman") else { skip("podman is not installed") };
     let sandbox = Sandbox::new();
     let (id, path) = ours(&sandbox);
+    let settings = programs::podman_settings(&sandbox.work());
     let podman = |arguments: &[&str]| {
         let mut command = sandbox.command_of(&program, &["--root"]);
         command.arg(sandbox.work().join("podman"));
@@ -109,7 +110,7 @@ fn podman_reads_what_is_saved() {
             "--events-backend=none",
             "--cgroup-manager=cgroupfs",
         ]);
-        command.env("TMPDIR", sandbox.work()).args(arguments);
+        command.env("TMPDIR", sandbox.work()).env("CONTAINERS_CONF", &settings).args(arguments);
         command
     };
     // Where it puts names without a registry, docker's archives' too.
