@@ -6,6 +6,7 @@
 //! new kind without a code does not compile.
 
 mod kind;
+mod lacking;
 
 use std::fmt;
 
@@ -101,9 +102,20 @@ impl Error {
     pub fn system(what: impl fmt::Display, errno: std::io::Error) -> Error {
         let number = errno.raw_os_error();
         let kind = number.map_or(ErrorKind::System, ErrorKind::of_errno);
-        let mut error = Error::new(kind, format!("{what}: {}", describe(&errno)));
-        error.0.errno = number;
-        error
+        let error = Error::new(kind, format!("{what}: {}", describe(&errno)));
+        match number {
+            Some(number) => error.with_number(number),
+            None => error,
+        }
+    }
+
+    /// Keep the system's error number, and tell which rights this process lacks where that is why.
+    #[must_use]
+    pub(crate) fn with_number(mut self, errno: i32) -> Error {
+        if let Some(lacking) = lacking::rights(errno) {
+            self.0.message = format!("{} ({lacking})", self.0.message);
+        }
+        self.with_errno(errno)
     }
 
     /// A path that a request names could not be opened or read: it is not found where there is nothing.

@@ -29,7 +29,7 @@ pub(crate) fn plain(failure: &Failure) -> Error {
         FailureClass::Abandoned => Error::new(ErrorKind::Cancelled, &failure.message),
     };
     match failure.errno {
-        Some(errno) => error.with_errno(errno),
+        Some(errno) => error.with_number(errno),
         None => error,
     }
 }
