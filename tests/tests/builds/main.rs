@@ -3,6 +3,7 @@
 
 mod cache;
 mod going_on;
+mod links;
 mod mounts;
 mod secrets;
 
@@ -14,6 +15,7 @@ use barque::{Deadline, Engine, Error, Item, Next, Stream};
 use barque_tests::{Sandbox, suite};
 use cache::*;
 use going_on::*;
+use links::*;
 use mounts::*;
 use secrets::*;
 
@@ -32,6 +34,7 @@ suite!(
     a_layer_that_a_build_stands_on_is_not_repaired_under_it,
     the_layers_of_a_build_outlive_the_image_below_it,
     a_link_in_the_context_does_not_lead_out_of_it,
+    what_a_link_leads_to_is_copied_by_the_name_of_the_link,
     what_is_ignored_is_not_copied_with_all_the_rest,
     a_here_document_is_a_program,
     a_bind_mount_shows_what_is_there_and_leaves_nothing_in_the_image,

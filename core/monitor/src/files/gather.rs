@@ -141,6 +141,9 @@ fn pack<W: std::io::Write>(
     if verdict == Verdict::LeftOut || excluded || (verdict == Verdict::Passed && !is_directory) {
         return Ok(None);
     }
+    if real != join(&found.path) && !links_are_there(root, rules, &found.path)? {
+        return Ok(None);
+    }
     let name = match (parents, is_directory) {
         (true, _) => found.path[found.pivot..].join(&b'/'),
         (false, true) => Vec::new(),
@@ -167,6 +170,23 @@ fn pack<W: std::io::Write>(
         }
     }
     Ok(Some(()))
+}
+
+/// Whether no link on the way is left out: where a context is sent, such a link is not there to lead anywhere.
+fn links_are_there(root: &Root, rules: &Rules, path: &[Vec<u8>]) -> Result<bool> {
+    for (depth, name) in path.iter().enumerate() {
+        let mut place = components(&root.real(&join(&path[..depth]))?);
+        place.push(name.clone());
+        let whole = join(&place);
+        let opened = root.open_raw(&whole, OFlags::PATH | OFlags::NOFOLLOW);
+        let opened = opened.map_err(entry("open", &whole))?;
+        let mode = fstat(&opened).map_err(entry("stat", &whole))?.st_mode;
+        let is_link = FileType::from_raw_mode(mode) == FileType::Symlink;
+        if is_link && rules.ignore.verdict(&place.join(&b'/')) != Verdict::Taken {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The components of a path, without `.` and `..`: a path cannot climb.
