@@ -28,7 +28,10 @@ fn scaled(bytes: i64, base: f64, digits: usize, units: &[&str]) -> String {
 
 /// How long ago, in one unit: `3 hours ago`. A time to come (the clock was set back) is none.
 pub(crate) fn age(seconds_since_1970: i64) -> String {
-    format!("{} ago", barque::human::duration(Timestamp::now().as_second() - seconds_since_1970))
+    format!(
+        "{} ago",
+        barque::human::duration(Timestamp::now().as_second().saturating_sub(seconds_since_1970))
+    )
 }
 
 /// A moment in this machine's time zone, as Go prints it: `2024-01-02 03:04:05 +0100 CET`.
@@ -91,6 +94,11 @@ mod tests {
             (14 * 86_400, "2 weeks"),
             (60 * 86_400, "2 months"),
             (730 * 86_400, "2 years"),
+            // From a clock of 1970 to one of 2106, and back.
+            (1 << 32, "136 years"),
+            (-(1 << 32), "Less than a second"),
+            (i64::MAX, "292471208677 years"),
+            (i64::MIN, "Less than a second"),
         ] {
             assert_eq!(barque::human::duration(seconds), text, "{seconds}");
         }

@@ -51,10 +51,21 @@ impl NoEcho {
     /// Switch it off, if standard input is a terminal.
     pub(crate) fn enter() -> Option<NoEcho> {
         let saved = tcgetattr(io::stdin()).ok()?;
-        let mut silent = saved.clone();
+        let mode = NoEcho { saved };
+        mode.resume();
+        Some(mode)
+    }
+
+    /// Silent again, after a stop.
+    pub(crate) fn resume(&self) {
+        let mut silent = self.saved.clone();
         silent.local_flags.remove(LocalFlags::ECHO);
         set(&silent);
-        Some(NoEcho { saved })
+    }
+
+    /// As it was before.
+    pub(crate) fn restore(&self) {
+        set(&self.saved);
     }
 }
 

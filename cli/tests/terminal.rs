@@ -208,3 +208,82 @@ fn a_command_with_escapes_in_it_is_shown_and_not_obeyed() {
     // A pipe gets what there is.
     assert!(engine.run("ps -a --no-trunc").out.contains("\u{1b}]0;x\u{7}"));
 }
+
+#[test]
+fn a_password_that_is_not_finished_leaves_a_terminal_that_echoes() {
+    let engine = Engine::new("password");
+    let echoes = |terminal: &Terminal| {
+        tcgetattr(&terminal.slave).unwrap().local_flags.contains(LocalFlags::ECHO)
+    };
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let mut terminal = Terminal::new();
+        let mut child = terminal.start(&engine, "login --username me 127.0.0.1:1");
+        terminal.expect("Password: ");
+        wait_for("silence", || (!echoes(&terminal)).then_some(()));
+        let pid = Pid::from_raw(child.id() as i32);
+        kill(pid, Signal::SIGTSTP).unwrap();
+        wait_for("an echo while it is stopped", || echoes(&terminal).then_some(()));
+        kill(pid, Signal::SIGCONT).unwrap();
+        wait_for("silence again", || (!echoes(&terminal)).then_some(()));
+        kill(pid, signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(echoes(&terminal), "{signal} left the terminal without an echo");
+    }
+    let mut terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "login --username me 127.0.0.1:1");
+    terminal.expect("Password: ");
+    terminal.enter(b"canary\r");
+    // Nobody listens there.
+    terminal.expect("connection refused");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(echoes(&terminal) && !terminal.seen.contains("canary"), "{:?}", terminal.seen);
+}
+
+#[test]
+fn a_terminal_without_a_size_or_with_ever_another_is_no_trouble() {
+    let engine = Engine::new("sizes");
+    let mut terminal = Terminal::new();
+    let size = |rows, columns| rustix::termios::Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&terminal.master, size(0, 0)).unwrap();
+    let mut child = terminal.start(&engine, "run -it --rm --network none hello cat");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    for n in 0..2_000u16 {
+        rustix::termios::tcsetwinsize(&terminal.master, size(n % 60, n % 200)).unwrap();
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGWINCH).unwrap();
+    }
+    terminal.enter(b"ahoy\r");
+    terminal.expect("ahoy\r\nahoy\r\n");
+    terminal.enter(b"\x04");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!terminal.is_raw());
+    // An end at once, and tables on no columns.
+    for words in ["ps -a", "images", "run --rm --network none hello true"] {
+        rustix::termios::tcsetwinsize(&terminal.master, size(0, 0)).unwrap();
+        assert_eq!(terminal.start(&engine, words).wait().unwrap().code(), Some(0), "{words}");
+    }
+}
+
+#[test]
+fn the_death_of_the_monitor_gives_the_terminal_back() {
+    let engine = Engine::new("monitor");
+    let terminal = Terminal::new();
+    let mut child = terminal.start(&engine, "run -it --name orphan --network none hello cat");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    let id = engine.running("orphan");
+    let pid = engine.run("inspect --format {{.State.Pid}} orphan").out.trim().to_owned();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
+    assert_eq!(id.len(), 64);
+    kill(Pid::from_raw(parent.parse().unwrap()), Signal::SIGKILL).unwrap();
+    assert_ne!(
+        child.wait().unwrap().code(),
+        Some(0),
+        "an end that nobody saw was told as a good one"
+    );
+    assert!(!terminal.is_raw());
+}

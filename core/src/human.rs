@@ -6,7 +6,7 @@ pub fn duration(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let minutes = seconds / 60;
     // Hours are rounded to the nearest, everything else down.
-    let hours = (seconds + 1_800) / 3_600;
+    let hours = seconds.saturating_add(1_800) / 3_600;
     match (seconds, minutes, hours) {
         (0, ..) => "Less than a second".to_owned(),
         (1, ..) => "1 second".to_owned(),

@@ -1,12 +1,16 @@
 //! `barque login`.
 
 use std::io::{self, BufRead, Read};
+use std::os::fd::AsFd;
 
 use barque::api;
 use clap::Args;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, raise};
 
 use crate::args::{Operands, Parsed, Verb};
 use crate::failure::{Failure, Result, describe};
+use crate::session::signals::{self, Signals};
 use crate::{output, terminal};
 
 pub(crate) const VERB: Verb = Verb {
@@ -85,20 +89,52 @@ fn credentials(flags: Flags) -> Result<(String, String)> {
             };
             let password = match password {
                 Some(password) => password,
-                None => {
-                    let _silence = terminal::NoEcho::enter();
-                    let password = ask("Password: ");
-                    output::err(b"\n")?;
-                    password?
-                }
+                None => ask_in_silence("Password: ")?,
             };
             Ok((username, password))
         }
     }
 }
 
+/// The answer is not shown. A signal that ends this program leaves no terminal behind that shows nothing.
+fn ask_in_silence(question: &str) -> Result<String> {
+    let signals = Signals::take()?;
+    let silence = terminal::NoEcho::enter();
+    output::err(question.as_bytes())?;
+    loop {
+        let stdin = io::stdin();
+        let mut fds = [signals.as_fd(), stdin.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        // An error of it shows again when the answer is read.
+        let _ = poll(&mut fds, PollTimeout::NONE);
+        match signals.next() {
+            Some(Signal::SIGWINCH) => {}
+            Some(Signal::SIGTSTP) => {
+                silence.iter().for_each(terminal::NoEcho::restore);
+                let _ = raise(Signal::SIGSTOP);
+                silence.iter().for_each(terminal::NoEcho::resume);
+            }
+            Some(signal) => {
+                drop(silence);
+                output::err(b"\n")?;
+                return Err(Failure::quiet(signals::status(signal)));
+            }
+            None if fds[1].any() == Some(false) => {}
+            None => break,
+        }
+    }
+    let answer = read();
+    drop(silence);
+    signals.give_back();
+    output::err(b"\n")?;
+    answer
+}
+
 fn ask(question: &str) -> Result<String> {
     output::err(question.as_bytes())?;
+    read()
+}
+
+fn read() -> Result<String> {
     let mut text = String::new();
     io::stdin().lock().take(LONGEST).read_line(&mut text).map_err(|error| unread(&error))?;
     Ok(line(text))

@@ -129,7 +129,8 @@ pub(super) fn attached(
     let signals = Signals::take()?;
     let canceller = Canceller::new().map_err(Failure::from)?;
     let starting = engine.with_canceller(&canceller);
-    let mut stream = match signals.watch(&canceller, || starting.containers().run(request))? {
+    let started = signals.watch(&canceller, || starting.containers().run(request));
+    let mut stream = match started.and_then(|stream| stream) {
         Ok(stream) => stream,
         Err(error) if error.kind() == ErrorKind::Cancelled => {
             let status = signals.next().map_or(130, signals::status);

@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use barque::{Canceller, Engine, api};
+use barque::{Canceller, Engine, Error, api};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
@@ -35,6 +35,7 @@ const PASSED_ON: [Signal; 14] = [
 /// The blocked signals.
 pub(crate) struct Signals {
     fd: SignalFd,
+    set: SigSet,
 }
 
 impl Signals {
@@ -46,7 +47,13 @@ impl Signals {
         let failed = |errno: nix::errno::Errno| Failure::new(format!("take in signals: {errno}"));
         set.thread_block().map_err(failed)?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-        Ok(Signals { fd: fd.map_err(failed)? })
+        Ok(Signals { fd: fd.map_err(failed)?, set })
+    }
+
+    /// Let them act again, those too that came and were not read.
+    pub(crate) fn give_back(self) {
+        // It fails for no set of signals.
+        let _ = self.set.thread_unblock();
     }
 
     /// The next that has come.
@@ -61,8 +68,8 @@ impl Signals {
         &self,
         canceller: &Canceller,
         work: impl FnOnce() -> T + Send,
-    ) -> Result<T> {
-        let failed = |errno: nix::errno::Errno| Failure::new(format!("create an eventfd: {errno}"));
+    ) -> barque::Result<T> {
+        let failed = |errno: nix::errno::Errno| Error::system("create an eventfd", errno.into());
         let done = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(failed)?;
         std::thread::scope(|scope| {
             let watcher = std::thread::Builder::new().spawn_scoped(scope, || {
@@ -76,7 +83,7 @@ impl Signals {
                 }
             });
             // `scope.spawn` would panic where this process may have no more threads.
-            watcher.map_err(|error| Failure::new(format!("start a thread: {error}")))?;
+            watcher.map_err(|error| Error::system("start a thread", error))?;
             let result = work();
             let _ = done.write(1);
             Ok(result)

@@ -36,7 +36,14 @@ impl DockerConfig {
     pub(super) fn read() -> Result<Option<DockerConfig>> {
         let Some(path) = DockerConfig::path() else { return Ok(None) };
         let failed = |error| Error::system(format!("read {}", path.display()), error);
-        let text = match std::fs::File::open(&path) {
+        // Whatever stands there (a FIFO is opened when somebody writes to it): open(2), O_NONBLOCK.
+        let opened = std::fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+        let text = match opened {
+            Ok(file) if !file.metadata().map_err(failed)?.is_file() => {
+                return Err(Error::invalid(format!("{}: not a file", path.display()))
+                    .with_reason("bad_docker_config")
+                    .about("path", path.display().to_string()));
+            }
             Ok(file) => {
                 let mut text = Vec::new();
                 std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST), &mut text)

@@ -13,10 +13,12 @@ use serde_json::json;
 
 use super::secret::Secret;
 use crate::error::{Error, ErrorKind, Result};
-use crate::stream::{Canceller, Deadline};
+use crate::stream::{Backoff, Canceller, Deadline};
 
 /// Longest that a helper may take: it may ask its user something.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest that it may live after its answer.
+const ENDING: Duration = Duration::from_secs(5);
 /// Longest answer.
 const LONGEST: usize = 1 << 20;
 
@@ -143,8 +145,18 @@ fn run(helper: &str, verb: &str, input: &[u8], canceller: &Canceller) -> Result<
         }
     }
     let text = String::from_utf8(text).map_err(|_| failed(helper, "its answer is not text"))?;
-    // Somebody else may have reaped it (a host that ignores SIGCHLD): then the answer itself has to do.
-    let succeeded = child.0.wait().map_or(true, |status| status.success());
+    let (ending, mut backoff) = (Deadline::after(ENDING), Backoff::new(ENDING / 5000, ENDING / 50));
+    let succeeded = loop {
+        match child.0.try_wait() {
+            Ok(Some(status)) => break status.success(),
+            Ok(None) if ending.remaining() == Some(Duration::ZERO) => {
+                return Err(failed(helper, "it does not end"));
+            }
+            Ok(None) => canceller.sleep(backoff.pause())?,
+            // Somebody else may have reaped it (a host that ignores SIGCHLD): then the answer itself has to do.
+            Err(_) => break true,
+        }
+    };
     Ok(Some(Answer { succeeded, text }))
 }
 

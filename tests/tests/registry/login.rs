@@ -20,6 +20,11 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("a password comes by standard input, and shows nowhere", by_stdin);
     suite.add("a helper keeps, gives and erases", helper);
     suite.add("a helper that misbehaves gives nothing to anybody", hostile_helpers);
+    suite.add_patient(
+        "a helper that never answers is given up and ended",
+        Duration::from_secs(120),
+        silent_helper,
+    );
     suite.add("credentials of one registry are sent to no other", no_other);
     suite.add("Debian's registry lets in who has logged in", debian);
 }
@@ -203,6 +208,7 @@ fn hostile_helpers() {
             registry.address()
         ),
         "printf '\\377\\376'".to_owned(),
+        "exec >&-; exec sleep 1000".to_owned(),
     ] {
         let mut command = sandbox.command(&["pull", &name]);
         command.env("PATH", helper_of(&sandbox, &lines));
@@ -223,6 +229,21 @@ fn hostile_helpers() {
     for request in &registry.store().requests {
         assert_eq!(request.header("authorization"), None, "{request:?}");
     }
+}
+
+fn silent_helper() {
+    let (sandbox, registry) = (Sandbox::new(), private());
+    configured(&sandbox, &json!({"credHelpers": {registry.address(): "test"}}));
+    let mut command = sandbox.command(&["pull", &format!("{}/some:1", registry.address())]);
+    command.env("PATH", helper_of(&sandbox, "echo $$ > $D/pid; exec sleep 1000"));
+    let begin = Instant::now();
+    let done = finish(command, b"");
+    assert!(done.code == 1 && done.stderr.contains("it does not answer"), "{}", done.stderr);
+    // It may have asked its user something.
+    let taken = begin.elapsed();
+    assert!((Duration::from_secs(50)..Duration::from_secs(90)).contains(&taken), "{taken:?}");
+    let pid = std::fs::read_to_string(sandbox.work().join("pid")).expect("read");
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "the helper goes on");
 }
 
 fn no_other() {
