@@ -68,6 +68,9 @@ def test_a_conversation(client):
         async with await client.popen("hello", ["cat"], stdin=True) as process:
             await process.write(b"one\n")
             assert (await process.read()).data == b"one\n"
+            for wrong in (7, "text", [7]):
+                with pytest.raises(TypeError):
+                    await process.write(wrong)
             process.close_stdin()
             assert [chunk async for chunk in process] == []
             assert process.exit["StatusCode"] == 0

@@ -1,6 +1,9 @@
 """The keyword table: every keyword of docker-py is there and makes the document that docker-py makes."""
 
+import decimal
+import enum
 import inspect
+import json
 import typing
 
 import docker.models.containers as theirs
@@ -11,6 +14,7 @@ from docker.types import ContainerConfig
 import barque
 from barque import _kwargs, _types
 from barque._kwargs import TABLE, CreateOptions, create_document
+from barque.api import dump
 
 # What docker-py has and barque does not, and why.
 NOT_HERE = {
@@ -298,6 +302,19 @@ class Hostile:
         ("privileged", 1),
         ("ports", {"80/tcp": Hostile()}),
         ("devices", [Hostile()]),
+        ("cpu_shares", Hostile()),
+        ("nano_cpus", decimal.Decimal("1.5")),
+        ("hostname", b"web"),
+        ("cap_add", (1 // 0 for _ in "x")),
+        ("sysctls", object()),
+        ("sysctls", ["net.ipv4.ip_forward=1"]),
+        ("ports", [80]),
+        ("networking_config", ["net"]),
+        ("volumes", 7),
+        ("healthcheck", "true"),
+        ("mounts", [7]),
+        ("restart_policy", object()),
+        ("group_add", [None]),
     ],
 )
 def test_wrong_values_are_clear_errors(opened, keyword, value):
@@ -316,6 +333,29 @@ def test_proxies_subclasses_and_numbers_like_numpys_are_taken():
         {"labels": MappingProxyType({"a": "b"}), "environment": MappingProxyType({"A": "1"})},
     )
     assert document["Labels"] == {"a": "b"} and document["Env"] == ["A=1"]
+
+    class Word(str):
+        def __str__(self):
+            raise ZeroDivisionError
+
+    class Number(enum.IntEnum):
+        FEW = 5
+
+    class Counts:  # As NumPy's integers do, which are no int.
+        def __index__(self):
+            return 7
+
+    options = {
+        "hostname": Word("web"),
+        "cpu_shares": Counts(),
+        "pids_limit": Number.FEW,
+        "storage_opt": MappingProxyType({"size": "1G"}),
+        "environment": {"A": Counts(), "a": 2},
+    }
+    document = json.loads(dump(create_document("run", "hello", None, options)))
+    assert document["Hostname"] == "web" and document["Env"] == ["A=7", "a=2"]
+    host = document["HostConfig"]
+    assert (host["CpuShares"], host["PidsLimit"], host["StorageOpt"]) == (7, 5, {"size": "1G"})
 
 
 def test_a_list_that_changes_while_it_is_read_does_not_break_the_document():

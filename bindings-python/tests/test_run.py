@@ -199,3 +199,33 @@ def test_the_descriptor_can_be_polled(client, busybox):
         assert process.read(timeout=0.5).data == b"a\n"
     with pytest.raises(ValueError):
         process.fileno()
+
+
+def test_input_that_is_released_or_resized_meanwhile_is_an_error_or_taken(client):
+    view = memoryview(b"gone")
+    view.release()
+    with pytest.raises(ValueError):
+        client.run("hello", ["cat"], input=view)
+
+    growing = bytearray(b"x" * 1024)
+
+    def pieces():
+        yield growing
+        growing.extend(b"y" * (1 << 20))
+        yield b"z"
+
+    result = client.run("hello", ["cat"], input=pieces())
+    assert result.stdout.startswith(b"x" * 1024) and result.stdout.endswith(b"z")
+    with client.popen("hello", ["cat"], stdin=True) as stream:
+        for wrong in (view, "text", 7, None):
+            with pytest.raises((TypeError, ValueError, BufferError)):
+                stream.write(wrong)
+        with pytest.raises((TypeError, ValueError)):
+            stream.offer(7)
+        stream.write(memoryview(growing)[:4])
+        growing.extend(b"!")  # It is not held.
+        stream.close_stdin()
+        assert b"".join(chunk.data for chunk in stream) == b"xxxx"
+    for wrong in (7, [7], ["text"], object()):
+        with pytest.raises(TypeError):
+            client.run("hello", ["cat"], input=wrong)

@@ -6,9 +6,10 @@ how docker-py's forms of it become Docker's. What the engine's own parser reads 
 
 from __future__ import annotations
 
+import operator
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, SupportsIndex, TypedDict, Union
 
 from . import types
 from .errors import InvalidArgument, unexpected_keyword
@@ -189,6 +190,8 @@ def _text(value: Any) -> str:
         return value.decode()
     if isinstance(value, (str, int, float)):
         return str(value)
+    if isinstance(value, SupportsIndex):
+        return str(operator.index(value))
     raise InvalidArgument(f"expected text, not {type(value).__name__}")
 
 
@@ -198,8 +201,14 @@ def _texts(values: Any) -> list[str]:
     return [_text(value) for value in values]
 
 
+def _items(values: Any) -> Iterable[tuple[Any, Any]]:
+    if not isinstance(values, Mapping):
+        raise InvalidArgument(f"expected a mapping, not {type(values).__name__}")
+    return values.items()
+
+
 def _text_map(values: Any) -> dict[str, str]:
-    return {_text(name): _text(value) for name, value in values.items()}
+    return {_text(name): _text(value) for name, value in _items(values)}
 
 
 def _environment(values: Any) -> list[str]:
@@ -267,7 +276,7 @@ def _volumes_from(values: Any) -> list[str]:
 
 def _ports(document: dict[str, Any], ports: Mapping[Any, Any]) -> None:
     bindings: dict[str, list[dict[str, str]]] = {}
-    for inside, outside in ports.items():
+    for inside, outside in _items(ports):
         port = str(inside) if "/" in str(inside) else f"{inside}/tcp"
         rows = bindings.setdefault(port, [])
         rows.extend(_binding(row) for row in (outside if isinstance(outside, list) else [outside]))
@@ -317,7 +326,7 @@ def _networking_config(document: dict[str, Any], networks: Mapping[str, Any]) ->
     document["NetworkingConfig"] = (
         dict(networks)
         if "EndpointsConfig" in networks
-        else {"EndpointsConfig": dict(networks)}
+        else {"EndpointsConfig": dict(_items(networks))}
     )
 
 

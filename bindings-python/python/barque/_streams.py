@@ -164,7 +164,8 @@ class Stream(NativeItems, Iterator[Chunk]):
 
         Waits while the container does not read. If it waits itself for someone to read what it writes, another thread must.
         """
-        rest = memoryview(bytes(data))
+        # A copy, of a buffer only: bytes(7) would be seven zeros.
+        rest = memoryview(memoryview(data).tobytes())
         while rest:
             taken = self._native.write(bytes(rest))
             rest = rest[taken:]

@@ -6,7 +6,9 @@ Everything else in this package is made of these.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Optional, cast
+import operator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional, SupportsIndex, cast
 
 from ._barque import Canceller, NativeEngine
 from ._documents import DocumentStream
@@ -20,13 +22,24 @@ if TYPE_CHECKING:
 def dump(request: Any) -> str:
     """A request document as text. What JSON or UTF-8 cannot say is refused here."""
     try:
-        text = json.dumps(request, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            request, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidArgument(f"text that is not UTF-8: {error.object!r}") from None
     except RecursionError:
         raise InvalidArgument("the request is nested too deeply") from None
     return text
+
+
+def _plain(value: Any) -> Any:
+    """What `json` does not know for what it is: mappings that are no `dict`, numbers that are no `int` (NumPy's)."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, SupportsIndex):
+        return operator.index(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 class Api:

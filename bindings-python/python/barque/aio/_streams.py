@@ -141,7 +141,7 @@ class AsyncStream(AsyncClosing, AsyncIterator[Chunk]):
 
     async def write(self, data: bytes) -> None:
         """Give the container's standard input all of `data`. Another task must read what it writes meanwhile."""
-        rest = bytes(data)
+        rest = memoryview(data).tobytes()
         while rest:
             taken = self._native.write(rest)
             rest = rest[taken:]
