@@ -157,6 +157,8 @@ static void *use(void *argument) {
       if (barque_output_exit_code(output) != 7) tell("exit code %d", barque_output_exit_code(output));
       if (!strstr(text, "\"umask\":\"0022\"")) tell("the container's umask: %s", text);
       if (!strstr(text, "\"blocked\":[]")) tell("signals are blocked in the container: %s", text);
+      /* SIGPIPE is ignored by the program itself, which is in Rust. */
+      if (!strstr(text, "\"ignored\":[13]")) tell("signals are ignored in the container: %s", text);
       if (strstr(text, "\"fd\":3")) tell("the container has more than three descriptors: %s", text);
       if (strstr(text, "HOST_SECRET")) tell("the container has the host's environment: %s", text);
       free(text);
@@ -181,6 +183,8 @@ static void odd_state(const char *mode) {
   if (!strcmp(mode, "sigchld-reaped")) signal(SIGCHLD, reap_all);
   if (!strcmp(mode, "sigpipe-default")) signal(SIGPIPE, SIG_DFL);
   if (!strcmp(mode, "sigpipe-ignored")) signal(SIGPIPE, SIG_IGN);
+  if (!strcmp(mode, "signals-ignored"))
+    for (int n = 1; n <= 64; n++) signal(n, SIG_IGN);
   if (!strcmp(mode, "inherited-descriptors"))
     for (int n = 0; n < 100; n++)
       if (open("/", O_RDONLY | O_DIRECTORY) < 0) _exit(98);
@@ -211,6 +215,10 @@ static void odd_state(const char *mode) {
     struct rlimit few = {96, 96};
     setrlimit(RLIMIT_NOFILE, &few);
   }
+  if (!strcmp(mode, "eight-descriptors")) {
+    struct rlimit eight = {8, 8};
+    setrlimit(RLIMIT_NOFILE, &eight);
+  }
   if (!strcmp(mode, "strange-environment")) {
     clearenv();
     setenv("HOST_SECRET", "canary", 1);
@@ -237,6 +245,19 @@ static void fork_with(barque_engine *engine) {
   int status = 0;
   if (waitpid(child, &status, 0) == child && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
     tell("a forked child: status %x", status);
+}
+
+/* The host becomes somebody else with its engine open: what it may not do any more is told, and it ends in order. */
+static int without_rights(barque_engine *engine) {
+  barque_error *err = NULL;
+  barque_output *output = NULL;
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)) _exit(95);
+  int code = barque_container_run(engine, "{\"Create\":{\"Image\":\"testbox\",\"Cmd\":[\"exit\",\"7\"]}}", 0, NULL, &output, &err);
+  tell("%d %s", code, barque_error_message(err));
+  barque_output_free(output);
+  barque_error_free(err);
+  barque_engine_free(engine);
+  return 0;
 }
 
 /* A joined thread leaves the list a moment later. */
@@ -270,6 +291,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   use(engine);
+  if (!strcmp(mode, "rights-dropped")) return without_rights(engine);
   int idle = threads_settle(before.threads);
   if (idle != before.threads) tell("while idle %d threads became %d", before.threads, idle);
   if (!strcmp(mode, "fork-after-open")) fork_with(engine);

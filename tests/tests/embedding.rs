@@ -17,6 +17,7 @@ const MODES: &[&str] = &[
     "sigchld-reaped",
     "sigpipe-default",
     "sigpipe-ignored",
+    "signals-ignored",
     "inherited-descriptors",
     "umask-0777",
     "umask-0",
@@ -38,6 +39,10 @@ fn main() -> std::process::ExitCode {
     suite.add("no fork without an exec", no_fork_without_an_exec);
     suite.add("every descriptor is close-on-exec", every_descriptor_is_close_on_exec);
     suite.add("a host that dies leaves a tied container's end and nothing else", a_host_that_dies);
+    suite.add("a host that gives its rights away is told what it lacks", rights_dropped);
+    suite.add("a host of eight descriptors is told that they are too few", eight_descriptors);
+    suite
+        .add("a system call that the host may not make is an error or done without", refused_calls);
     suite.add("a panic stops at the boundary", a_panic_stops_at_the_boundary);
     suite.add("a second copy in the process is kept from an open engine", a_second_copy);
     suite.run()
@@ -204,6 +209,54 @@ fn a_host_that_dies() {
     assert_eq!(sandbox.inspect("free")["State"]["Running"], true);
     sandbox.ok(&["rm", "--force", "tied", "free"]);
     invariants::hold(&sandbox, "a host that went");
+}
+
+fn rights_dropped() {
+    let sandbox = Sandbox::with_testbox();
+    let (done, report) = run(&sandbox, sandbox.command_of(&host(), &[""; 0]), "rights-dropped");
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""), "{report}");
+    // Permission denied, and whose permission it is.
+    assert!(report.starts_with("-4 ") && report.contains("(barque needs root)"), "{report}");
+    sandbox.ok(&["ps"]);
+    invariants::hold(&sandbox, "a host without rights");
+}
+
+fn eight_descriptors() {
+    let sandbox = Sandbox::with_testbox();
+    let (done, report) = run(&sandbox, sandbox.command_of(&host(), &[""; 0]), "eight-descriptors");
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""), "{report}");
+    assert!(done.code <= 1 && report.contains("too many open files"), "{} {report}", done.code);
+    sandbox.ok(&["ps"]);
+    invariants::hold(&sandbox, "eight descriptors");
+}
+
+/// A host in a sandbox of its own (an older Docker's, a browser's) is refused calls that its filter does not know.
+fn refused_calls() {
+    let refuse = faces::compile_c("refuse", &[Path::new("tests/embedding/refuse.c")], &[]);
+    let sandbox = Sandbox::with_testbox();
+    for call in [
+        "openat2",
+        "clone3",
+        "pidfd_open",
+        "close_range",
+        "fsopen",
+        "open_tree",
+        "mount_setattr",
+        "memfd_create",
+    ] {
+        for errno in ["EPERM", "ENOSYS"] {
+            let mut command = sandbox.command_of(&refuse, &[call, errno]);
+            command.arg(programs::barque());
+            command.args(["run", "--rm", "--network", "none", "testbox", "exit", "7"]);
+            let done = finish(command, b"");
+            let words = if errno == "EPERM" { "not permitted" } else { "not implemented" };
+            let told = done.code == 125 && done.stderr.contains(words);
+            assert!(done.code == 7 || told, "{call} {errno}: {done:?}");
+            assert!(!done.stderr.contains("panicked"), "{call} {errno}: {done:?}");
+            sandbox.ok(&["ps"]);
+            invariants::hold(&sandbox, call);
+        }
+    }
 }
 
 /// The library with failpoints is told to panic in the middle of a run.

@@ -155,12 +155,20 @@ fn begin(
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
     drop((theirs, monitor_lock, namespace, ports, resolver));
     failpoint("start-monitor-spawned")?;
-    connection.document(&document(engine, record, plan.launch, manner))?;
-    failpoint("start-launch-sent")?;
-    let connection = follow(engine, record, connection)?;
+    let sent = connection.document(&document(engine, record, plan.launch, manner));
+    let followed = sent.and_then(|()| {
+        failpoint("start-launch-sent")?;
+        follow(engine, record, connection)
+    });
+    // What was spawned has forked the monitor and exited long ago. Where it could not, its code is why.
+    let connection = match (child.wait(), followed) {
+        (sys::spawn::Ended::Exited(errno @ 1..), Err(_)) => {
+            let errno = std::io::Error::from_raw_os_error(errno);
+            return Err(Error::system("become a monitor", errno));
+        }
+        (_, followed) => followed?,
+    };
     failpoint("start-started")?;
-    // What was spawned has forked the monitor and exited long ago.
-    drop(child);
     Ok(connection)
 }
 

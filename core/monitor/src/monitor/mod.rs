@@ -38,7 +38,11 @@ use std::process::ExitCode;
 
 /// The role `monitor`. The process that the library started returns at once (in [`process::detach`]).
 pub fn main() -> ExitCode {
-    let Ok(given) = process::detach() else { return ExitCode::FAILURE };
+    // There is nobody yet to tell: the library sees how the process ended that it has started.
+    let given = match process::detach() {
+        Ok(given) => given,
+        Err(errno) => return ExitCode::from(u8::try_from(errno.raw_os_error()).unwrap_or(u8::MAX)),
+    };
     let mut supervisor = launch::launch(given);
     loop {
         match supervisor.run() {
