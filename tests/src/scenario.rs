@@ -91,6 +91,17 @@ impl Scenario {
     pub fn failing_operations(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter(|step| step.fails.is_some()).map(Step::name)
     }
+
+    /// Those that must fail for this reason.
+    pub fn operations_that_fail_for<'a>(
+        &'a self,
+        reason: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let fails = move |step: &&Step| {
+            step.fails.as_ref().is_some_and(|fails| fails["reason"].as_str() == Some(reason))
+        };
+        self.steps.iter().filter(fails).map(Step::name)
+    }
 }
 
 impl Step {

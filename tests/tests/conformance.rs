@@ -21,6 +21,10 @@ fn main() -> ExitCode {
         let scenarios = scenarios.clone();
         move || every_operation_has_a_scenario(&scenarios)
     });
+    suite.add("every_operation_refuses_an_unknown_field", {
+        let scenarios = scenarios.clone();
+        move || every_operation_refuses_an_unknown_field(&scenarios)
+    });
     for (file, scenario) in scenarios {
         let transcripts = Transcripts::default();
         let mut ran = 0;
@@ -91,5 +95,15 @@ fn every_operation_has_a_scenario(scenarios: &[(String, Scenario)]) {
             "no scenario has bad input for {}",
             operation.name
         );
+    }
+}
+
+fn every_operation_refuses_an_unknown_field(scenarios: &[(String, Scenario)]) {
+    let refusing: Vec<&str> = scenarios
+        .iter()
+        .flat_map(|(_, scenario)| scenario.operations_that_fail_for("unknown_field"))
+        .collect();
+    for operation in barque::api::operations::OPERATIONS {
+        assert!(refusing.contains(&operation.name), "{}", operation.name);
     }
 }
