@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { BarqueError, operations, version } from 'barque';
 import { barque } from './engine.mjs';
 
@@ -75,10 +76,64 @@ for (const [name, value] of Object.entries({
   });
 }
 
+const revoked = () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+};
+
+for (const [name, HostConfig] of Object.entries({
+  'a revoked proxy': revoked(),
+  'a list with holes': { Binds: [, 'a:/b'] }, // eslint-disable-line no-sparse-arrays
+  'a typed array for an object': new Uint8Array(4),
+  'a thenable for a number': { Memory: { then: (resolve) => resolve(1) } },
+  'a boxed bigint': { Memory: Object(1n) },
+  'a number beyond 2^53': { Memory: 2 ** 64 },
+  'an unknown field of another realm': runInNewContext('({ Memroy: 5 })'),
+  'a toJSON that throws': { toJSON: () => { throw new RangeError('toJSON'); } },
+})) {
+  test(`${name} in a document is refused`, async () => {
+    await assert.rejects(barque.createContainer({ Image: 'no-such-image', HostConfig }), (error) => {
+      assert.notEqual(error.code, 'NOT_FOUND', error);
+      return true;
+    });
+  });
+}
+
+test('what only looks odd is taken for what it is', async () => {
+  const missing = { code: 'NOT_FOUND' };
+  const realm = runInNewContext('({ Memory: 8 << 20, Binds: ["/tmp:/x"] })');
+  await assert.rejects(barque.createContainer({ Image: 'no-such-image', HostConfig: realm }), missing);
+  await assert.rejects(barque.createContainer({ Image: 'no-such-image', StopTimeout: -0 }), missing);
+  await assert.rejects(barque.createContainer({ Image: 'no-such-image', Hostname: new String('web') }), missing);
+  await assert.rejects(barque.createContainer({ Image: 'no-such-image', Labels: { big: 'x'.repeat(1 << 20) } }), missing);
+  await assert.rejects(barque.createContainer({ Image: 'x'.repeat(64 << 20) }), BarqueError);
+  await assert.rejects(barque.createContainer({ Image: 'no-such-image', [Symbol('x')]: 1 }), missing);
+});
+
+test('input whose memory is gone, or shared, is refused or taken as it is', async () => {
+  const detached = new Uint8Array(4);
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const { stdout } = await barque.run('hello', ['cat'], { input: detached });
+  assert.equal(stdout.length, 0);
+  const shared = new Uint8Array(new SharedArrayBuffer(4)).fill(97);
+  const outcome = await barque.run('hello', ['cat'], { input: shared }).then((r) => r.stdout.toString(), (error) => error);
+  assert(outcome === 'aaaa' || outcome instanceof TypeError || outcome instanceof BarqueError, outcome);
+  const resizable = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 })).fill(98);
+  const run = barque.run('hello', ['cat'], { input: resizable });
+  resizable.buffer.resize(0);
+  const resized = await run.then((r) => r.stdout.toString(), (error) => error);
+  assert(['', 'bbbbbbbb'].includes(resized) || resized instanceof Error, resized);
+});
+
 test('a label named __proto__ is a label and changes no prototype', async () => {
   const Labels = JSON.parse('{"__proto__": "x", "constructor": "y"}');
-  await assert.rejects(barque.createContainer({ Image: 'no-such-image', Labels }), BarqueError);
-  assert.equal({}.x, undefined);
+  const before = Reflect.ownKeys(Object.prototype);
+  const container = await barque.createContainer({ Image: 'hello', Labels });
+  const { Config } = await container.inspect();
+  await container.remove();
+  for (const [name, value] of Object.entries(Labels)) assert.equal(Object.getOwnPropertyDescriptor(Config.Labels, name)?.value, value);
+  assert.deepEqual(Reflect.ownKeys(Object.prototype), before);
 });
 
 test('wrong types of operation and request are rejections and not throws', async () => {

@@ -89,3 +89,71 @@ test('libuv’s pool is free while the engine works', () => {
   });
   assert.deepEqual([status, stdout], [0, 'true\n']);
 });
+
+test('a wait under way keeps the process alive until it is over', () => {
+  const program = `const { Barque } = require('barque'); const b = new Barque(${JSON.stringify(place)});
+    (async () => { const c = await b.createContainer({ Image: 'hello', Cmd: ['sleep', '1'] }); await c.start();
+      c.wait().then(async ({ StatusCode }) => { await c.remove(); console.log(StatusCode); }); })();`;
+  const { status, signal, stdout } = node(program);
+  assert.deepEqual([status, signal, stdout], [0, null, '0\n']);
+});
+
+test('the addon needs of Node its stable interface only', () => {
+  const { native } = require(`${here}/dist/native.js`);
+  assert(native.NativeCanceller);
+  const addon = Object.keys(require.cache).find((path) => path.endsWith('.node'));
+  const wanted = execFileSync('nm', ['--dynamic', '--undefined-only', addon], { encoding: 'utf8' });
+  assert.match(wanted, / napi_/);
+  // C++ of V8's and Node's changes with each version.
+  assert.doesNotMatch(wanted, /_ZN2v8|_ZN4node|node_module_register|uv_/);
+});
+
+test('a process that was forked has its own engine', async () => {
+  const program = `const { Barque } = require('barque'); const b = new Barque(JSON.parse(process.argv[1]));
+    b.ping().then((answer) => { b.close(); console.log(answer); });`;
+  const engine = new esm.Barque(place);
+  await engine.ping();
+  const children = Array.from({ length: 4 }, () => spawnSync(process.execPath, ['-e', program, JSON.stringify(place)], { cwd: here, encoding: 'utf8' }));
+  for (const { stdout, status } of children) assert.deepEqual([status, stdout], [0, 'OK\n']);
+  await engine.ping();
+  engine.close();
+});
+
+test('workers of a cluster have engines of their own', () => {
+  const program = fileURLToPath(new URL('cluster.mjs', import.meta.url));
+  const { stdout, stderr } = spawnSync(process.execPath, [program, JSON.stringify(place)], { encoding: 'utf8', timeout: 30_000 });
+  assert.equal(stdout, '0 0 0 OK OK OK OK\n', stderr);
+});
+
+test('nothing of it is done synchronously once the loop turns', () => {
+  const program = `const { Barque } = require('barque');
+    setTimeout(async () => { const b = new Barque(${JSON.stringify(place)}); await b.ping();
+      await b.run('hello', ['cat'], { input: 'x' });
+      const stream = await b.spawn('hello', ['echo', 'x']); for await (const _ of stream); b.close(); }, 10);`;
+  const { status, stderr } = node(program, '--trace-sync-io');
+  assert.deepEqual([status, stderr], [0, '']);
+});
+
+test('ten thousand calls and handles leave nothing behind in a small heap', () => {
+  const program = `const { Barque } = require('barque'); const b = new Barque(${JSON.stringify(place)});
+    const calls = async (n) => { for (let i = 0; i < n; i++) { b.getContainer('x' + i); await b.api.call('container.paint', {}).catch(() => {}); } };
+    (async () => { await calls(2000); gc(); const heap = process.memoryUsage().heapUsed, rss = process.memoryUsage().rss;
+      await calls(10000); gc(); console.log((process.memoryUsage().heapUsed - heap) / 1024 < 512, (process.memoryUsage().rss - rss) >> 20 < 16); })();`;
+  const { stdout, status, stderr } = node(program, '--expose-gc', '--max-old-space-size=32');
+  assert.deepEqual([status, stdout], [0, 'true true\n'], stderr);
+});
+
+test('an answer never comes inside the call, and an end comes once', async () => {
+  const engine = new esm.Barque(place);
+  let inside = true;
+  const answer = engine.ping().then(() => assert.equal(inside, false));
+  const refused = engine.api.call('container.paint', {}).catch(() => assert.equal(inside, false));
+  inside = false;
+  await Promise.all([answer, refused]);
+  const seen = [];
+  const stream = (await engine.spawn('hello', ['echo', 'ahoy'])).readable();
+  for (const event of ['data', 'end', 'error', 'close']) stream.on(event, () => seen.push(event));
+  await new Promise((resolve) => stream.once('close', resolve));
+  assert.deepEqual(seen, ['data', 'end', 'close']);
+  engine.close();
+});

@@ -96,6 +96,22 @@ test('a signal aborts before, during and after', async () => {
   late.abort();
 });
 
+test('a signal’s reason is the rejection’s, and who is told of it may call again', async () => {
+  const aborting = new AbortController();
+  const run = barque.run('hello', ['sleep', '60'], { signal: aborting.signal });
+  let inside;
+  aborting.signal.addEventListener('abort', () => {
+    inside = barque.ping();
+    aborting.abort(); // Once more, from inside.
+  });
+  setTimeout(() => aborting.abort(new RangeError('enough')), 200);
+  const error = await run.then(assert.fail, (error) => error);
+  assert.equal(error.name, 'AbortError');
+  assert(error.cause instanceof RangeError && error.cause.message === 'enough', error.cause);
+  assert.equal((await inside).toString(), 'OK');
+  await gone();
+});
+
 test('a signal aborts at any moment of a start and leaves nothing', async () => {
   for (const after of [0, 1, 2, 4, 8, 16, 32]) {
     const abort = new AbortController();
@@ -165,6 +181,17 @@ test('as Node streams: readable, writable, duplex, pipeline, destroy', async () 
   closed.close();
   await assert.rejects(closed.write('x'), { code: 'CONFLICT' });
   await closed.end();
+
+  const ended = (await barque.spawn('hello', ['cat'], { stdin: true })).writable();
+  ended.end();
+  const error = new Promise((resolve) => ended.once('error', resolve));
+  ended.write('late');
+  assert.equal((await error).code, 'ERR_STREAM_WRITE_AFTER_END');
+  // Input that nobody ends is no reason to stay.
+  const open = await barque.spawn('hello', ['cat'], { stdin: true });
+  await open.write('x');
+  open.readable().destroy();
+  open.close();
   await gone();
 });
 
@@ -218,7 +245,7 @@ test('a thousand waits take no threads', async () => {
 });
 
 test('process.exit, an uncaught exception and a signal with streams open neither hang nor crash nor leave a run', async () => {
-  const ends = { 'process.exit(7)': 7, 'throw new Error("x")': 1, 'process.kill(process.pid, "SIGTERM")': 'SIGTERM', 'process.abort = 0; process.exitCode = 7; process.exit()': 7 };
+  const ends = { 'process.exit(7)': 7, 'throw new Error("x")': 1, 'process.kill(process.pid, "SIGTERM")': 'SIGTERM', 'process.kill(process.pid, "SIGKILL")': 'SIGKILL', 'process.abort = 0; process.exitCode = 7; process.exit()': 7 };
   for (const [end, expected] of Object.entries(ends)) {
     const program = `const { Barque } = require('barque'); const b = new Barque(${JSON.stringify(place)});
       b.run('hello', ['sleep', '60']).catch(() => {});
@@ -239,6 +266,20 @@ test('a worker that is terminated takes its runs with it', async () => {
   await until(async () => (await barque.listContainers()).length === 2, 30_000);
   await worker.terminate();
   await gone();
+});
+
+test('signals go where the process wants them', () => {
+  const program = `const { Barque } = require('barque'); const b = new Barque(${JSON.stringify(place)});
+    const seen = []; for (const name of ['SIGINT', 'SIGCHLD', 'SIGUSR2']) process.on(name, () => seen.push(name));
+    b.spawn('hello', ['sleep', '60']).then(async (stream) => {
+      require('node:child_process').spawnSync('true');
+      process.kill(process.pid, 'SIGINT'); process.kill(process.pid, 'SIGUSR2');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const { length } = await b.listContainers();
+      stream.close(); b.close(); console.log(seen.includes('SIGINT'), seen.includes('SIGUSR2'), seen.includes('SIGCHLD'), length);
+    });`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], { cwd: here, encoding: 'utf8', timeout: 30_000 });
+  assert.equal(stdout, 'true true true 1\n', stderr);
 });
 
 test('other children of the process end as they would', async () => {

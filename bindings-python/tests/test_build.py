@@ -3,9 +3,11 @@
 import asyncio
 import io
 import tarfile
+import time
 
 import pytest
 
+import barque
 from barque import aio
 from barque._build import FIELDS, BuildOptions
 from barque.errors import BarqueError, InvalidArgument
@@ -72,6 +74,31 @@ def test_a_step_that_fails_says_where_and_what_it_wrote(client, busybox):
     assert "Dockerfile:2: process" in str(caught.value) and "exit code: 3" in str(caught.value)
     assert "sorry\n" in output(lines)
     assert [line["status"] for line in lines][-1] == "Failed"
+    assert client.containers.list(all=True) == []
+
+
+def test_whoever_is_told_of_progress_may_do_anything(client, busybox):
+    endless = "FROM busybox\nRUN sleep 60\n"
+
+    class Left(BaseException):
+        pass
+
+    for failure in (ZeroDivisionError, Left, KeyboardInterrupt, SystemExit, StopIteration):
+
+        def fails(line, failure=failure):
+            raise failure
+
+        begin = time.monotonic()
+        with pytest.raises(failure):
+            client.images.build(fileobj=endless, progress=fails)
+        assert time.monotonic() - begin < 10
+    for wrong in (7, "text"):
+        with pytest.raises(TypeError):
+            client.images.build(fileobj=endless, progress=wrong)
+    client.images.build(fileobj="FROM busybox\n", progress=lambda line: client.images.list())
+    other = barque.from_env()
+    with pytest.raises(ValueError, match="the client is closed"):
+        other.images.build(fileobj="FROM busybox\n", progress=lambda line: other.close())
     assert client.containers.list(all=True) == []
 
 

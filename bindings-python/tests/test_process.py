@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ import barque
 from barque import aio
 from barque.errors import ForkedError
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, until
 
 
 def test_the_version_is_that_of_the_workspace():
@@ -151,9 +152,18 @@ def test_a_root_that_cannot_be_opened_is_an_error_that_names_it():
         barque.Client("/proc/nowhere")
     with pytest.raises((ValueError, barque.BarqueError)):
         barque.Client("a\0b")
+    with pytest.raises((ValueError, barque.BarqueError)):
+        barque.Client("/proc/\udcff")
     for wrong in (3, b"/tmp/x", object()):
         with pytest.raises(TypeError):
             barque.Client(wrong)
+
+    class Nowhere:
+        def __fspath__(self):
+            raise ZeroDivisionError
+
+    with pytest.raises((ZeroDivisionError, TypeError)):
+        barque.Client(Nowhere())
 
 
 def test_no_descriptor_leaks_from_clients_and_calls(engine_root):
@@ -200,6 +210,30 @@ def test_a_storm_of_timer_signals_does_not_disturb_a_call(python):
     assert finished.stdout == "True\n", finished.stderr
 
 
+def test_what_others_made_of_the_standard_library_is_none_of_its_business(python):
+    # As gevent replaces it; here by what fails.
+    finished = python(
+        """if True:
+        import os, select, signal, socket, subprocess, threading, time, barque
+        def fails(*_, **__): raise ZeroDivisionError
+        for module, names in {
+            os: "fork read write close pipe waitpid kill open",
+            select: "select poll epoll",
+            subprocess: "Popen run",
+            socket: "socket socketpair create_connection",
+            threading: "Thread",
+            time: "sleep",
+        }.items():
+            for name in names.split(): setattr(module, name, fails)
+        with barque.from_env() as client:
+            result = client.run("hello", ["cat"], input=b"ahoy", timeout=60)
+            with client.popen("hello", ["echo", "out"]) as process:
+                client.ping() and result.text == "ahoy" and print(b"".join(chunk.data for chunk in process))
+        """
+    )
+    assert finished.stdout == "b'out\\n'\n", finished.stderr
+
+
 @pytest.mark.parametrize(
     "ending",
     [
@@ -208,6 +242,8 @@ def test_a_storm_of_timer_signals_does_not_disturb_a_call(python):
         "threading.Thread(target=loop, daemon=True).start(); time.sleep(0.05); sys.exit(3)",
         "del sys.modules['barque.errors']; sys.exit(3)",
         "import atexit; atexit.register(client.close); sys.exit(3)",
+        "sys.kept = client, client.containers; sys.exit(3)",
+        "threading.Thread(target=sys.exit).start(); sys.exit(3)",
     ],
 )
 def test_the_interpreter_ends_at_once_whatever_goes_on(python, ending):
@@ -226,6 +262,98 @@ def test_the_interpreter_ends_at_once_whatever_goes_on(python, ending):
     assert (finished.returncode, finished.stderr) == (3, ""), finished.stderr
 
 
+def test_a_second_interpreter_may_import_it_or_is_told_so(python):
+    finished = python(
+        """if True:
+        import sys, barque
+        try: import _xxsubinterpreters as interpreters
+        except ImportError: import _interpreters as interpreters
+        client = barque.from_env()
+        second = interpreters.create()
+        interpreters.run_string(second, f'''if True:
+            import sys; sys.path[:] = {sys.path!r}
+            try: import barque
+            except ImportError as error: assert "interpreter" in str(error), error
+            else: barque.from_env().ping()
+        ''')
+        interpreters.destroy(second)
+        print(client.ping())
+        """
+    )
+    assert (finished.returncode, finished.stdout) == (0, "True\n"), finished.stderr
+
+
+def test_little_room_for_recursion_or_descriptors_is_an_exception_and_no_end(python):
+    finished = python(
+        """if True:
+        import resource, sys, barque
+        client = barque.from_env()
+        def ping():
+            try: return client.ping()
+            except RecursionError: return "too deep"
+            # json is the first to run out, and says it of what it was given.
+            except barque.errors.InvalidArgument as error: return str(error).split()[-1] == "deeply" and "too deep"
+        depth = sys.getrecursionlimit()
+        for limit in range(8, 60):
+            try: sys.setrecursionlimit(limit)
+            except RecursionError: continue
+            found = ping(); sys.setrecursionlimit(depth)
+            assert found in (True, "too deep"), found
+        few = resource.getrlimit(resource.RLIMIT_NOFILE)
+        refused = 0
+        for limit in range(4, 24):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, few[1]))
+            try: barque.from_env().close()
+            except barque.BarqueError as error: refused += "too many open files" in str(error)
+            finally: resource.setrlimit(resource.RLIMIT_NOFILE, few)
+        print(refused > 0, client.ping(), barque.from_env().ping())
+        """
+    )
+    assert finished.stdout == "True True True\n", finished.stderr
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_is_left_in_a_circle_is_let_go_of(client, frozen):
+    import gc
+    import weakref
+
+    class Knot:
+        pass
+
+    for _ in range(3):
+        knot = Knot()
+        knot.self, knot.stream = knot, client.popen("hello", ["sleep", "60"])
+        knot.bound = knot.stream.close
+    seen = weakref.ref(knot.stream)
+    if frozen:
+        gc.freeze()
+        gc.unfreeze()
+    del knot
+    gc.collect()
+    assert seen() is None
+    until(lambda: client.containers.list() == [])
+
+
+def test_the_stubs_are_those_of_the_module():
+    finished = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "barque._barque"], capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_wheel_needs_no_newer_system_than_its_name_says():
+    import re
+    from importlib.metadata import distribution
+
+    wheel = distribution("barque").read_text("WHEEL")
+    tag = re.search(r"^Tag: cp39-abi3-manylinux_2_(\d+)_\w+$", wheel, re.M)
+    assert tag, wheel
+    module = Path(barque._barque.__file__)
+    assert module.name == "_barque.abi3.so"
+    needed = {int(minor) for minor in re.findall(rb"\0GLIBC_2\.(\d+)", module.read_bytes())}
+    assert needed and max(needed) <= int(tag[1]), needed
+
+
 def test_calls_leak_neither_objects_nor_memory(python):
     finished = python(
         """if True:
@@ -242,7 +370,7 @@ def test_calls_leak_neither_objects_nor_memory(python):
         """
     )
     traced, resident = map(float, finished.stdout.split())
-    assert traced < 256 and resident < 8192, finished.stdout
+    assert traced < 32 and resident < 8192, finished.stdout
 
 
 def test_the_documents_of_operations_round_trip_as_json(opened):

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import barque
 from barque import aio
 from barque.errors import BarqueError
 
@@ -67,6 +68,41 @@ def test_credentials_are_given_or_asked_for(client):
         for call in (client.images.search, client.images.pull, client.images.push):
             with pytest.raises(LookupError):
                 call(term, auth_config=fails)
+
+
+def test_whoever_is_asked_may_do_anything(client):
+    with registry() as address:
+        term = f"{address}/web"
+
+        def again(name):
+            # A call inside a call, and an engine that is closed under its own.
+            assert client.ping()
+            with barque.from_env() as other:
+                other.close()
+            return ME
+
+        class Asked:
+            def who(self, name):
+                return ME
+
+        for who in (again, Asked().who):  # Nothing else holds the second one's object.
+            (found,) = client.images.search(term, auth_config=who)
+            assert found["name"] == "web"
+
+        class Left(BaseException):
+            pass
+
+        for failure in (Left, KeyboardInterrupt, SystemExit, GeneratorExit):
+
+            def fails(name, failure=failure):
+                raise failure
+
+            with pytest.raises(failure):
+                client.images.search(term, auth_config=fails)
+        for wrong in (7, object(), "me:secret", lambda: ME, lambda name: 7, lambda name: {"username": 5}):
+            with pytest.raises((TypeError, ValueError, BarqueError)):
+                client.images.search(term, auth_config=wrong)
+        assert client.images.search(term, auth_config=ME)
 
 
 def test_credentials_may_be_awaited(client):

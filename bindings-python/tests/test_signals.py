@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,9 @@ WAITS = {
     "stop": "client.containers.run(box, ['sh', '-c', \"trap '' TERM; while :; do sleep 1; done\"], detach=True, name='stops').stop()",
     "with": "with client.containers.run('hello', ['sleep', '60'], detach=True): time.sleep(60)",
     "write": "client.popen('hello', ['sleep', '60'], stdin=True).write(b'x' * (64 << 20))",
+    "exec": "client.containers.run('hello', ['sleep', '60'], detach=True, name='execs').exec_run(['sleep', '60'])",
+    "build": "client.images.build(fileobj=f'FROM {box}\\nRUN sleep 60\\n')",
+    "pull": "client.images.pull(silent())",
 }
 
 
@@ -32,7 +36,12 @@ def test_an_interrupt_is_raised_at_once(client, busybox, what, elsewhere):
     if elsewhere and what == "with":
         return  # It is time.sleep() that does not end then, with or without us.
     program = f"""if True:
-        import os, signal, sys, threading, time, barque
+        import os, signal, socket, sys, threading, time, barque
+        sockets = []
+        def silent():
+            # A registry that does not answer.
+            sockets.append(socket.create_server(("127.0.0.1", 0)))
+            return "127.0.0.1:%d/image" % sockets[0].getsockname()[1]
         # Whoever starts the tests may have it ignored, as a shell does for what runs in its background.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         client = barque.from_env(); box = {busybox!r}
@@ -46,6 +55,7 @@ def test_an_interrupt_is_raised_at_once(client, busybox, what, elsewhere):
             {WAITS[what]}
         except KeyboardInterrupt:
             print(time.time(), flush=True)
+        for open in sockets: open.close()
         """
     process = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", program],
@@ -57,8 +67,39 @@ def test_an_interrupt_is_raised_at_once(client, busybox, what, elsewhere):
     sent, interrupted = map(float, process.stdout.split())
     # 200 ms is what is promised; the machine may be busy.
     assert interrupted - sent < 1.0
-    if what in ("run", "containers.run", "popen", "with", "write"):
+    if what in ("run", "containers.run", "popen", "with", "write", "build", "pull"):
         until(lambda: client.containers.list(all=True) == [])
+
+
+@pytest.mark.parametrize("what", ["run", "popen", "build", "write"])
+def test_interrupts_while_one_is_cleaned_up_after_leave_nothing(client, busybox, what):
+    program = f"""if True:
+        import os, signal, threading, time, barque
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        client = barque.from_env(); box = {busybox!r}
+        over = []
+        def interrupt():
+            time.sleep(1)
+            for n in range(200):
+                if n == 150: over.append(n)
+                os.kill(os.getpid(), signal.SIGINT); time.sleep(0.0005)
+        interrupting = threading.Thread(target=interrupt); interrupting.start()
+        while not over:
+            try: {WAITS[what]}
+            except KeyboardInterrupt: pass
+        """
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    # One between two statements ends the program as it would without us.
+    assert process.returncode in (0, 1, -signal.SIGINT), process
+    assert not process.returncode or process.stderr.rstrip().endswith("KeyboardInterrupt"), process.stderr
+
+    def left():
+        # The program may have ended in the middle of a creation: whoever comes next clears that away.
+        with barque.from_env() as another:
+            return another.containers.list(all=True)
+
+    until(lambda: left() == [])
+    assert client.run("hello", ["echo", "on"]).text == "on\n"
 
 
 def test_an_exception_of_a_signal_handler_ends_a_wait(client):
@@ -100,22 +141,28 @@ def counted(seconds):
     return count
 
 
-@pytest.mark.parametrize("what", ["wait", "logs", "run"])
-def test_waiting_takes_nothing_from_other_threads(client, what):
+@pytest.mark.parametrize("what", ["wait", "logs", "run", "exec", "build", "pull"])
+def test_waiting_takes_nothing_from_other_threads(client, busybox, what):
     waits = {
         "wait": lambda: container.wait(),
         "logs": lambda: list(container.logs(stream=True)),
         "run": lambda: client.run("hello", ["sleep", "30"]),
+        "exec": lambda: container.exec_run(["sleep", "30"]),
+        "build": lambda: client.images.build(fileobj=f"FROM {busybox}\nRUN sleep 2\n", nocache=True),
+        "pull": lambda: client.images.pull("127.0.0.1:%d/image" % silent.getsockname()[1]),
     }
     # In turns: what else the machine does hits both alike.
     alone, beside = [], []
     for _ in range(3):
         container = client.containers.run("hello", ["sleep", "30"], detach=True)
+        silent = socket.create_server(("127.0.0.1", 0))
         alone.append(counted(0.5))
         thread = threading.Thread(target=lambda: _ignoring(waits[what]), daemon=True)
         thread.start()
         time.sleep(0.3)
+        assert thread.is_alive()
         beside.append(counted(0.5))
+        silent.close()
         for running in client.containers.list():
             running.kill()
         thread.join(20)

@@ -179,3 +179,32 @@ fn attaching_late_gives_what_comes_from_then_on() {
     assert_eq!(stopped.code, Some(1));
     assert!(stopped.err.contains("You cannot attach to a stopped container"), "{}", stopped.err);
 }
+
+#[test]
+fn two_thousand_containers_are_listed_at_once() {
+    let engine = Engine::new("two-thousand");
+    assert_eq!(engine.run("create --name first hello").code, Some(0));
+    let opened = engine.open();
+    for n in 0..2_000 {
+        let request = barque::api::ContainerCreate {
+            name: format!("c{n}"),
+            image: "hello".into(),
+            ..Default::default()
+        };
+        opened.containers().create(&request).unwrap();
+    }
+    let begin = std::time::Instant::now();
+    let listed = engine.run("ps -a");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!(listed.out.lines().count(), 2_002, "a head and each of them");
+    for words in ["ps -aq --filter name=^c1999$", "inspect --format {{.Name}} c1999"] {
+        let begin = std::time::Instant::now();
+        assert_eq!(engine.run(words).out.lines().count(), 1, "{words}");
+        assert!(begin.elapsed() < std::time::Duration::from_secs(1), "{words}");
+    }
+    // One by one with the rest of the test's engine, this would take its time.
+    for n in 0..2_000 {
+        let request = barque::api::ContainerRemove { id: format!("c{n}"), ..Default::default() };
+        opened.containers().remove(&request).unwrap();
+    }
+}

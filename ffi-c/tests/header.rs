@@ -129,6 +129,18 @@ fn everything_in_the_header_is_documented() {
 }
 
 #[test]
+fn no_type_shows_its_layout_and_nothing_is_called_back() {
+    // So there is no size to get wrong between versions, and no code of the host's to slow, leave or re-enter the library.
+    let header = generated();
+    assert!(header.contains("typedef struct barque_engine barque_engine;"));
+    for (number, line) in header.lines().enumerate() {
+        let code = line.split("/*").next().unwrap();
+        let shows = ["struct", "union", "enum"].iter().any(|word| code.starts_with(word));
+        assert!(!shows && !code.contains("(*"), "{}: {line}", number + 1);
+    }
+}
+
+#[test]
 fn strict_compilers_take_it_alone_and_twice() {
     let twice = "#include \"barque.h\"\n#include \"barque.h\"\nint main(void) { return 0; }\n";
     for language in [Language::C99, Language::C11, Language::Cxx11, Language::Cxx20] {

@@ -65,6 +65,52 @@ int main(int argc, char **argv) {
     (void)spare; (void)string;
 "#;
 
+/// One of each class: lone continuations, cut sequences of each length, overlong ones, surrogates, too large, never a byte.
+const NOT_UTF8: &[&str] = &[
+    "\\x80",
+    "a\\xbf\\xbf",
+    "a\\xc3",
+    "\\xe2\\x82",
+    "\\xf0\\x9f\\x98",
+    "\\xc0\\xaf",
+    "\\xe0\\x80\\xaf",
+    "\\xf0\\x80\\x80\\xaf",
+    "\\xed\\xa0\\x80",
+    "\\xed\\xbf\\xbf",
+    "\\xf4\\x90\\x80\\x80",
+    "\\xf8\\x88\\x80\\x80\\x80",
+    "\\xfe",
+    "\\xff",
+];
+
+/// Empty, blank, of control characters, of marks that turn the direction of writing.
+const ODD_TEXTS: &[&str] = &["", "   ", "\\n", "\\x1b[2J", "\\xe2\\x80\\xae", "../..", "{}"];
+
+/// Whether any text may be given: not where it says which engine this is, or whom to ask in the network.
+fn leads_nowhere(function: &Function, parameter: &Parameter) -> bool {
+    !matches!(&*parameter.name, "root" | "run_directory" | "operation")
+        && !function.name.starts_with("barque_registry")
+}
+
+/// Numbers at the edges of their types, and what is said of them; nothing where any number means something.
+fn numbers(function: &Function, parameter: &Parameter) -> Vec<(&'static str, &'static str)> {
+    let has_bytes = function.parameters.iter().any(|other| other.name == "data");
+    match (&*parameter.kind, &*parameter.name) {
+        ("uint32_t", "flags") => {
+            vec![("0x80000000u", "-2 unknown_flags"), ("0xffffffffu", "-2 unknown_flags")]
+        }
+        ("size_t", "length") if has_bytes => {
+            vec![("SIZE_MAX", "-2 invalid_argument data cannot have")]
+        }
+        ("int64_t", _) => vec![("INT64_MIN", ""), ("INT64_MAX", "")],
+        ("uint64_t", _) => vec![("UINT64_MAX", "")],
+        ("size_t", _) => vec![("SIZE_MAX", "")],
+        ("int", _) => vec![("INT32_MIN", ""), ("INT32_MAX", "")],
+        ("double", _) => vec![("(0.0 / 0.0)", "-2"), ("(1.0 / 0.0)", "-2")],
+        _ => Vec::new(),
+    }
+}
+
 /// A value that lets the call come as far as the check of another parameter.
 fn harmless(function: &Function, parameter: &Parameter) -> String {
     match (&*parameter.kind, parameter.handle()) {
@@ -154,17 +200,18 @@ fn program() -> (String, usize) {
                     add(attempt(function, place, &value, reason));
                 }
             } else if parameter.kind == "const char *" && name != "data" {
-                // One of each class: a lone continuation, a cut sequence, overlong, a surrogate, too large, never a byte.
-                for bytes in [
-                    "\\x80",
-                    "a\\xc3",
-                    "\\xc0\\xaf",
-                    "\\xed\\xa0\\x80",
-                    "\\xf4\\x90\\x80\\x80",
-                    "\\xff",
-                ] {
+                for bytes in NOT_UTF8 {
                     add(attempt(function, place, &format!("\"{bytes}\""), "-2 not_utf8"));
                 }
+                // What is text is used as it is, or refused for what it says; which of the two is the function's.
+                for text in ODD_TEXTS.iter().filter(|_| leads_nowhere(function, parameter)) {
+                    add(attempt(function, place, &format!("\"{text}\""), ""));
+                }
+            }
+        }
+        for (place, parameter) in function.parameters.iter().enumerate() {
+            for (value, refusal) in numbers(function, parameter) {
+                add(attempt(function, place, value, refusal));
             }
         }
         if function.can_fail() {

@@ -91,7 +91,8 @@ fn a_forked_child_is_refused_and_the_parent_goes_on() {
 
 #[test]
 fn handles_are_shared_and_freed_by_64_threads_with_small_stacks() {
-    test_program("threads").run_well();
+    let root = Root::new("threads");
+    succeed(test_program("threads").command().args(root.arguments()));
 }
 
 #[test]

@@ -202,12 +202,16 @@ fn forced_removal_ends_the_followers_of_a_log() {
         "sleep",
         "forever",
     ]);
-    let followers: Vec<Child> =
-        (0..8).map(|_| start(&sandbox, &["logs", "--follow", &id])).collect();
-    std::thread::sleep(Duration::from_millis(300));
+    let mut followers: Vec<Child> =
+        (0..100).map(|_| start(&sandbox, &["logs", "--follow", &id])).collect();
+    for follower in &mut followers {
+        let mut line = [0; 2];
+        follower.stdout.as_mut().expect("a pipe").read_exact(&mut line).expect("a line");
+        assert_eq!(&line, b"x\n");
+    }
     sandbox.ok(&["rm", "--force", &id]);
     for follower in followers {
-        assert_eq!(collect(follower).stdout, "x\n");
+        assert_eq!(collect(follower).stdout, "");
     }
     invariants::hold(&sandbox, "rm --force and logs --follow");
 }

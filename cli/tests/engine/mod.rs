@@ -10,6 +10,7 @@ pub(crate) struct Engine {
     directory: PathBuf,
 }
 
+#[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -42,6 +43,12 @@ impl Engine {
 
     pub(crate) fn run(&self, words: &str) -> Done {
         done(self.command(words).output().unwrap())
+    }
+
+    /// The same engine, in this process.
+    pub(crate) fn open(&self) -> barque::Engine {
+        let options = barque::EngineOptions::at(self.file("root")).run_directory(self.file("run"));
+        barque::Engine::open(options).unwrap()
     }
 
     /// Start it with pipes for everything.

@@ -15,6 +15,8 @@ int main(void)
     double real = 0;
 
     CHECK_STR(barque_doc_json(doc), "{}");
+    barque_string_free((char *)(void *)doc); /* not its free either */
+    CHECK_STR(barque_doc_json(doc), "{}");
     CHECK(barque_doc_set_str(doc, "Image", "a \"b\"\n\xc3\xa9", NULL) == BARQUE_OK);
     CHECK(barque_doc_set_int(doc, "HostConfig.Memory", 256 << 20, NULL) == BARQUE_OK);
     CHECK(barque_doc_set_int(doc, "Low", INT64_MIN, NULL) == BARQUE_OK);

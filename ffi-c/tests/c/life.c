@@ -1,6 +1,7 @@
 /* Containers through every function that has one: made, run, fed, watched, stopped, listed, removed. */
 #include "check.h"
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 static barque_engine *engine;
@@ -55,6 +56,46 @@ static void *cancel_soon(void *stream)
     return NULL;
 }
 
+static int cancel_descriptor;
+
+static void on_alarm(int signal_number)
+{
+    uint64_t one = 1;
+    (void)signal_number;
+    if (write(cancel_descriptor, &one, sizeof one) < 0)
+        _exit(2);
+}
+
+/* A wait is cancelled where only system calls are allowed; a canceller that was used stays used, and one too late is none. */
+static void cancelled_at_every_time(const char *id)
+{
+    struct sigaction action;
+    barque_cancel *cancel = NULL;
+    barque_error *err = NULL;
+    char *text = NULL;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_alarm;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    CHECK(barque_cancel_new(&cancel, NULL) == BARQUE_OK);
+    CHECK(barque_container_inspect(engine, id, cancel, &text, NULL) == BARQUE_OK);
+    barque_string_free(text);
+    cancel_descriptor = barque_cancel_fd(cancel);
+    alarm(1);
+    CHECK(barque_container_wait(engine, id, NULL, -1, cancel, NULL, NULL, &err) == BARQUE_ERR_CANCELLED);
+    barque_error_free(err);
+    barque_cancel_free(cancel);
+
+    CHECK(barque_cancel_new(&cancel, NULL) == BARQUE_OK);
+    barque_cancel_trigger(cancel);
+    CHECK(barque_container_wait(engine, id, NULL, -1, cancel, NULL, NULL, NULL) == BARQUE_ERR_CANCELLED);
+    CHECK(barque_container_stop(engine, id, 0, NULL, cancel, NULL) == BARQUE_ERR_CANCELLED);
+    barque_cancel_free(cancel);
+    CHECK(barque_container_inspect(engine, id, NULL, &text, NULL) == BARQUE_OK);
+    CHECK(strstr(text, "\"Running\":true") != NULL);
+    barque_string_free(text);
+}
+
 int main(int argc, char **argv)
 {
     char out[4096], document[4096], *text = NULL, *id;
@@ -90,6 +131,7 @@ int main(int argc, char **argv)
     CHECK(barque_stream_write(stream, (const uint8_t *)"ahoy\n", 5, -1, &written, NULL) == BARQUE_OK);
     CHECK(written == 5);
     CHECK(barque_stream_write(stream, NULL, 0, 0, &written, NULL) == BARQUE_OK && written == 0);
+    CHECK(barque_stream_write(stream, (const uint8_t *)"x", SIZE_MAX, 0, &written, NULL) == BARQUE_ERR_INVALID_ARGUMENT);
     CHECK(barque_stream_close_input(stream, NULL) == BARQUE_OK);
     drain(stream, out, sizeof out, document);
     CHECK_STR(out, "ahoy\n");
@@ -136,6 +178,7 @@ int main(int argc, char **argv)
         CHECK(barque_stream_next(stream, -1, NULL) == BARQUE_DONE);
         barque_stream_free(stream);
     }
+    cancelled_at_every_time(id);
     code = barque_container_remove(engine, id, BARQUE_REMOVE_FORCE, NULL, &err);
     CHECK_STR(code == BARQUE_OK ? "" : barque_error_json(err), "");
     barque_string_free(id);

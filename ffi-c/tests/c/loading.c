@@ -1,4 +1,4 @@
-/* dlopen(3), use, dlclose(3), again, and after main has returned. */
+/* dlopen(3), use, dlclose(3), again, before main and after it has returned. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +37,12 @@ static void use(void)
         exit(1);
     release(doc);
     dlclose(library);
+}
+
+/* Before main, where a plugin of the host's may be. */
+static void __attribute__((constructor)) early(void)
+{
+    use();
 }
 
 int main(void)

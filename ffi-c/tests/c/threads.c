@@ -27,7 +27,28 @@ static void *worker(void *argument)
     return NULL;
 }
 
-int main(void)
+/* An engine that is freed while others are inside calls on it. */
+static barque_engine *engine;
+
+static void *caller(void *argument)
+{
+    int i;
+    (void)argument;
+    for (i = 0; i < 20; i++) {
+        barque_error *err = NULL;
+        char *out = NULL;
+        int code = barque_container_list(engine, NULL, NULL, &out, &err);
+        CHECK(code == BARQUE_OK || code == BARQUE_ERR_INVALID_ARGUMENT);
+        CHECK_STR(code == BARQUE_OK ? out : barque_error_reason(err), code == BARQUE_OK ? "[]" : "bad_handle");
+        barque_string_free(out);
+        barque_error_free(err);
+        if (i == 15)
+            barque_engine_free(engine);
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
 {
     pthread_t threads[THREADS];
     pthread_attr_t small;
@@ -42,5 +63,13 @@ int main(void)
         CHECK(pthread_create(&threads[i], &small, worker, NULL) == 0);
     for (i = 0; i < THREADS; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
+
+    CHECK(argc == 3 && barque_engine_open(argv[1], argv[2], &engine, NULL) == BARQUE_OK);
+    for (i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, caller, NULL) == 0);
+    for (i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(barque_engine_open(argv[1], argv[2], &engine, NULL) == BARQUE_OK);
+    barque_engine_free(engine);
     return 0;
 }

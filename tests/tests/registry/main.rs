@@ -5,6 +5,7 @@
 
 mod beside;
 mod login;
+mod progress;
 mod pull;
 mod push;
 mod search;
@@ -20,6 +21,7 @@ fn main() -> std::process::ExitCode {
     search::add(&mut suite);
     stall::add(&mut suite);
     beside::add(&mut suite);
+    progress::add(&mut suite);
     login::add(&mut suite);
     trust::add(&mut suite);
     suite.run()

@@ -1,4 +1,4 @@
-//! The page of what is tried names tests that there are, and has a row for each number that a test has.
+//! The pages of what is tried name tests that there are, and the one on security has a row for each number that a test has.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use barque_tests::{programs, suite::Suite};
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.add("every row of docs/security.md is shown by a test", every_row);
+    suite.add("every row of docs/bad-input.md is shown by a test", every_bad_input);
 }
 
 /// The texts of all files below with these endings.
@@ -44,9 +45,8 @@ fn every_row() {
             "by number" => assert!(titles.contains(number), "no test has the number {number}"),
             "–" => {}
             names => {
-                let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
-                assert!(!names.is_empty(), "{row}");
-                for name in names {
+                assert!(!self::names(names).is_empty(), "{row}");
+                for name in self::names(names) {
                     assert!(everywhere.contains(name), "{number}: there is no test {name:?}");
                 }
             }
@@ -54,4 +54,49 @@ fn every_row() {
     }
     let without: Vec<&&str> = titles.difference(&rows).collect();
     assert!(without.is_empty(), "not on the page: {without:?}");
+}
+
+/// The names of tests in a row's last cell.
+fn names(shown: &str) -> Vec<&str> {
+    shown.split('`').skip(1).step_by(2).collect()
+}
+
+fn every_bad_input() {
+    let workspace = programs::workspace();
+    let page = workspace.join("docs/bad-input.md");
+    let page = std::fs::read_to_string(page).expect("read the page");
+    let in_all = |directories: &[&str], endings: &[&str]| -> String {
+        directories.iter().map(|directory| texts(&workspace.join(directory), endings)).collect()
+    };
+    // Rows of one face are shown by that face's tests, or by those of what is under all of them.
+    let common = in_all(&["core/src", "tests/tests", "tests/conformance"], &["rs", "json"]);
+    let faces = [
+        ("C-", in_all(&["ffi-c/src", "ffi-c/tests"], &["rs"])),
+        ("P-", in_all(&["bindings-python/tests"], &["py"])),
+        ("N-", in_all(&["bindings-node/test"], &["mjs"])),
+        ("L-", in_all(&["cli/src", "cli/tests"], &["rs"])),
+    ];
+    let (mut rows, mut shown) = (BTreeSet::new(), 0);
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [number, _, _, tests] = cells[..] else { panic!("a row has four cells: {row}") };
+        let face = faces.iter().find(|(begins, _)| number.starts_with(begins));
+        let (_, own) = face.unwrap_or_else(|| panic!("{number} is of no face"));
+        assert!(rows.insert(number), "{number} is there twice");
+        assert!(!names(tests).is_empty(), "{number} is shown by nothing");
+        for name in names(tests) {
+            // A function by its whole name, any other test by its title.
+            let title = [
+                format!("fn {name}("),
+                format!("def {name}("),
+                format!("{name}\""),
+                format!("{name}'"),
+                format!("{name}`"),
+            ];
+            let is_there = |text: &String| title.iter().any(|title| text.contains(title));
+            assert!(is_there(own) || is_there(&common), "{number}: there is no test {name:?}");
+            shown += 1;
+        }
+    }
+    assert!(rows.len() > 60 && shown > 120, "{} rows, {shown} tests", rows.len());
 }

@@ -1,8 +1,13 @@
 //! Archives whose documents lie: about where things are (SEC-062), what the image may do (SEC-063), how large it is (SEC-074), and again
 //! and again (SEC-076, SEC-078).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::super::blob;
+use super::super::content::Content;
+use super::super::digest::Digest;
 use super::archive::{Tar, config, saved};
 use super::{Sandbox, input};
 use crate::api::{ImageImport, ImageLoad};
@@ -140,6 +145,25 @@ fn a_document_in_an_archive_has_a_bound() {
         assert_ne!(error.kind(), crate::ErrorKind::Internal, "{what}: {error}");
     }
     assert!(sandbox.engine.images().list(&Default::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_document_is_no_larger_wherever_it_is_read_from() {
+    let sandbox = Sandbox::new("lying-bounds");
+    let layout = sandbox.engine.layout();
+    std::fs::create_dir_all(layout.blobs()).unwrap();
+    for (size, fits) in [(4 << 20, true), ((4 << 20) + 1, false)] {
+        let bytes = vec![b' '; size];
+        let digest = Digest::of(&bytes);
+        let path = blob::path(layout, &digest);
+        std::fs::write(&path, &bytes).unwrap();
+        let file = Arc::new(std::fs::File::open(&path).unwrap());
+        let content = Content::Range { file, offset: 0, size: size as u64 };
+        let read = [content.document("it"), blob::read(layout, &digest)];
+        for read in read {
+            assert_eq!(read.is_ok(), fits, "{size}: {:?}", read.err());
+        }
+    }
 }
 
 /// With a look at each file for each of them this would not end: 400,000,000.
