@@ -74,6 +74,11 @@ export interface BuildOptions extends Abortable {
   dockerfile?: string;
   /** The Dockerfile itself, where it is not in the context. */
   dockerfileText?: string;
+  /**
+   * What stands for stages and images of these names: the path of a directory or tar archive, `docker-image://NAME`, or
+   * `oci-layout://PATH[:TAG][@DIGEST]`.
+   */
+  buildContexts?: Record<string, string>;
   /** Values of `ARG`s. */
   buildargs?: Record<string, string>;
   /** The stage to build; else the last. */
@@ -227,6 +232,7 @@ export class Barque {
       Dockerfile: options.dockerfile ?? '',
       DockerfileText: options.dockerfileText ?? '',
       Tags: typeof names === 'string' ? [names] : names,
+      BuildContexts: options.buildContexts ?? {},
       BuildArgs: options.buildargs ?? {},
       Target: options.target ?? '',
       Labels: options.labels ?? {},

@@ -13,6 +13,11 @@ export interface ImageBuild {
   Dockerfile?: string;
   /** The Dockerfile itself, where it is not in the context. */
   DockerfileText?: string;
+  /**
+   * What stands for stages and images of these names in the Dockerfile: a directory's or tar archive's path, `docker-image://NAME`,
+   * or `oci-layout://PATH[:TAG][@DIGEST]`.
+   */
+  BuildContexts?: Record<string, string>;
   /** Names to give the image. */
   Tags?: string[];
   /** Values of `ARG`s. */

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class BuildOptions(TypedDict, total=False):
     """The keywords of `images.build`."""
 
+    build_contexts: Mapping[str, str]
     buildargs: Mapping[str, str]
     custom_context: bool
     dockerfile: str
@@ -31,6 +32,7 @@ class BuildOptions(TypedDict, total=False):
 
 
 FIELDS = {
+    "build_contexts": "BuildContexts",
     "buildargs": "BuildArgs",
     "dockerfile": "Dockerfile",
     "labels": "Labels",

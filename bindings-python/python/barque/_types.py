@@ -27,6 +27,10 @@ class ImageBuild(TypedDict, total=False):
     DockerfileText: str
     """The Dockerfile itself, where it is not in the context."""
 
+    BuildContexts: dict[str, str]
+    """What stands for stages and images of these names in the Dockerfile: a directory's or tar archive's path, `docker-image://NAME`,
+    or `oci-layout://PATH[:TAG][@DIGEST]`."""
+
     Tags: list[str]
     """Names to give the image."""
 

@@ -28,6 +28,9 @@ struct Flags {
     /// Set build-time variables
     #[arg(long, value_name = "stringArray")]
     build_arg: Vec<String>,
+    /// Additional build contexts (e.g., name=path)
+    #[arg(long, value_name = "stringArray", value_parser = shorthand::build_context)]
+    build_context: Vec<(String, String)>,
     /// Name of the Dockerfile (default: "PATH/Dockerfile")
     #[arg(short, long, value_name = "string")]
     file: Option<String>,
@@ -93,6 +96,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         context,
         dockerfile,
         dockerfile_text,
+        build_contexts: flags.build_context.into_iter().collect(),
         tags: flags.tag,
         build_args: arguments(&flags.build_arg)?,
         target: flags.target,

@@ -21,6 +21,10 @@ pub struct ImageBuild {
     /// The Dockerfile itself, where it is not in the context.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub dockerfile_text: String,
+    /// What stands for stages and images of these names in the Dockerfile: a directory's or tar archive's path, `docker-image://NAME`,
+    /// or `oci-layout://PATH[:TAG][@DIGEST]`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub build_contexts: BTreeMap<String, String>,
     /// Names to give the image.
     #[serde(skip_serializing_if = "is_default")]
     pub tags: Vec<String>,

@@ -12,49 +12,39 @@ use rustix::fs::Mode;
 use super::archive::{self, Seen};
 use super::copy::Piece;
 use super::mounts::Options;
+use super::origin::Origin;
 use super::solver::Site;
 use crate::container::files::tree::{self, Tree};
 use crate::error::{Error, Result};
 use crate::sys::directory;
 
 /// What one mount is of.
-pub(super) struct Bind {
+pub(super) struct Bind<'a> {
     /// What is to be mounted, for errors.
     source: String,
     piece: Piece,
-    /// The layers it is from; `None`: from the context.
-    layers: Option<Vec<String>>,
+    origin: Origin<'a>,
 }
 
-impl Bind {
-    pub(super) fn of(site: &Site<'_>, options: &Options, layers: Option<Vec<String>>) -> Bind {
+impl<'a> Bind<'a> {
+    pub(super) fn of(options: &Options, origin: Origin<'a>) -> Bind<'a> {
         let source = options.text("source");
-        let piece = match &layers {
-            None => Piece::Tree(Gather {
-                ignore: site.ignore.to_owned(),
-                owner: Some((0, 0)),
-                ..wanted(source)
-            }),
-            Some(_) => Piece::Tree(wanted(source)),
-        };
-        Bind { source: source.to_owned(), piece, layers }
-    }
-
-    fn tree<'a>(&self, site: &'a Site<'_>) -> Tree<'a> {
-        match &self.layers {
-            None => Tree::Directory(&site.context.directory),
-            Some(layers) => Tree::Layers(layers.clone()),
-        }
+        let piece = Piece::Tree(Gather {
+            ignore: origin.ignore(),
+            owner: origin.owner(),
+            ..wanted(source)
+        });
+        Bind { source: source.to_owned(), piece, origin }
     }
 
     /// See what is in it.
     pub(super) fn look(&self, site: &Site<'_>) -> Result<Seen> {
-        self.piece.look(site.engine, self.tree(site))
+        self.piece.look(site.engine, self.origin.tree())
     }
 
     /// Copy it below the lease; what it has become, and where it can be mounted from.
     pub(super) fn make(&self, site: &Site<'_>) -> Result<(Seen, PathBuf)> {
-        let (seen, path) = unpacked(site, &self.piece, self.tree(site))?;
+        let (seen, path) = unpacked(site, &self.piece, self.origin.tree())?;
         if seen.directory {
             return Ok((seen, path));
         }
@@ -72,8 +62,9 @@ impl Bind {
 }
 
 /// Copy what a path leads to below the lease.
-pub(super) fn copy(site: &Site<'_>, source: &str, tree: Tree<'_>) -> Result<(Seen, PathBuf)> {
-    unpacked(site, &Piece::Tree(wanted(source)), tree)
+pub(super) fn copy(site: &Site<'_>, source: &str, origin: &Origin<'_>) -> Result<(Seen, PathBuf)> {
+    let wanted = Gather { ignore: origin.ignore(), owner: origin.owner(), ..wanted(source) };
+    unpacked(site, &Piece::Tree(wanted), origin.tree())
 }
 
 /// The path itself, whatever is in it.

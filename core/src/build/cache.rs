@@ -11,8 +11,8 @@ use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat};
 
 use super::bind;
 use super::mounts::{Access, Lock, Options};
+use super::origin::Origin;
 use super::solver::Site;
-use crate::container::files::tree::Tree;
 use crate::error::{Error, Result};
 use crate::image::digest::Digest;
 use crate::stream::Backoff;
@@ -23,12 +23,12 @@ use crate::sys::lock::LockFile;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One that a step wants.
-pub(super) struct Cache {
+pub(super) struct Cache<'a> {
     id: String,
     sharing: Sharing,
     access: Access,
     /// What a new one begins with.
-    source: Option<(String, Vec<String>)>,
+    source: Option<(String, Origin<'a>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,24 +38,24 @@ enum Sharing {
     Locked,
 }
 
-impl Cache {
+impl<'a> Cache<'a> {
     pub(super) fn of(
         target: &str,
         options: &Options,
-        layers: Option<Vec<String>>,
-    ) -> Result<Cache> {
+        origin: Option<Origin<'a>>,
+    ) -> Result<Cache<'a>> {
         let sharing = match options.text("sharing") {
             "" | "shared" => Sharing::Shared,
             "private" => Sharing::Private,
             "locked" => Sharing::Locked,
             other => return Err(Error::invalid(format!("invalid value for sharing: {other}"))),
         };
-        let source = match (layers, options.text("source")) {
+        let source = match (origin, options.text("source")) {
             (None, "") => None,
             (None, _) => {
                 return Err(Error::invalid("source of a cache mount is a path in what from names"));
             }
-            (Some(layers), source) => Some((source.to_owned(), layers)),
+            (Some(origin), source) => Some((source.to_owned(), origin)),
         };
         let id = match options.text("id") {
             "" => target,
@@ -65,12 +65,15 @@ impl Cache {
     }
 
     /// Have the directories of these.
-    pub(super) fn take<'a>(
+    pub(super) fn take<'b>(
         site: &Site<'_>,
-        caches: impl Iterator<Item = &'a Cache>,
+        caches: impl Iterator<Item = &'b Cache<'a>>,
         locks: &mut Vec<Lock>,
-    ) -> Result<Vec<PathBuf>> {
-        let caches: Vec<&Cache> = caches.collect();
+    ) -> Result<Vec<PathBuf>>
+    where
+        'a: 'b,
+    {
+        let caches: Vec<&Cache<'_>> = caches.collect();
         // Everybody takes them in the same order, so nobody waits in a circle. One that a step has twice it takes once.
         let mut order: Vec<usize> = (0..caches.len()).collect();
         order.sort_by_key(|at| (&caches[*at].id, std::cmp::Reverse(caches[*at].sharing)));
@@ -132,8 +135,8 @@ impl Cache {
                 })?;
                 lease
             }
-            Some((source, layers)) => {
-                let (seen, lease) = bind::copy(site, source, Tree::Layers(layers.clone()))?;
+            Some((source, origin)) => {
+                let (seen, lease) = bind::copy(site, source, origin)?;
                 if !seen.directory {
                     return Err(Error::invalid("a cache begins with a directory, not with a file"));
                 }

@@ -27,21 +27,29 @@ const MAX_IGNORE: u64 = 1 << 20;
 /// An open context.
 pub(super) struct Context {
     pub(super) directory: OwnedFd,
+    /// The rules of what is to be left out of it.
+    pub(super) ignore: String,
     /// What came in its place was a Dockerfile.
     text: Option<String>,
 }
 
 impl Context {
-    /// Make it a directory.
-    pub(super) fn open(engine: &Engine, lease: &Lease, input: Option<Opened>) -> Result<Context> {
+    /// Make it a directory: of that name below the lease, if it is not one already.
+    pub(super) fn open(
+        engine: &Engine,
+        lease: &Lease,
+        name: &str,
+        input: Option<Opened>,
+    ) -> Result<Context> {
+        let of = |directory| Context { directory, ignore: String::new(), text: None };
         let file = match input {
-            Some(Opened::Directory(directory)) => return Ok(Context { directory, text: None }),
+            Some(Opened::Directory(directory)) => return Ok(of(directory)),
             Some(Opened::File(file)) => Some(file),
             None => None,
         };
-        let path = lease.path().join("context");
+        let path = lease.path().join(name);
         directory::make(&path, Mode::from(0o755))?;
-        let mut context = Context { directory: directory::open(&path)?, text: None };
+        let mut context = of(directory::open(&path)?);
         if let Some(file) = file {
             context.text = context.unpack(engine, file)?;
         }
@@ -59,11 +67,9 @@ impl Context {
             let mut text = String::new();
             let read = plain.take(MAX_SIZE as u64 + 1).read_to_string(&mut text);
             return match read {
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::new(
-                    ErrorKind::Corrupt,
-                    "the build context is neither a tar archive nor a Dockerfile",
-                )
-                .with_reason("bad_archive")),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    Err(no_archive("the build context is neither a tar archive nor a Dockerfile"))
+                }
                 read => read.map_err(unreadable).map(|_| Some(text)),
             };
         }
@@ -71,8 +77,21 @@ impl Context {
         Ok(None)
     }
 
-    /// The Dockerfile, and what is to be ignored of the context.
-    pub(super) fn dockerfile(&self, request: &Request) -> Result<(Dockerfile, String)> {
+    /// One that has no Dockerfile to be: an archive or nothing.
+    pub(super) fn without_text(self) -> Result<Context> {
+        match self.text {
+            None => Ok(self),
+            Some(_) => Err(no_archive("it is neither a directory nor a tar archive")),
+        }
+    }
+
+    /// What its `.dockerignore` says.
+    pub(super) fn ignored(&self) -> Result<String> {
+        Ok(self.read(".dockerignore", MAX_IGNORE)?.unwrap_or_default())
+    }
+
+    /// The Dockerfile. What is to be left out of the context is known then.
+    pub(super) fn dockerfile(&mut self, request: &Request) -> Result<Dockerfile> {
         let path = request.dockerfile.as_str();
         let text = match request.text.as_ref().or(self.text.as_ref()) {
             Some(text) => text.clone(),
@@ -85,12 +104,11 @@ impl Context {
             })?,
         };
         // One of the Dockerfile's own goes before that of the context.
-        let ignore = match self.read(&format!("{path}.dockerignore"), MAX_IGNORE)? {
+        self.ignore = match self.read(&format!("{path}.dockerignore"), MAX_IGNORE)? {
             Some(ignore) => ignore,
-            None => self.read(".dockerignore", MAX_IGNORE)?.unwrap_or_default(),
+            None => self.ignored()?,
         };
-        let dockerfile = Dockerfile::parse(&text).map_err(|mistake| mistake.error())?;
-        Ok((dockerfile, ignore))
+        Dockerfile::parse(&text).map_err(|mistake| mistake.error())
     }
 
     /// A text file of the context; `None`: there is none.
@@ -115,4 +133,8 @@ impl Context {
             Error::invalid(format!("{path} of the build context is not UTF-8")).about("path", path)
         })
     }
+}
+
+fn no_archive(why: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, why).with_reason("bad_archive")
 }

@@ -11,7 +11,8 @@ use barque_monitor::tar::{Entry, Kind, Writer};
 use serde_json::{Value, json};
 
 use super::archive::{self, Seen};
-use super::dockerfile::{Copy, Heredoc, Source, Step, Words};
+use super::dockerfile::{Copy, Heredoc, Source, Words};
+use super::origin::Origin;
 use super::stage::Stage;
 use super::tell::Telling;
 use super::variables;
@@ -39,20 +40,17 @@ pub(super) struct Destination {
 }
 
 impl Stage<'_> {
-    /// `from`: the layers to copy from, where it is not the context.
+    /// `origin`: what to copy from.
     pub(super) fn copy(
         &mut self,
-        step: &Step,
+        text: &str,
         copy: &Copy,
-        from: Option<&[String]>,
+        origin: &Origin<'_>,
         telling: Telling<'_>,
     ) -> Result<()> {
         let engine = self.site.engine;
-        let tree = || match from {
-            None => Tree::Directory(&self.site.context.directory),
-            Some(layers) => Tree::Layers(layers.to_vec()),
-        };
-        let pieces = self.pieces(copy)?;
+        let tree = || origin.tree();
+        let pieces = self.pieces(copy, origin)?;
         let seen: Vec<Seen> =
             pieces.iter().map(|piece| piece.look(engine, tree())).collect::<Result<_>>()?;
         let destination = self.destination(copy, &seen)?;
@@ -82,11 +80,11 @@ impl Stage<'_> {
             }
             Ok(Some(operation(&copied)))
         };
-        self.files(step, telling, before, work)
+        self.files(text, telling, before, work)
     }
 
     /// What is to be copied.
-    fn pieces(&self, copy: &Copy) -> Result<Vec<Piece>> {
+    fn pieces(&self, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Piece>> {
         let (mut paths, mut texts) = (Vec::new(), Vec::new());
         for source in &copy.sources {
             match source {
@@ -103,15 +101,10 @@ impl Stage<'_> {
             let exclude = copy.exclude.iter().map(|pattern| self.expand(pattern));
             pieces.push(Piece::Tree(Gather {
                 sources: paths,
-                ignore: if copy.from.is_empty() {
-                    self.site.ignore.to_owned()
-                } else {
-                    String::new()
-                },
+                ignore: origin.ignore(),
                 exclude: exclude.collect::<Result<_>>()?,
                 parents: copy.parents,
-                // The context's owners are whoever checked it out; those of a stage or image are meant.
-                owner: copy.from.is_empty().then_some((0, 0)),
+                owner: origin.owner(),
                 chmod,
                 files_first: copy.add,
             }));

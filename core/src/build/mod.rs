@@ -14,6 +14,8 @@ mod context;
 mod copy;
 pub(crate) mod dockerfile;
 mod mounts;
+mod named;
+mod origin;
 mod plan;
 mod request;
 mod run;
@@ -39,6 +41,7 @@ use crate::store::lease::Lease;
 use crate::stream::Stream;
 
 use context::Context;
+use named::Contexts;
 use request::Request;
 use solver::Solver;
 
@@ -53,14 +56,16 @@ impl Images<'_> {
         let engine = self.engine();
         let request = Request::check(request)?;
         // Opened here: the caller's descriptor is the caller's again when this returns.
-        let input = request.open()?;
+        let (input, named) = (request.open()?, named::open(&request.contexts)?);
         progress::stream(engine, move |engine, progress| {
             let lease = Lease::take(engine.layout())?;
-            let context = Context::open(engine, &lease, input)?;
-            let (dockerfile, ignore) = context.dockerfile(&request)?;
+            let mut context = Context::open(engine, &lease, "context", input)?;
+            let dockerfile = context.dockerfile(&request)?;
+            let contexts = Contexts::new(engine, &lease, &request.contexts, named)?;
             let build = Build::begin(engine)?;
-            let solved = Solver::new(engine, &request, &context, &dockerfile, ignore, progress)?
-                .solve(&lease, &build);
+            let solved =
+                Solver::new(engine, &request, (&context, &contexts), &dockerfile, progress)?
+                    .solve(&lease, &build);
             let ended = build.end(engine);
             let built: ImageBuilt = solved?;
             ended.map(|()| built)

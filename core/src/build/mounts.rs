@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::bind::Bind;
 use super::cache::Cache;
 use super::dockerfile::{Mount, MountKind, Run};
+use super::origin::Origin;
 use super::secret;
 use super::solver::Site;
 use super::ssh::{self, Agent};
@@ -21,17 +22,17 @@ use crate::sys::file;
 use crate::sys::lock::LockFile;
 
 /// The mounts of a step, not made yet.
-pub(super) struct Mounts {
-    list: Vec<(oci::Mount, Content)>,
+pub(super) struct Mounts<'a> {
+    list: Vec<(oci::Mount, Content<'a>)>,
     /// Variables that are secrets.
     pub(super) env: Vec<String>,
 }
 
-enum Content {
+enum Content<'a> {
     /// The kernel makes it.
     Fresh,
-    Bind(Bind),
-    Cache(Cache),
+    Bind(Bind<'a>),
+    Cache(Cache<'a>),
     Secret(secret::File),
     Ssh(ssh::Socket),
 }
@@ -104,20 +105,20 @@ pub(super) struct Access {
     pub(super) gid: u32,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
     /// Where the mounts of a step are from, those that are from a stage or an image: that is there when this returns.
-    pub(super) fn sources_of_mounts(&self, run: &Run) -> Result<Vec<Option<Vec<String>>>> {
-        let layers = run.mounts.iter().map(|mount| match mount.from() {
+    pub(super) fn sources_of_mounts(&self, run: &Run) -> Result<Vec<Option<Origin<'a>>>> {
+        let origins = run.mounts.iter().map(|mount| match mount.from() {
             "" => Ok(None),
-            name => self.layers_of(name).map(Some),
+            name => self.origin(name).map(Some),
         });
-        layers.collect()
+        origins.collect()
     }
 
     /// The mounts of a step; `from` as [`Stage::sources_of_mounts`] gives it.
-    pub(super) fn mounts(&self, run: &Run, from: Vec<Option<Vec<String>>>) -> Result<Mounts> {
+    pub(super) fn mounts(&self, run: &Run, from: Vec<Option<Origin<'a>>>) -> Result<Mounts<'a>> {
         let mut mounts = Mounts { list: Vec::new(), env: Vec::new() };
-        for (number, (mount, layers)) in run.mounts.iter().zip(from).enumerate() {
+        for (number, (mount, origin)) in run.mounts.iter().zip(from).enumerate() {
             let options = Options::of(self, mount)?;
             let target = match (options.text("target"), mount.kind) {
                 ("", MountKind::Secret) => secret::target(&options)?,
@@ -135,11 +136,12 @@ impl Stage<'_> {
                 MountKind::Bind => {
                     let writable =
                         options.truth("readwrite")? || options.text("readonly") == "false";
-                    let bind = Bind::of(self.site, &options, layers);
+                    let origin = origin.unwrap_or(Origin::Context(self.site.context));
+                    let bind = Bind::of(&options, origin);
                     (bound(&target, !writable), Content::Bind(bind))
                 }
                 MountKind::Cache => {
-                    let cache = Cache::of(&target, &options, layers)?;
+                    let cache = Cache::of(&target, &options, origin)?;
                     (bound(&target, options.truth("readonly")?), Content::Cache(cache))
                 }
                 MountKind::Secret => {
@@ -168,7 +170,7 @@ impl Stage<'_> {
     }
 }
 
-impl Mounts {
+impl Mounts<'_> {
     /// Where they will be.
     pub(super) fn places(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|(mount, _)| mount.destination.as_str())

@@ -1,6 +1,7 @@
 //! What there is to do: the stages that the target needs, and what each begins with.
 
-use super::dockerfile::{Dockerfile, Instruction, Location, Mount, Source};
+use super::dockerfile::{Dockerfile, Instruction, Location, Mount, Source, Step};
+use super::named;
 use super::request::Request;
 use super::variables::Globals;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,6 +13,8 @@ pub(super) enum Base {
     Scratch,
     /// An earlier stage.
     Stage(usize),
+    /// A context, by what it is known by.
+    Context(String),
     /// An image, by its name.
     Image(String),
 }
@@ -24,6 +27,8 @@ pub(super) struct Plan {
     pub(super) order: Vec<usize>,
     /// Of every stage.
     pub(super) bases: Vec<Base>,
+    /// Stages that a context stands for.
+    replaced: Vec<usize>,
 }
 
 impl Plan {
@@ -42,7 +47,7 @@ impl Plan {
                     .about("field", "Target")
             })?,
         };
-        let mut bases = Vec::new();
+        let (mut bases, mut replaced) = (Vec::new(), Vec::new());
         for (number, stage) in stages.iter().enumerate() {
             let within = |error: Error| error.within(place(file, stage.location));
             let name = globals
@@ -50,6 +55,14 @@ impl Plan {
                 .map_err(|why| within(Error::invalid(why)))?;
             let lower = name.to_ascii_lowercase();
             let earlier = stages[..number].iter().rposition(|before| before.name == lower);
+            let is_context =
+                |name: &str| named::key(name).filter(|key| request.contexts.contains_key(key));
+            if let Some(context) = is_context(&stage.name) {
+                // It stands for all of the stage.
+                bases.push(Base::Context(context));
+                replaced.push(number);
+                continue;
+            }
             bases.push(match (name.as_str(), earlier) {
                 ("", _) => {
                     return Err(within(Error::invalid(format!(
@@ -59,7 +72,10 @@ impl Plan {
                 }
                 (_, Some(stage)) => Base::Stage(stage),
                 ("scratch", None) => Base::Scratch,
-                (_, None) => Base::Image(name),
+                (_, None) => match is_context(&name) {
+                    Some(context) => Base::Context(context),
+                    None => Base::Image(name),
+                },
             });
         }
         let mut needed = vec![false; stages.len()];
@@ -70,6 +86,9 @@ impl Plan {
             }
             if let Base::Stage(stage) = bases[number] {
                 needed[stage] = true;
+            }
+            if replaced.contains(&number) {
+                continue;
             }
             for step in &stages[number].steps {
                 let within = |error: Error| error.within(place(file, step.location));
@@ -86,7 +105,15 @@ impl Plan {
             }
         }
         let order = (0..=target).filter(|number| needed[*number]).collect();
-        Ok(Plan { target, order, bases })
+        Ok(Plan { target, order, bases, replaced })
+    }
+
+    /// The instructions of a stage that are carried out.
+    pub(super) fn steps<'a>(&self, dockerfile: &'a Dockerfile, number: usize) -> &'a [Step] {
+        match self.replaced.contains(&number) {
+            true => &[],
+            false => &dockerfile.stages[number].steps,
+        }
     }
 }
 

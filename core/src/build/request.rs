@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::named::{self, Wanted};
 use super::secret::Secrets;
 use super::ssh::{self, Agents};
 use crate::api::{ImageBuild, Input};
@@ -20,6 +21,8 @@ pub(super) struct Request {
     pub(super) dockerfile: String,
     /// The text, where it is not in the context.
     pub(super) text: Option<String>,
+    /// Contexts that stand for stages and images.
+    pub(super) contexts: Wanted,
     pub(super) names: Vec<Reference>,
     pub(super) arguments: BTreeMap<String, String>,
     pub(super) target: String,
@@ -84,6 +87,8 @@ impl Request {
                 path => path.to_owned(),
             },
             text,
+            contexts: named::check(&request.build_contexts)
+                .map_err(|error| field(error, "BuildContexts"))?,
             names: names.into_iter().map(Reference::or_latest).collect(),
             arguments: request.build_args.clone(),
             target: request.target.clone(),

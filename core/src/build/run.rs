@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::dockerfile::{Command, Heredoc, Run, Step};
 use super::mounts::{self, Mounts};
+use super::origin::Origin;
 use super::stage::Stage;
 use super::stubs::Stubs;
 use super::tell::Telling;
@@ -17,13 +18,13 @@ use crate::stream::Output;
 /// Where a here-document is that is a program, which is BuildKit's place.
 const SCRIPTS: &str = "/dev/pipes";
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
     /// `from` as [`Stage::sources_of_mounts`] gives it.
     pub(super) fn run(
         &mut self,
         step: &Step,
         run: &Run,
-        from: Vec<Option<Vec<String>>>,
+        from: Vec<Option<Origin<'a>>>,
         telling: Telling<'_>,
     ) -> Result<()> {
         let site = self.site;
@@ -55,7 +56,7 @@ impl Stage<'_> {
                 path => path.to_owned(),
             },
         );
-        let mounts: Mounts = self.mounts(run, from)?;
+        let mounts: Mounts<'_> = self.mounts(run, from)?;
         let mounted: Vec<_> =
             run.mounts.iter().map(|mount| (format!("{:?}", mount.kind), &mount.options)).collect();
         let operation = json!({
@@ -82,7 +83,7 @@ impl Stage<'_> {
         }
         let image = self.image()?;
         let lower = self.state.lower.clone();
-        self.files(step, telling, before, |telling, writable| {
+        self.files(&step.text, telling, before, |telling, writable| {
             let (mut held, bound) = mounts.make(site)?;
             if let Some(heredoc) = script {
                 held.mounts.push(mounts::script(site, &words[0], &heredoc.content)?);

@@ -10,8 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::context::Context;
 use super::dockerfile::Dockerfile;
+use super::named::Contexts;
 use super::plan::Plan;
-use super::request::Request;
+use super::request::{self, Request};
 use super::stage;
 use super::state::State;
 use super::tell::Teller;
@@ -37,7 +38,7 @@ pub(super) struct Solver<'a> {
     request: &'a Request,
     context: &'a Context,
     dockerfile: &'a Dockerfile,
-    ignore: String,
+    contexts: &'a Contexts,
     globals: Globals,
     plan: Plan,
     progress: &'a Progress,
@@ -49,7 +50,7 @@ pub(super) struct Site<'a> {
     pub(super) request: &'a Request,
     pub(super) context: &'a Context,
     pub(super) dockerfile: &'a Dockerfile,
-    pub(super) ignore: &'a str,
+    pub(super) contexts: &'a Contexts,
     pub(super) globals: &'a Globals,
     pub(super) plan: &'a Plan,
     pub(super) lease: &'a Lease,
@@ -74,9 +75,8 @@ impl<'a> Solver<'a> {
     pub(super) fn new(
         engine: &Engine,
         request: &'a Request,
-        context: &'a Context,
+        (context, contexts): (&'a Context, &'a Contexts),
         dockerfile: &'a Dockerfile,
-        ignore: String,
         progress: &'a Progress,
     ) -> Result<Solver<'a>> {
         let file = request.dockerfile.as_str();
@@ -90,7 +90,7 @@ impl<'a> Solver<'a> {
             .map_err(|why| Error::invalid(why).within(file))?;
         let plan = Plan::of(dockerfile, &globals, request)?;
         let engine = engine.with_canceller(&engine.canceller().child()?);
-        Ok(Solver { engine, request, context, dockerfile, ignore, globals, plan, progress })
+        Ok(Solver { engine, request, context, contexts, dockerfile, globals, plan, progress })
     }
 
     /// Carry it out, and put what was made into the store.
@@ -100,7 +100,7 @@ impl<'a> Solver<'a> {
             request: self.request,
             context: self.context,
             dockerfile: self.dockerfile,
-            ignore: &self.ignore,
+            contexts: self.contexts,
             globals: &self.globals,
             plan: &self.plan,
             lease,
@@ -188,6 +188,15 @@ impl Site<'_> {
                 }
             }
         }
+    }
+
+    /// The platform that a stage's `FROM` names: this machine's, or none.
+    pub(super) fn platform(&self, number: usize) -> Result<String> {
+        let platform = &self.dockerfile.stages[number].platform;
+        let platform =
+            self.globals.expand(platform, self.dockerfile.escape).map_err(Error::invalid)?;
+        request::own(&platform)?;
+        Ok(platform)
     }
 
     /// A number for a directory below the lease.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use barque_monitor::protocol::Place;
 use serde_json::{Value, json};
 
-use super::dockerfile::{Dockerfile, Instruction, Location, Step, Words};
+use super::archive;
+use super::dockerfile::{Copy, Dockerfile, Instruction, Location, Source, Step, Words};
+use super::named::Named;
+use super::origin::Origin;
 use super::plan::{self, Base};
 use super::solver::Site;
 use super::state::State;
 use super::tell::Telling;
 use super::variables;
 use super::writable::Writable;
-use super::{archive, request};
 use crate::container::files::tree::{self, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint::failpoint;
@@ -34,8 +36,9 @@ pub(super) fn carry_out<'a>(site: &'a Site<'a>, number: usize) -> Result<State> 
     let written = &site.dockerfile.stages[number];
     let makes_files =
         |steps: &[Step]| steps.iter().filter(|step| step.instruction.makes_files()).count();
-    let steps = (1 + makes_files(&written.steps), 0);
-    let mut stage = Stage { site, state: State::empty(site)?, number, steps };
+    let steps = site.plan.steps(site.dockerfile, number);
+    let counted = (1 + makes_files(steps), 0);
+    let mut stage = Stage { site, state: State::empty(site)?, number, steps: counted };
     let triggers = stage.located(written.location, |stage| {
         stage.begin(&written.text, written.location)?;
         let triggers = std::mem::take(&mut stage.state.config.config.on_build);
@@ -43,7 +46,7 @@ pub(super) fn carry_out<'a>(site: &'a Site<'a>, number: usize) -> Result<State> 
         Ok(read.collect::<Result<Vec<_>>>()?.concat())
     })?;
     stage.steps.0 += makes_files(&triggers);
-    for step in triggers.iter().chain(&written.steps) {
+    for step in triggers.iter().chain(steps) {
         stage.located(step.location, |stage| stage.step(step))?;
     }
     Ok(stage.state)
@@ -106,13 +109,28 @@ impl<'a> Stage<'a> {
                 self.state = State { has_cmd: false, ..State::clone(&below) };
                 Ok(())
             }
+            Base::Context(name) => {
+                let platform = site.platform(self.number)?;
+                let telling = self.tell(text, location)?;
+                let asked = (platform.as_str(), site.request.pull);
+                match site.contexts.find(site.engine, site.build, name, asked)? {
+                    Some(Named::Image(image)) => {
+                        self.state.stand_on(site, image)?;
+                        telling.done()
+                    }
+                    Some(Named::Files(context)) => {
+                        let whole = Copy {
+                            sources: vec![Source::Path("/".to_owned())],
+                            destination: "/".to_owned(),
+                            ..Copy::default()
+                        };
+                        self.copy(text, &whole, &Origin::Context(context), telling)
+                    }
+                    None => Err(Error::internal("a build context that is not there")),
+                }
+            }
             Base::Image(name) => {
-                let platform = &site.dockerfile.stages[self.number].platform;
-                let platform = site
-                    .globals
-                    .expand(platform, site.dockerfile.escape)
-                    .map_err(Error::invalid)?;
-                request::own(&platform)?;
+                let platform = site.platform(self.number)?;
                 let telling = self.tell(text, location)?;
                 let image = site.build.base(site.engine, name, &platform, site.request.pull)?;
                 self.state.stand_on(site, image)?;
@@ -133,12 +151,12 @@ impl<'a> Stage<'a> {
             }
             Instruction::Copy(copy) => {
                 // It begins when what it copies is there.
-                let from = match copy.from.as_str() {
-                    "" => None,
-                    name => Some(self.layers_of(name)?),
+                let origin = match copy.from.as_str() {
+                    "" => Origin::Context(self.site.context),
+                    name => self.origin(name)?,
                 };
                 let telling = self.tell(&step.text, step.location)?;
-                self.copy(step, copy, from.as_deref(), telling)
+                self.copy(&step.text, copy, &origin, telling)
             }
             Instruction::Arg(arguments) => {
                 let state = &mut self.state;
@@ -191,7 +209,7 @@ impl<'a> Stage<'a> {
         let path = self.state.config.config.working_dir.clone();
         let operation = json!({"workdir": path});
         let (engine, lower) = (self.site.engine, self.state.lower.clone());
-        self.files(step, telling, operation, |_, writable| {
+        self.files(&step.text, telling, operation, |_, writable| {
             let target = Target { lower, upper: writable.mount()? };
             let wanted = Place { path, directory: true, user: String::new() };
             tree::place(engine, target, wanted, |out| out.write_all(&archive::EMPTY))?;
@@ -203,7 +221,7 @@ impl<'a> Stage<'a> {
     /// depends on beside the files below; `work` may find that it was another.
     pub(super) fn files(
         &mut self,
-        step: &Step,
+        text: &str,
         mut telling: Telling<'_>,
         operation: Value,
         work: impl FnOnce(&mut Telling<'_>, &Writable) -> Result<Option<Value>>,
@@ -216,7 +234,7 @@ impl<'a> Stage<'a> {
         {
             site.taken(key);
             telling.cached()?;
-            self.state.stand(site, &step.text, found.layer, found.created);
+            self.state.stand(site, text, found.layer, found.created);
             return Ok(());
         }
         let writable = Writable::make(site)?;
@@ -230,10 +248,10 @@ impl<'a> Stage<'a> {
             key: operation.map_or(key, |operation| self.state.key(&operation)),
             parent: self.state.top.clone(),
             layer: layer.clone(),
-            description: step.text.clone(),
+            description: text.to_owned(),
             created,
         });
-        self.state.stand(site, &step.text, layer, created);
+        self.state.stand(site, text, layer, created);
         telling.done()
     }
 
@@ -246,16 +264,21 @@ impl<'a> Stage<'a> {
         self.state.image.clone().ok_or_else(|| Error::internal("a stage without an image"))
     }
 
-    /// The files of another stage or of an image, as directories, top first.
-    pub(super) fn layers_of(&self, name: &str) -> Result<Vec<String>> {
+    /// The files of another stage, of a context or of an image.
+    pub(super) fn origin(&self, name: &str) -> Result<Origin<'a>> {
         let site = self.site;
         if let Some(number) = site.dockerfile.stage(name, self.number) {
             let stage: Arc<State> = site.stage(number)?;
-            return Ok(stage.lower.clone());
+            return Ok(Origin::Layers(stage.lower.clone()));
         }
+        let asked = ("", site.request.pull);
+        let image = match site.contexts.find(site.engine, site.build, name, asked)? {
+            Some(Named::Files(context)) => return Ok(Origin::Context(context)),
+            Some(Named::Image(image)) => image,
+            None => site.build.base(site.engine, name, asked.0, asked.1)?,
+        };
         let mut state = State::empty(site)?;
-        let image = site.build.base(site.engine, name, "", site.request.pull)?;
         state.stand_on(site, image)?;
-        Ok(state.lower)
+        Ok(Origin::Layers(state.lower))
     }
 }

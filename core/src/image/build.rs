@@ -11,6 +11,7 @@ use super::built::{self, Cached, Image, Steps};
 use super::config::{ImageConfig, RootFs};
 use super::digest::Digest;
 use super::index;
+use super::load::{self, Which};
 use super::manifest::Platform;
 use super::pull::Policy;
 use super::resolve::ImageHandle;
@@ -59,6 +60,44 @@ impl Build {
             }
             // Somebody has removed it in between.
             policy = Policy::Missing;
+        }
+    }
+
+    /// An image of an OCI layout. One that was not here nobody sees, and it goes with the build.
+    pub(crate) fn of_layout(
+        &self,
+        engine: &Engine,
+        path: &str,
+        which: &Which,
+    ) -> Result<ImageHandle> {
+        loop {
+            engine.canceller().check()?;
+            let mut seen = false;
+            let id = load::from_layout(engine, path, which, |id| {
+                seen = engine.images().exists(id.as_str())?;
+                Ok(())
+            })?;
+            let id = id.as_str();
+            let is_there = engine.store().write(Durability::Crash, |transaction| {
+                if !seen {
+                    transaction.execute(
+                        "UPDATE images SET hidden = 1 WHERE id = ?1
+                         AND NOT EXISTS (SELECT 1 FROM tags WHERE image_id = ?1)",
+                        [id],
+                    )?;
+                }
+                let is_there: bool = transaction
+                    .prepare_cached("SELECT EXISTS (SELECT 1 FROM images WHERE id = ?1)")?
+                    .query_row([id], |row| row.get(0))?;
+                if is_there {
+                    self.intend(transaction, engine, id)?;
+                }
+                Ok(is_there)
+            })?;
+            if is_there {
+                let _ = index::bring_up_to_date(engine);
+                return engine.images().of_container(id);
+            }
         }
     }
 

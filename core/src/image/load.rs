@@ -15,7 +15,8 @@ use super::manifest::{Descriptor, Document, Manifest, Platform, SavedImage};
 use super::publish::Publication;
 use super::reference::Reference;
 use super::staging::{Found, Staging};
-use crate::api::{ImageLoad, ImageLoaded, LoadedImage};
+use crate::Engine;
+use crate::api::{ImageLoad, ImageLoaded, Input, LoadedImage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::store::lease::Lease;
@@ -54,6 +55,75 @@ impl Images<'_> {
         }
         Ok(ImageLoaded { images: images.iter().map(loaded).collect(), warnings })
     }
+}
+
+/// An image among those of a layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Digest(Digest),
+    Tag(String),
+    /// The only one, or that which is called `latest`.
+    Only,
+}
+
+impl Which {
+    /// The descriptor of it.
+    fn among(&self, entries: Vec<Descriptor>) -> Result<Descriptor> {
+        let is_called = |entry: &Descriptor, tag: &str| {
+            let annotations = entry.annotations.as_ref();
+            let name = annotations.and_then(|all| all.get(REF_NAME)).map_or("", String::as_str);
+            // A tag alone, or a whole name (`docker save`, skopeo).
+            name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag)
+        };
+        let only = entries.len() == 1 && *self == Which::Only;
+        let found = entries.into_iter().find(|entry| match self {
+            Which::Digest(digest) => entry.digest == *digest,
+            Which::Tag(tag) => is_called(entry, tag),
+            Which::Only => only || is_called(entry, "latest"),
+        });
+        found.ok_or_else(|| {
+            let which = match self {
+                Which::Digest(digest) => format!("image {digest}"),
+                Which::Tag(tag) => format!("image with the tag {tag}"),
+                Which::Only => "image with the tag latest, and not one alone".to_owned(),
+            };
+            Error::new(ErrorKind::NotFound, format!("the layout has no {which}"))
+        })
+    }
+}
+
+/// Have an image of a layout in the store, without a name; `before` is told its id. The id.
+pub(super) fn from_layout(
+    engine: &Engine,
+    path: &str,
+    which: &Which,
+    before: impl FnOnce(&Digest) -> Result<()>,
+) -> Result<Digest> {
+    let input = &Input { path: path.to_owned(), fd: None };
+    let load = move || {
+        let lease = Lease::take(engine.layout())?;
+        let contents = Contents::open(input, &lease, engine.canceller())?;
+        let index = contents.get("index.json")?.ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "this is not an OCI layout: it has no index.json")
+                .with_reason("not_an_image_archive")
+        })?;
+        let Document::Index(entries) = Document::parse(&index.document("index.json")?)? else {
+            return Err(Error::new(ErrorKind::Corrupt, "index.json is not an index"));
+        };
+        let entry = which.among(entries)?;
+        let mut layout =
+            Layout { contents: &contents, machine: Platform::this(), seen: BTreeSet::new() };
+        let manifest = layout.choose(&entry, 0)?.ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "the layout has no image for this machine")
+                .with_reason("no_image")
+        })?;
+        let found = layout.image(&manifest, Vec::new())?;
+        before(&Digest::of(&found.config))?;
+        let published = Staging::new(engine, &lease).publish(&[found])?;
+        let image = published.into_iter().next();
+        image.map(|image| image.id).ok_or_else(|| Error::internal("a layout without an image"))
+    };
+    load().map_err(content::blame(input))
 }
 
 fn loaded(image: &Publication) -> LoadedImage {

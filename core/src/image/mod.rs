@@ -59,6 +59,7 @@ pub(crate) use digest::Digest;
 pub(crate) use ingest::sweep as sweep_ingest;
 pub(crate) use json::MAX_SIZE as MAX_DOCUMENT;
 pub(crate) use layer::unpack_into;
+pub(crate) use load::Which;
 pub(crate) use pull::Policy;
 pub(crate) use reference::Reference;
 pub(crate) use resolve::ImageHandle;

@@ -1,7 +1,20 @@
-//! What a build may have that an image may not: `--secret` and `--ssh`.
+//! What a build is given: `--build-context`, `--secret` and `--ssh`.
 
 use crate::api::BuildSecret;
 use crate::error::{Error, Result};
+
+/// `NAME=VALUE`: what the value may be is the build's business.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) without a name or a value.
+pub fn build_context(text: &str) -> Result<(String, String)> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(Error::invalid(format!("invalid context value: {text}, expected key=value"))),
+    }
+}
 
 /// `id=token,src=FILE`, `id=token,env=NAME`, or `id=token` alone: the variable of that name, if there is one, or else the file.
 ///

@@ -2,6 +2,7 @@
 //! left of what was cut short.
 
 mod cache;
+mod contexts;
 mod going_on;
 mod links;
 mod mounts;
@@ -14,6 +15,7 @@ use barque::api::{ImageBuild, Input, Progress};
 use barque::{Deadline, Engine, Error, Item, Next, Stream};
 use barque_tests::{Sandbox, suite};
 use cache::*;
+use contexts::*;
 use going_on::*;
 use links::*;
 use mounts::*;
@@ -45,6 +47,9 @@ suite!(
     a_secret_reaches_its_step_and_is_nowhere_else,
     a_secret_that_cannot_be_is_told_without_its_content,
     an_agent_is_asked_for_keys_and_signatures_and_nothing_else,
+    a_context_with_a_name_is_that_image_in_every_spelling,
+    an_image_of_a_layout_goes_with_the_build,
+    a_context_with_a_name_has_rules_of_its_own_and_counts_for_the_cache,
 );
 
 fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {

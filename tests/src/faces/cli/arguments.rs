@@ -303,6 +303,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             if !dockerfile.is_empty() {
                 words.push(format!("--file={context}/{dockerfile}"));
             }
+            fields.list("BuildContexts", "--build-context", &mut words);
             fields.list("Tags", "--tag", &mut words);
             fields.list("BuildArgs", "--build-arg", &mut words);
             fields.list("Labels", "--label", &mut words);
