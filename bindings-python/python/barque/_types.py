@@ -18,7 +18,7 @@ class ImageBuild(TypedDict, total=False):
     """Build an image from a Dockerfile."""
 
     Context: Input
-    """The build context: a directory, a tar archive (plain, gzip or zstd), or a lone Dockerfile. Neither path nor descriptor: there is
+    """The build context: a directory, a tar archive (plain, gzip, zstd, bzip2 or xz), or a lone Dockerfile. Neither path nor descriptor: there is
     none, and `DockerfileText` says it all."""
 
     Dockerfile: str

@@ -12,7 +12,7 @@ use super::is_default;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
 pub struct ImageBuild {
-    /// The build context: a directory, a tar archive (plain, gzip or zstd), or a lone Dockerfile. Neither path nor descriptor: there is
+    /// The build context: a directory, a tar archive (plain, gzip, zstd, bzip2 or xz), or a lone Dockerfile. Neither path nor descriptor: there is
     /// none, and `DockerfileText` says it all.
     pub context: Input,
     /// Path of the Dockerfile in the context; empty: `Dockerfile`.

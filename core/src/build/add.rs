@@ -24,7 +24,7 @@ impl Piece {
         let path = |what: &str| site.lease.path().join(format!("{what}-{}", site.number()));
         let mut rest = create(&path("rest")).map_err(archive::failed)?;
         let mut archives: Vec<PathBuf> = Vec::new();
-        let seen = self.read(engine, tree, |input| {
+        let seen = self.read(site, tree, |input| {
             let mut whole = create(&path("added"))?;
             let seen = archive::pass(input, &mut whole)?;
             whole.rewind()?;
@@ -44,12 +44,12 @@ impl Piece {
         for archive in archives {
             let file = File::open(&archive)
                 .map_err(|error| Error::system(format!("open {}", archive.display()), error))?;
-            let (_, plain) = compression::decode(file)?;
+            let (_, plain) = compression::decode_source(file)?;
             tree::place(engine, target()?, destination.place_of_archive(), |to| {
                 archive::hand_on(plain, to)
             })?;
         }
-        Ok(seen)
+        self.known(site, seen)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read, Write};
 
 use barque_monitor::tar::{self, Entry, Kind, Reader, Writer};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::image::digest::{Digest, Hasher};
 use crate::image::{compression, content};
 
@@ -57,9 +57,7 @@ pub(super) fn pass(input: impl Read, out: &mut dyn Write) -> io::Result<Seen> {
             if data.is_empty() {
                 break;
             }
-            if head.len() < HEAD {
-                head.extend_from_slice(&data[..data.len().min(HEAD - head.len())]);
-            }
+            lengthen(&mut head, data);
             hasher.update(data);
             let length = data.len();
             seen.bytes += length as u64;
@@ -76,8 +74,8 @@ pub(super) fn pass(input: impl Read, out: &mut dyn Write) -> io::Result<Seen> {
     Ok(seen)
 }
 
-/// Bytes by which an archive is told: more than a compressed one needs for its first header.
-const HEAD: usize = 8 << 10;
+/// Bytes by which an archive is told, at the least; some compressions take more ([`compression::lead`]).
+const LEAST: usize = 512;
 
 /// Whether these first bytes are those of an archive: its first header is one, or there is none (POSIX, pax, "ustar Interchange
 /// Format").
@@ -86,18 +84,25 @@ pub(super) fn is_one(head: &[u8]) -> bool {
     is_empty || begins_with_header(head)
 }
 
-/// What `ADD` unpacks: archives with something in them, plain or compressed. Of a compression that we cannot read nobody knows what is
-/// in it: it counts, and is refused when it is to be unpacked.
+/// Take as much of `data` as it takes to tell.
+fn lengthen(head: &mut Vec<u8>, data: &[u8]) {
+    let mut rest = data;
+    // The first bytes say how many it takes.
+    for wanted in [|_: &[u8]| LEAST, compression::lead] {
+        let (more, after) = rest.split_at(wanted(head).saturating_sub(head.len()).min(rest.len()));
+        head.extend_from_slice(more);
+        rest = after;
+    }
+}
+
+/// What `ADD` unpacks: archives with something in them, plain or compressed.
 fn is_to_unpack(head: &[u8]) -> bool {
     let mut plain = Vec::new();
-    match compression::decode(head) {
-        Err(error) => error.kind() == ErrorKind::Unsupported,
-        Ok((_, content)) => {
-            // What is cut off here is not the end.
-            let _ = content.take(BLOCK).read_to_end(&mut plain);
-            begins_with_header(&plain)
-        }
+    if let Ok((_, content)) = compression::decode_source(head) {
+        // What is cut off here is not the end.
+        let _ = content.take(BLOCK).read_to_end(&mut plain);
     }
+    begins_with_header(&plain)
 }
 
 fn begins_with_header(head: &[u8]) -> bool {

@@ -39,7 +39,7 @@ impl<'a> Bind<'a> {
 
     /// See what is in it.
     pub(super) fn look(&self, site: &Site<'_>) -> Result<Seen> {
-        self.piece.look(site.engine, self.origin.tree())
+        self.piece.look(site, self.origin.tree())
     }
 
     /// Copy it below the lease; what it has become, and where it can be mounted from.
@@ -77,7 +77,7 @@ fn unpacked(site: &Site<'_>, piece: &Piece, tree: Tree<'_>) -> Result<(Seen, Pat
     let path = site.lease.path().join(format!("bind-{}", site.number()));
     directory::make(&path, Mode::from(0o755))?;
     let fd = directory::open(&path)?;
-    let seen = piece.read(site.engine, tree, |input| {
+    let seen = piece.read(site, tree, |input| {
         let mut seen = None;
         let unpacked = tree::unpack(site.engine, &fd, |out| {
             seen = Some(archive::pass(input, out)?);
@@ -90,7 +90,7 @@ fn unpacked(site: &Site<'_>, piece: &Piece, tree: Tree<'_>) -> Result<(Seen, Pat
 }
 
 /// A pattern for a path itself.
-fn literal(path: &str) -> String {
+pub(super) fn literal(path: &str) -> String {
     let mut pattern = String::new();
     for letter in path.chars() {
         if matches!(letter, '*' | '?' | '[' | '\\') {

@@ -58,7 +58,8 @@ impl Context {
 
     /// Unpack an archive, or take a Dockerfile for what it is.
     fn unpack(&self, engine: &Engine, file: File) -> Result<Option<String>> {
-        let (compression, mut plain) = compression::decode(patient(file, engine.canceller()))?;
+        let (compression, mut plain) =
+            compression::decode_source(patient(file, engine.canceller()))?;
         let mut head = Vec::new();
         plain.by_ref().take(archive::BLOCK).read_to_end(&mut head).map_err(unreadable)?;
         let is_archive = compression != Compression::Plain || archive::is_one(&head);

@@ -12,16 +12,22 @@ use serde_json::{Value, json};
 
 use super::archive::{self, Seen};
 use super::dockerfile::{Copy, Heredoc, Source, Words};
+use super::git::Checkout;
 use super::origin::Origin;
+use super::remote::{Download, Remote};
+use super::solver::Site;
 use super::stage::Stage;
 use super::tell::Telling;
 use super::variables;
 use super::writable::Writable;
-use crate::Engine;
 use crate::container::files::tree::{self, Target, Tree};
 use crate::error::{Error, Result};
 use crate::image::content::patient;
 use crate::image::instruction;
+use crate::sys::directory;
+
+/// Who reads an archive.
+type Taker<'a, T> = Box<dyn FnOnce(&mut dyn Read) -> io::Result<T> + 'a>;
 
 /// What is copied, in one piece.
 pub(super) enum Piece {
@@ -29,6 +35,8 @@ pub(super) enum Piece {
     Tree(Gather),
     /// Here-documents, as an archive.
     Text(Vec<u8>),
+    Url(Download),
+    Git(Checkout),
 }
 
 /// Where to.
@@ -48,24 +56,28 @@ impl Stage<'_> {
         origin: &Origin<'_>,
         telling: Telling<'_>,
     ) -> Result<()> {
-        let engine = self.site.engine;
+        let site = self.site;
         let tree = || origin.tree();
         let pieces = self.pieces(copy, origin)?;
         let seen: Vec<Seen> =
-            pieces.iter().map(|piece| piece.look(engine, tree())).collect::<Result<_>>()?;
+            pieces.iter().map(|piece| piece.look(site, tree())).collect::<Result<_>>()?;
         let destination = self.destination(copy, &seen)?;
-        let unpacks = copy.add && copy.unpack != Some(false);
+        let unpacks = |piece: &Piece, seen: &Seen| {
+            copy.add
+                && !seen.archives.is_empty()
+                // What is fetched is unpacked only where that is said.
+                && copy.unpack.unwrap_or(!matches!(piece, Piece::Url(_)))
+        };
         let operation = |seen: &[Seen]| -> Value {
             json!({
                 "copy": seen.iter().map(|seen| seen.digest.as_str()).collect::<Vec<_>>(),
                 "to": destination.path,
                 "directory": destination.directory,
                 "owner": destination.owner,
-                "unpack": unpacks && seen.iter().any(|seen| !seen.archives.is_empty()),
+                "unpack": pieces.iter().zip(seen).any(|(piece, seen)| unpacks(piece, seen)),
             })
         };
         let (before, lower) = (operation(&seen), self.state.lower.clone());
-        let site = self.site;
         let (pieces, tree, destination, operation) = (&pieces, &tree, &destination, &operation);
         let work = |_: &mut Telling<'_>, writable: &Writable| {
             let target = || -> Result<Target> {
@@ -73,9 +85,9 @@ impl Stage<'_> {
             };
             let mut copied = Vec::new();
             for (piece, seen) in pieces.iter().zip(&seen) {
-                copied.push(match unpacks && !seen.archives.is_empty() {
+                copied.push(match unpacks(piece, seen) {
                     true => piece.add(site, tree(), &target, destination)?,
-                    false => piece.copy(engine, tree(), target()?, destination.place())?,
+                    false => piece.copy(site, tree(), target()?, destination.place())?,
                 });
             }
             Ok(Some(operation(&copied)))
@@ -85,24 +97,53 @@ impl Stage<'_> {
 
     /// What is to be copied.
     fn pieces(&self, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Piece>> {
-        let (mut paths, mut texts) = (Vec::new(), Vec::new());
+        let (mut paths, mut texts, mut remotes) = (Vec::new(), Vec::new(), Vec::new());
         for source in &copy.sources {
             match source {
-                Source::Path(path) => paths.push(self.expand(path)?),
+                Source::Path(path) => {
+                    let path = self.expand(path)?;
+                    match copy.add.then(|| Remote::of(&path)).transpose()?.flatten() {
+                        Some(remote) => remotes.push(remote),
+                        None => paths.push(path),
+                    }
+                }
                 Source::Heredoc(heredoc) => texts.push(heredoc),
             }
         }
+        let checksum = self.expand(&copy.checksum)?;
+        if remotes.is_empty() && (!checksum.is_empty() || copy.keep_git_dir) {
+            return Err(Error::invalid("--checksum and --keep-git-dir are for what ADD fetches"));
+        }
+        if !checksum.is_empty() && copy.sources.len() > 1 {
+            return Err(Error::invalid("checksum can't be specified for multiple sources"));
+        }
         let mut pieces = Vec::new();
         let chmod = self.expand(&copy.chmod)?;
+        let exclude = copy.exclude.iter().map(|pattern| self.expand(pattern));
+        let exclude: Vec<String> = exclude.collect::<Result<_>>()?;
+        for remote in remotes {
+            pieces.push(match remote {
+                Remote::Url(url) => Piece::Url(Download::of(url, copy, &chmod, &checksum)?),
+                Remote::Git(repository) => {
+                    let wanted = Gather {
+                        exclude: exclude.clone(),
+                        owner: Some((0, 0)),
+                        chmod: chmod.clone(),
+                        ..Gather::default()
+                    };
+                    let keep = copy.keep_git_dir;
+                    Piece::Git(Checkout::of(repository, &checksum, keep, wanted)?)
+                }
+            });
+        }
         if !texts.is_empty() {
             pieces.push(Piece::Text(self.documents(&texts, &chmod)?));
         }
         if !paths.is_empty() {
-            let exclude = copy.exclude.iter().map(|pattern| self.expand(pattern));
             pieces.push(Piece::Tree(Gather {
                 sources: paths,
                 ignore: origin.ignore(),
-                exclude: exclude.collect::<Result<_>>()?,
+                exclude,
                 parents: copy.parents,
                 owner: origin.owner(),
                 chmod,
@@ -181,33 +222,56 @@ impl Piece {
     /// Read it as an archive.
     pub(super) fn read<T>(
         &self,
-        engine: &Engine,
+        site: &Site<'_>,
         tree: Tree<'_>,
         take: impl FnOnce(&mut dyn Read) -> io::Result<T>,
     ) -> Result<T> {
+        let engine = site.engine;
+        let gather = |tree: Tree<'_>, wanted: Gather, take: Taker<'_, T>| {
+            tree::gather(engine, tree, wanted, |input| {
+                take(&mut patient(File::from(input), engine.canceller())).map_err(archive::failed)
+            })
+        };
         match self {
             Piece::Text(archive) => take(&mut &archive[..]).map_err(archive::failed),
-            Piece::Tree(wanted) => tree::gather(engine, tree, wanted.clone(), |input| {
-                take(&mut patient(File::from(input), engine.canceller())).map_err(archive::failed)
-            }),
+            Piece::Url(download) => take(&mut download.open(site)?).map_err(archive::failed),
+            Piece::Tree(wanted) => gather(tree, wanted.clone(), Box::new(take)),
+            Piece::Git(checkout) => {
+                let directory = directory::open(checkout.tree(site)?)?;
+                gather(Tree::Directory(&directory), checkout.wanted(), Box::new(take))
+            }
         }
     }
 
     /// See what is in it.
-    pub(super) fn look(&self, engine: &Engine, tree: Tree<'_>) -> Result<Seen> {
-        self.read(engine, tree, |input| archive::pass(input, &mut io::sink()))
+    pub(super) fn look(&self, site: &Site<'_>, tree: Tree<'_>) -> Result<Seen> {
+        match self {
+            Piece::Url(download) => download.look(site),
+            Piece::Git(checkout) => checkout.look(site),
+            _ => self.read(site, tree, |input| archive::pass(input, &mut io::sink())),
+        }
+    }
+
+    /// What was in it when it was copied: of what is fetched, what was told before.
+    pub(super) fn known(&self, site: &Site<'_>, copied: Seen) -> Result<Seen> {
+        match self {
+            Piece::Url(download) => download.look(site),
+            Piece::Git(checkout) => checkout.look(site),
+            Piece::Tree(_) | Piece::Text(_) => Ok(copied),
+        }
     }
 
     /// Put it there.
-    fn copy(&self, engine: &Engine, tree: Tree<'_>, target: Target, place: Place) -> Result<Seen> {
-        self.read(engine, tree, |input| {
+    fn copy(&self, site: &Site<'_>, tree: Tree<'_>, target: Target, place: Place) -> Result<Seen> {
+        let copied = self.read(site, tree, |input| {
             let mut seen = None;
-            let placed = tree::place(engine, target, place, |out| {
+            let placed = tree::place(site.engine, target, place, |out| {
                 seen = Some(archive::pass(input, out)?);
                 Ok(())
             });
             placed.map_err(io::Error::other)?;
             seen.ok_or_else(|| io::Error::other(Error::internal("a copy that copied nothing")))
-        })
+        })?;
+        self.known(site, copied)
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Contexts {
 /// A context, as it is used.
 pub(super) enum Named<'a> {
     Files(&'a Context),
-    Image(ImageHandle),
+    Image(Box<ImageHandle>),
 }
 
 /// Read what was asked for.
@@ -142,10 +142,10 @@ impl Contexts {
         }
         Ok(match self.images.get(&key) {
             Some(Source::Image(image)) => {
-                Some(Named::Image(build.base(engine, image, platform, fresh)?))
+                Some(Named::Image(Box::new(build.base(engine, image, platform, fresh)?)))
             }
             Some(Source::Layout { path, image }) => {
-                Some(Named::Image(build.of_layout(engine, path, image)?))
+                Some(Named::Image(Box::new(build.of_layout(engine, path, image)?)))
             }
             Some(Source::Files(_)) | None => None,
         })

@@ -1,6 +1,6 @@
 //! What there is to do: the stages that the target needs, and what each begins with.
 
-use super::dockerfile::{Dockerfile, Instruction, Location, Mount, Source, Step};
+use super::dockerfile::{Dockerfile, Instruction, Location, Mount, Step};
 use super::named;
 use super::request::Request;
 use super::variables::Globals;
@@ -133,9 +133,8 @@ fn sources(instruction: &Instruction) -> impl Iterator<Item = &str> {
     std::iter::once(copied).chain(mounted).filter(|name| !name.is_empty())
 }
 
-/// What is not built yet, and what is not given to builds, by name.
+/// What is not given to builds, by name.
 pub(super) fn refuse(instruction: &Instruction, request: &Request) -> Result<()> {
-    let not_yet = |what: &str| Err(Error::unsupported(format!("{what} is not supported yet")));
     match instruction {
         // A Dockerfile's author is not who decides about the host.
         Instruction::Run(run) if run.network == "host" && request.network != "host" => {
@@ -144,28 +143,6 @@ pub(super) fn refuse(instruction: &Instruction, request: &Request) -> Result<()>
                 "the host network is not allowed: build with the network mode host if it is to be",
             ))
         }
-        Instruction::Copy(copy) => {
-            let is_remote = |source: &Source| match source {
-                Source::Path(path) => is_remote(path),
-                Source::Heredoc(_) => false,
-            };
-            if copy.add && copy.sources.iter().any(is_remote) {
-                return not_yet("ADD of a URL or a git repository");
-            }
-            if !copy.checksum.is_empty() || copy.keep_git_dir {
-                return Err(Error::invalid(
-                    "--checksum and --keep-git-dir are for what ADD fetches",
-                ));
-            }
-            Ok(())
-        }
         _ => Ok(()),
     }
-}
-
-/// Whether `ADD` would fetch it.
-fn is_remote(path: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@"]
-        .iter()
-        .any(|scheme| path.starts_with(scheme))
 }

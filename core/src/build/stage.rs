@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
                 let asked = (platform.as_str(), site.request.pull);
                 match site.contexts.find(site.engine, site.build, name, asked)? {
                     Some(Named::Image(image)) => {
-                        self.state.stand_on(site, image)?;
+                        self.state.stand_on(site, *image)?;
                         telling.done()
                     }
                     Some(Named::Files(context)) => {
@@ -274,7 +274,7 @@ impl<'a> Stage<'a> {
         let asked = ("", site.request.pull);
         let image = match site.contexts.find(site.engine, site.build, name, asked)? {
             Some(Named::Files(context)) => return Ok(Origin::Context(context)),
-            Some(Named::Image(image)) => image,
+            Some(Named::Image(image)) => *image,
             None => site.build.base(site.engine, name, asked.0, asked.1)?,
         };
         let mut state = State::empty(site)?;

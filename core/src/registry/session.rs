@@ -137,7 +137,7 @@ impl Session {
             let readable = *method == Method::GET || *method == Method::HEAD;
             match answer.header("location") {
                 Some(location) if readable && answer.status.is_redirection() => {
-                    url = self.redirected(&url, location)?;
+                    url = redirected(&url, location)?;
                 }
                 _ => return Ok(answer),
             }
@@ -166,19 +166,6 @@ impl Session {
                 self.client.send(method, url, &headers, payload)
             }
         }
-    }
-
-    /// Where a redirect may lead: to http or https, and never from https to http.
-    pub(super) fn redirected(&self, from: &Url, location: &str) -> Result<Url> {
-        let refused = |why: &str| {
-            Error::new(ErrorKind::Unavailable, format!("{from} redirects {why}"))
-                .with_reason("bad_redirect")
-        };
-        let to = from.join(location).map_err(|_| refused("to no address of http or https"))?;
-        if from.origin.https && !to.origin.https {
-            return Err(refused("from https to http"));
-        }
-        Ok(to)
     }
 
     fn known(&self, scope: &str) -> Option<Secret> {
@@ -220,6 +207,19 @@ impl Session {
         known.insert(scope.to_owned(), authorization);
         Ok(())
     }
+}
+
+/// Where a redirect may lead: to http or https, and never from https to http.
+pub(super) fn redirected(from: &Url, location: &str) -> Result<Url> {
+    let refused = |why: &str| {
+        Error::new(ErrorKind::Unavailable, format!("{from} redirects {why}"))
+            .with_reason("bad_redirect")
+    };
+    let to = from.join(location).map_err(|_| refused("to no address of http or https"))?;
+    if from.origin.https && !to.origin.https {
+        return Err(refused("from https to http"));
+    }
+    Ok(to)
 }
 
 /// How long the registry wants us to wait before we ask again; nothing when it has answered. More than we would is an error that

@@ -51,6 +51,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Nobody is to be asked.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline
+    }
+
     /// Whether a registry may be spoken to in the clear: when it was said, and this machine by its own name, as with docker.
     pub(super) fn may_be_plain(&self, origin: &Origin) -> bool {
         origin.is_loopback() || self.is_insecure(origin)

@@ -11,7 +11,7 @@ use ureq::http::{Method, StatusCode};
 use super::failure;
 use super::http::{Answer, Payload};
 use super::repository::{Access, DIGEST, Repository};
-use super::session::postponed;
+use super::session::{postponed, redirected};
 use super::url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Digest;
@@ -174,6 +174,6 @@ impl Repository {
             )
             .with_reason("not_http"));
         };
-        self.session().redirected(url, location)
+        redirected(url, location)
     }
 }

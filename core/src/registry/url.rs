@@ -138,6 +138,11 @@ impl Url {
         Url::parse(&format!("{}{path}", self.origin))
     }
 
+    /// The path, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
     /// The same with another pair in the query.
     #[must_use]
     pub(crate) fn with(&self, name: &str, value: &str) -> Url {

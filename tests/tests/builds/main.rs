@@ -6,6 +6,7 @@ mod contexts;
 mod going_on;
 mod links;
 mod mounts;
+mod remote;
 mod secrets;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use contexts::*;
 use going_on::*;
 use links::*;
 use mounts::*;
+use remote::*;
 use secrets::*;
 
 suite!(
@@ -50,6 +52,14 @@ suite!(
     a_context_with_a_name_is_that_image_in_every_spelling,
     an_image_of_a_layout_goes_with_the_build,
     a_context_with_a_name_has_rules_of_its_own_and_counts_for_the_cache,
+    a_file_at_a_url_is_fetched_and_counts_by_its_content,
+    a_file_whose_digest_is_given_is_checked_and_fetched_once,
+    a_fetch_goes_on_where_it_can_and_says_why_where_it_cannot,
+    a_redirect_leads_to_web_servers_only_and_nothing_is_told_to_them,
+    an_archive_at_a_url_is_unpacked_where_that_is_said,
+    a_fetch_that_hangs_is_cancelled,
+    a_git_repository_is_fetched_by_branch_tag_and_commit,
+    what_is_no_server_is_no_git_repository,
 );
 
 fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {
