@@ -20,7 +20,7 @@ export interface ImageBuild {
   BuildContexts?: Record<string, string>;
   /** Names to give the image. */
   Tags?: string[];
-  /** Values of `ARG`s. */
+  /** Values of `ARG`s. With `SOURCE_DATE_EPOCH` the same files make the same image, bit by bit. */
   BuildArgs?: Record<string, string>;
   /** The stage to build, by name or number; empty: the last. */
   Target?: string;
@@ -52,8 +52,12 @@ export interface BuildSecret {
 export interface ImageBuilt {
   /** Its id. */
   Id: string;
+  /** The digest of its manifest. */
+  Digest: string;
   /** Names it has now. */
   Names: string[];
+  /** The same in full: `docker.io/library/app:latest`. */
+  FullNames: string[];
   /** What the Dockerfile could do better, and build arguments that nothing uses. */
   Warnings: string[];
 }

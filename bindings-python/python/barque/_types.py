@@ -35,7 +35,7 @@ class ImageBuild(TypedDict, total=False):
     """Names to give the image."""
 
     BuildArgs: dict[str, str]
-    """Values of `ARG`s."""
+    """Values of `ARG`s. With `SOURCE_DATE_EPOCH` the same files make the same image, bit by bit."""
 
     Target: str
     """The stage to build, by name or number; empty: the last."""
@@ -78,8 +78,14 @@ class ImageBuilt(TypedDict):
     Id: str
     """Its id."""
 
+    Digest: str
+    """The digest of its manifest."""
+
     Names: list[str]
     """Names it has now."""
+
+    FullNames: list[str]
+    """The same in full: `docker.io/library/app:latest`."""
 
     Warnings: list[str]
     """What the Dockerfile could do better, and build arguments that nothing uses."""

@@ -13,6 +13,9 @@ use crate::failure::{Failure, Result, describe};
 use crate::output;
 use crate::progress::{self, To};
 
+/// What every tool that makes the same bytes again goes by.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 pub(crate) const VERB: Verb = Verb {
     name: "build",
     about: "Build an image from a Dockerfile",
@@ -40,6 +43,9 @@ struct Flags {
     /// Set metadata for an image
     #[arg(long, value_name = "stringArray", value_parser = shorthand::label)]
     label: Vec<(String, String)>,
+    /// Write build result metadata to a file
+    #[arg(long, value_name = "string")]
+    metadata_file: Option<String>,
     /// Set the networking mode for the "RUN" instructions during build
     #[arg(long, value_name = "string", default_value = "")]
     network: String,
@@ -98,7 +104,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         dockerfile_text,
         build_contexts: flags.build_context.into_iter().collect(),
         tags: flags.tag,
-        build_args: arguments(&flags.build_arg)?,
+        build_args: with_epoch(arguments(&flags.build_arg)?),
         target: flags.target,
         labels: flags.label.into_iter().collect(),
         no_cache: flags.no_cache,
@@ -117,10 +123,29 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         }
     }
     if let Some(path) = &flags.iidfile {
-        std::fs::write(path, &built.id)
-            .map_err(|error| Failure::new(format!("open {path}: {}", describe(&error))))?;
+        write(path, &built.id)?;
+    }
+    if let Some(path) = &flags.metadata_file {
+        write(path, &metadata(&built))?;
     }
     if flags.quiet { output::out(format!("{}\n", built.id)).map(|()| 0) } else { Ok(0) }
+}
+
+fn write(path: &str, text: &str) -> Result<()> {
+    std::fs::write(path, text)
+        .map_err(|error| Failure::new(format!("open {path}: {}", describe(&error))))
+}
+
+/// What buildx writes of an image.
+fn metadata(built: &ImageBuilt) -> String {
+    let mut document = serde_json::json!({
+        "containerimage.config.digest": built.id,
+        "containerimage.digest": built.digest,
+    });
+    if !built.names.is_empty() {
+        document["image.name"] = built.full_names.join(",").into();
+    }
+    format!("{document:#}\n")
 }
 
 /// What the environment of this process has.
@@ -168,6 +193,14 @@ fn read(name: &str, source: &mut impl Read) -> Result<String> {
         Failure::new(format!("failed to read dockerfile: {name}: {}", describe(&error)))
     })?;
     Ok(text)
+}
+
+/// The environment says what time it is, if no argument does.
+fn with_epoch(mut arguments: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    if let (false, Some(epoch)) = (arguments.contains_key(EPOCH), own(EPOCH)) {
+        arguments.insert(EPOCH.to_owned(), epoch);
+    }
+    arguments
 }
 
 /// `NAME=VALUE`, or `NAME` with the value that it has here, if it has one.

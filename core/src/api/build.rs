@@ -28,7 +28,7 @@ pub struct ImageBuild {
     /// Names to give the image.
     #[serde(skip_serializing_if = "is_default")]
     pub tags: Vec<String>,
-    /// Values of `ARG`s.
+    /// Values of `ARG`s. With `SOURCE_DATE_EPOCH` the same files make the same image, bit by bit.
     #[serde(skip_serializing_if = "is_default")]
     pub build_args: BTreeMap<String, String>,
     /// The stage to build, by name or number; empty: the last.
@@ -82,8 +82,12 @@ impl fmt::Debug for BuildSecret {
 pub struct ImageBuilt {
     /// Its id.
     pub id: String,
+    /// The digest of its manifest.
+    pub digest: String,
     /// Names it has now.
     pub names: Vec<String>,
+    /// The same in full: `docker.io/library/app:latest`.
+    pub full_names: Vec<String>,
     /// What the Dockerfile could do better, and build arguments that nothing uses.
     pub warnings: Vec<String>,
 }

@@ -13,6 +13,7 @@ mod cache;
 mod context;
 mod copy;
 pub(crate) mod dockerfile;
+mod epoch;
 mod git;
 mod mounts;
 mod named;

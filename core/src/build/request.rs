@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::epoch::{EPOCH, Epoch};
 use super::named::{self, Wanted};
 use super::secret::Secrets;
 use super::ssh::{self, Agents};
@@ -25,6 +26,8 @@ pub(super) struct Request {
     pub(super) contexts: Wanted,
     pub(super) names: Vec<Reference>,
     pub(super) arguments: BTreeMap<String, String>,
+    /// What is younger was made then.
+    pub(super) epoch: Option<Epoch>,
     pub(super) target: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) no_cache: bool,
@@ -63,13 +66,11 @@ impl Request {
                 let error = Error::invalid(format!("invalid build argument {name:?}"));
                 return Err(field(error, "BuildArgs"));
             }
-            if name == "SOURCE_DATE_EPOCH" {
-                let error = Error::unsupported(
-                    "SOURCE_DATE_EPOCH is not supported yet: times are those of the build",
-                );
-                return Err(field(error, "BuildArgs"));
-            }
         }
+        let epoch = match request.build_args.get(EPOCH).map(String::as_str) {
+            None | Some("") => None,
+            Some(text) => Some(Epoch::parse(text).map_err(|error| field(error, "BuildArgs"))?),
+        };
         let network = match request.network_mode.as_str() {
             "" | "default" => String::new(),
             mode @ ("none" | "host") => mode.to_owned(),
@@ -91,6 +92,7 @@ impl Request {
                 .map_err(|error| field(error, "BuildContexts"))?,
             names: names.into_iter().map(Reference::or_latest).collect(),
             arguments: request.build_args.clone(),
+            epoch,
             target: request.target.clone(),
             labels: request.labels.clone(),
             no_cache: request.no_cache,

@@ -3,7 +3,6 @@
 //! Workers take the stages in the order of the Dockerfile, and one that needs another waits for it when it comes to that. What is waited
 //! for is always a stage before, which somebody has taken already, so nobody waits for ever. The first failure cancels the others.
 
-use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -221,7 +220,7 @@ impl Site<'_> {
     /// Make the image.
     fn export(&self, state: &State) -> Result<ImageBuilt> {
         let telling = self.teller.begin("exporting to image".to_owned(), String::new())?;
-        let config = finished(state.config.clone(), &self.request.labels);
+        let config = finished(state, self.request);
         let names = self.request.names.clone();
         let image = built::Image { names: names.clone(), config, layers: state.layers.clone() };
         let id = built::publish(self.engine, self.lease, &self.steps(), Some(image))?
@@ -239,7 +238,14 @@ impl Site<'_> {
         if !unused.is_empty() {
             warnings.push(format!("One or more build-args {unused:?} were not consumed"));
         }
-        Ok(ImageBuilt { id, names: names.iter().map(Reference::familiar).collect(), warnings })
+        let digest = self.engine.images().manifest_of(&Digest::parse(&id)?)?;
+        Ok(ImageBuilt {
+            digest: digest.as_str().to_owned(),
+            names: names.iter().map(Reference::familiar).collect(),
+            full_names: names.iter().map(Reference::to_string).collect(),
+            warnings,
+            id,
+        })
     }
 }
 
@@ -248,9 +254,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The configuration of the image.
-fn finished(mut config: ImageConfig, labels: &BTreeMap<String, String>) -> ImageConfig {
-    let more = labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+fn finished(state: &State, request: &Request) -> ImageConfig {
+    let mut config = state.config.clone();
+    let more = request.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
     config.config.labels.extend(more);
+    if let Some(epoch) = request.epoch {
+        epoch.date(&mut config, state.below);
+        return config;
+    }
     // What comes before the first files is as old as these: the same build again is the same image.
     let mut created = String::new();
     for row in config.history.iter_mut().rev() {

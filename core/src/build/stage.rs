@@ -240,7 +240,7 @@ impl<'a> Stage<'a> {
         let writable = Writable::make(site)?;
         let done = work(&mut telling, &writable).and_then(|operation| {
             failpoint("build-step-done")?;
-            Ok((operation, writable.layer(engine, self.state.top.as_ref())?))
+            Ok((operation, writable.layer(site, self.state.top.as_ref())?))
         });
         let (operation, layer) = done?;
         let created = clock::now();

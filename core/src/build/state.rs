@@ -3,6 +3,7 @@
 use rustix::fs::Mode;
 use serde_json::{Value, json};
 
+use super::epoch::Epoch;
 use super::solver::Site;
 use super::variables::Arguments;
 use crate::error::Result;
@@ -30,6 +31,9 @@ pub(super) struct State {
     pub(super) arguments: Arguments,
     /// A `CMD` was given in this stage.
     pub(super) has_cmd: bool,
+    /// Rows of the history that others have written.
+    pub(super) below: usize,
+    pub(super) epoch: Option<Epoch>,
     /// When its last files were made, nanoseconds since 1970; 0: there are none.
     pub(super) time: i64,
 }
@@ -55,6 +59,8 @@ impl State {
             top: None,
             arguments: Vec::new(),
             has_cmd: false,
+            below: 0,
+            epoch: site.request.epoch,
             time: 0,
         })
     }
@@ -70,6 +76,7 @@ impl State {
         self.image = Some((image.id, image.config.architecture.clone()));
         self.time = image.config.created_ns();
         self.config = image.config;
+        self.below = self.config.history.len();
         self.config.pass_on();
         Ok(())
     }
@@ -77,11 +84,14 @@ impl State {
     /// The cache's key of what is done next.
     pub(super) fn key(&self, operation: &Value) -> Digest {
         // serde_json's maps are sorted: the same text every time.
-        let key = json!({
+        let mut key = json!({
             "version": VERSION,
             "below": self.top.as_ref().map(Digest::as_str),
             "operation": operation,
         });
+        if let Some(epoch) = self.epoch {
+            key["epoch"] = json!(epoch);
+        }
         Digest::of(key.to_string().as_bytes())
     }
 

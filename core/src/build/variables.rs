@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::dockerfile::{Dockerfile, Instruction, Words};
+use super::epoch::EPOCH;
 use crate::image::instruction::variable;
 use crate::image::manifest::Platform;
 
@@ -117,7 +118,10 @@ impl Globals {
             .collect();
         let known = |name: &str| {
             // Those speak to BuildKit, and nothing of it is asked for here.
-            declared.contains(&name) || PROXIES.contains(&name) || name.starts_with("BUILDKIT_")
+            declared.contains(&name)
+                || PROXIES.contains(&name)
+                || name == EPOCH
+                || name.starts_with("BUILDKIT_")
         };
         self.given.keys().map(String::as_str).filter(|name| !known(name)).collect()
     }

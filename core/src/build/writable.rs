@@ -10,7 +10,6 @@ use rustix::fs::Mode;
 
 use super::archive;
 use super::solver::Site;
-use crate::Engine;
 use crate::container::files::tree;
 use crate::error::{Error, Result};
 use crate::image::built::Layer;
@@ -50,11 +49,14 @@ impl Writable {
     }
 
     /// The layer that it has become; `None`: nothing was written.
-    pub(super) fn layer(&self, engine: &Engine, below: Option<&Digest>) -> Result<Option<Layer>> {
-        let upper = self.upper();
+    pub(super) fn layer(&self, site: &Site<'_>, below: Option<&Digest>) -> Result<Option<Layer>> {
+        let (engine, upper) = (site.engine, self.upper());
         let failed = |error| Error::system(format!("read {}", upper.display()), error);
         if upper.read_dir().map_err(failed)?.next().is_none() {
             return Ok(None);
+        }
+        if let Some(epoch) = site.request.epoch {
+            epoch.age(&upper)?;
         }
         let path = self.directory.join("layer.tar");
         let written = |error| Error::system(format!("write {}", path.display()), error);

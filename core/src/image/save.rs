@@ -142,7 +142,7 @@ impl Images<'_> {
     }
 
     /// The manifest of an image.
-    pub(super) fn manifest_of(&self, id: &Digest) -> Result<Digest> {
+    pub(crate) fn manifest_of(&self, id: &Digest) -> Result<Digest> {
         let manifest: Option<String> = self.engine.store().read(|connection| {
             use rusqlite::OptionalExtension;
             connection

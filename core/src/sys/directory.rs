@@ -7,7 +7,10 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, mkdir, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat,
+    futimens, mkdir, openat, statat, unlinkat, utimensat,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -149,6 +152,37 @@ impl Level {
         }
         Ok(None)
     }
+}
+
+/// Make a directory and all that is in it as old as `seconds` since 1970, where it is younger. Nothing is followed.
+pub(crate) fn age(path: &Path, seconds: i64) -> Result<()> {
+    let failed = |errno: Errno| Error::system(format!("date {}", path.display()), errno.into());
+    let keep = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps {
+        last_access: keep,
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: 0 },
+    };
+    let is_younger = |stat: &rustix::fs::Stat| (stat.st_mtime, stat.st_mtime_nsec) > (seconds, 0);
+    let mut waiting = vec![open(path)?];
+    while let Some(fd) = waiting.pop() {
+        if is_younger(&fstat(&fd).map_err(failed)?) {
+            futimens(&fd, &times).map_err(failed)?;
+        }
+        for entry in Dir::read_from(&fd).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let stat = statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                waiting.push(openat(&fd, name, DIRECTORY, Mode::empty()).map_err(failed)?);
+            } else if is_younger(&stat) {
+                utimensat(&fd, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of the files below a directory, as `docker ps --size` counts them; 0 when there is none. Files that vanish while

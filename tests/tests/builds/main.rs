@@ -7,6 +7,7 @@ mod going_on;
 mod links;
 mod mounts;
 mod remote;
+mod repeatable;
 mod secrets;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use going_on::*;
 use links::*;
 use mounts::*;
 use remote::*;
+use repeatable::*;
 use secrets::*;
 
 suite!(
@@ -60,6 +62,8 @@ suite!(
     a_fetch_that_hangs_is_cancelled,
     a_git_repository_is_fetched_by_branch_tag_and_commit,
     what_is_no_server_is_no_git_repository,
+    with_a_time_that_is_given_two_machines_build_the_same_bytes,
+    a_time_counts_for_the_cache_and_may_be_any,
 );
 
 fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {
