@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
   BuilderPruned,
+  BuildOutput,
   BuildSecret,
   ContainerCreate,
   ContainerList,
@@ -89,6 +90,8 @@ export interface BuildOptions extends Abortable {
   nocache?: boolean;
   /** Ask the registries for newer base images. */
   pull?: boolean;
+  /** Where what was built goes; else it is an image. Without an image the id of what comes back is empty. */
+  outputs?: BuildOutput[];
   /** `os/architecture[/variant]`, which must be this machine's. */
   platform?: string;
   /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
@@ -238,6 +241,7 @@ export class Barque {
       Labels: options.labels ?? {},
       NoCache: options.nocache ?? false,
       Pull: options.pull ?? false,
+      Outputs: options.outputs ?? [],
       Platform: options.platform ?? '',
       NetworkMode: options.networkmode ?? '',
       Secrets: options.secrets ?? {},

@@ -30,6 +30,8 @@ export interface ImageBuild {
   NoCache?: boolean;
   /** Ask the registries for newer base images. */
   Pull?: boolean;
+  /** Where what was built goes; none: it is an image of this engine. */
+  Outputs?: BuildOutput[];
   /** `os/architecture[/variant]`, which must be this machine's; empty: it is. */
   Platform?: string;
   /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
@@ -38,6 +40,19 @@ export interface ImageBuild {
   Secrets?: Record<string, BuildSecret>;
   /** Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one. */
   SSH?: Record<string, string>;
+}
+
+/** Where what was built goes. */
+export interface BuildOutput {
+  /**
+   * `image`, an image of this engine; `docker` or `oci`, an archive of the image, which docker, podman and skopeo load; `tar`, an
+   * archive of its files; `local`, its files in a directory; `cacheonly`, nothing but what the cache keeps.
+   */
+  Type?: string;
+  /** Path of the archive or directory. */
+  Path?: string;
+  /** An open descriptor that the archive is written to, in place of a path. */
+  Fd?: number | null;
 }
 
 /** A secret: what is in a file, or a text. It is written down nowhere. */
@@ -50,7 +65,7 @@ export interface BuildSecret {
 
 /** An image that was built: the last document of the stream. */
 export interface ImageBuilt {
-  /** Its id. */
+  /** Its id; empty when neither an image nor an archive of one was asked for. What only an archive has is no image of this engine. */
   Id: string;
   /** The digest of its manifest. */
   Digest: string;

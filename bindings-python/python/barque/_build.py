@@ -9,7 +9,7 @@ from ._input import Content, Data, content, pieces
 from .errors import unexpected_keyword
 
 if TYPE_CHECKING:
-    from ._types import BuildSecret, ImageBuild
+    from ._types import BuildOutput, BuildSecret, ImageBuild
 
 
 class BuildOptions(TypedDict, total=False):
@@ -23,6 +23,7 @@ class BuildOptions(TypedDict, total=False):
     labels: Mapping[str, str]
     network_mode: str
     nocache: bool
+    outputs: Sequence[BuildOutput]
     platform: str
     pull: bool
     secrets: Mapping[str, BuildSecret]
@@ -38,6 +39,7 @@ FIELDS = {
     "labels": "Labels",
     "network_mode": "NetworkMode",
     "nocache": "NoCache",
+    "outputs": "Outputs",
     "platform": "Platform",
     "pull": "Pull",
     "secrets": "Secrets",
@@ -46,6 +48,15 @@ FIELDS = {
     "target": "Target",
 }
 """Where each keyword goes that is no content."""
+
+
+def keeps_image(request: ImageBuild) -> bool:
+    """Whether an image of this engine comes of it, and not only files or archives."""
+    outputs = request.get("Outputs") or []
+    return not outputs or any(
+        output["Type"] in ("image", "docker") and "Path" not in output and "Fd" not in output
+        for output in outputs
+    )
 
 
 def build_document(

@@ -49,6 +49,9 @@ class ImageBuild(TypedDict, total=False):
     Pull: bool
     """Ask the registries for newer base images."""
 
+    Outputs: list[BuildOutput]
+    """Where what was built goes; none: it is an image of this engine."""
+
     Platform: str
     """`os/architecture[/variant]`, which must be this machine's; empty: it is."""
 
@@ -60,6 +63,20 @@ class ImageBuild(TypedDict, total=False):
 
     SSH: dict[str, str]
     """Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one."""
+
+
+class BuildOutput(TypedDict, total=False):
+    """Where what was built goes."""
+
+    Type: str
+    """`image`, an image of this engine; `docker` or `oci`, an archive of the image, which docker, podman and skopeo load; `tar`, an
+    archive of its files; `local`, its files in a directory; `cacheonly`, nothing but what the cache keeps."""
+
+    Path: str
+    """Path of the archive or directory."""
+
+    Fd: int | None
+    """An open descriptor that the archive is written to, in place of a path."""
 
 
 class BuildSecret(TypedDict, total=False):
@@ -76,7 +93,7 @@ class ImageBuilt(TypedDict):
     """An image that was built: the last document of the stream."""
 
     Id: str
-    """Its id."""
+    """Its id; empty when neither an image nor an archive of one was asked for. What only an archive has is no image of this engine."""
 
     Digest: str
     """The digest of its manifest."""
@@ -3598,6 +3615,7 @@ __all__ = [
     "BlkioStatEntry",
     "BlkioStats",
     "BuildCache",
+    "BuildOutput",
     "BuildSecret",
     "BuildStep",
     "BuilderPrune",

@@ -1,10 +1,10 @@
 //! `barque build`.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use barque::api::{BuildSecret, ImageBuild, ImageBuilt, Input};
+use barque::api::{BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input};
 use barque::shorthand;
 use clap::Args;
 
@@ -52,6 +52,9 @@ struct Flags {
     /// Do not use cache when building the image
     #[arg(long)]
     no_cache: bool,
+    /// Output destination (format: "type=local,dest=path")
+    #[arg(short, long, value_name = "stringArray", value_parser = shorthand::build_output)]
+    output: Vec<BuildOutput>,
     /// Set target platform for build
     #[arg(long, value_name = "string", default_value = "")]
     platform: String,
@@ -109,11 +112,18 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         labels: flags.label.into_iter().collect(),
         no_cache: flags.no_cache,
         pull: flags.pull,
+        outputs: flags.output,
         platform: flags.platform,
         network_mode: flags.network,
         secrets: flags.secret.into_iter().collect(),
         ssh: flags.ssh.into_iter().collect(),
     };
+    let takes_stdout = request.outputs.iter().any(|output| output.fd == Some(1));
+    if takes_stdout && std::io::stdout().is_terminal() {
+        return Err(Failure::new(
+            "refusing to write an archive to a terminal: give a file with dest=FILE",
+        ));
+    }
     let to = if flags.quiet || flags.progress == "none" { To::Nowhere } else { To::Stderr };
     let mut stream = parsed.engine()?.images().build(&request)?;
     let built: ImageBuilt = progress::show(&mut stream, to)?;
@@ -128,7 +138,11 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     if let Some(path) = &flags.metadata_file {
         write(path, &metadata(&built))?;
     }
-    if flags.quiet { output::out(format!("{}\n", built.id)).map(|()| 0) } else { Ok(0) }
+    if flags.quiet && !takes_stdout && !built.id.is_empty() {
+        output::out(format!("{}\n", built.id)).map(|()| 0)
+    } else {
+        Ok(0)
+    }
 }
 
 fn write(path: &str, text: &str) -> Result<()> {

@@ -43,6 +43,9 @@ pub struct ImageBuild {
     /// Ask the registries for newer base images.
     #[serde(skip_serializing_if = "is_default")]
     pub pull: bool,
+    /// Where what was built goes; none: it is an image of this engine.
+    #[serde(skip_serializing_if = "is_default")]
+    pub outputs: Vec<BuildOutput>,
     /// `os/architecture[/variant]`, which must be this machine's; empty: it is.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub platform: String,
@@ -55,6 +58,22 @@ pub struct ImageBuild {
     /// Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one.
     #[serde(rename = "SSH", skip_serializing_if = "is_default")]
     pub ssh: BTreeMap<String, String>,
+}
+
+/// Where what was built goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct BuildOutput {
+    /// `image`, an image of this engine; `docker` or `oci`, an archive of the image, which docker, podman and skopeo load; `tar`, an
+    /// archive of its files; `local`, its files in a directory; `cacheonly`, nothing but what the cache keeps.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// Path of the archive or directory.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// An open descriptor that the archive is written to, in place of a path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fd: Option<i32>,
 }
 
 /// A secret: what is in a file, or a text. It is written down nowhere.
@@ -80,7 +99,7 @@ impl fmt::Debug for BuildSecret {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct ImageBuilt {
-    /// Its id.
+    /// Its id; empty when neither an image nor an archive of one was asked for. What only an archive has is no image of this engine.
     pub id: String,
     /// The digest of its manifest.
     pub digest: String,

@@ -18,6 +18,7 @@ mod git;
 mod mounts;
 mod named;
 mod origin;
+mod output;
 mod plan;
 mod remote;
 mod request;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::epoch::{EPOCH, Epoch};
 use super::named::{self, Wanted};
+use super::output::Output;
 use super::secret::Secrets;
 use super::ssh::{self, Agents};
 use crate::api::{ImageBuild, Input};
@@ -34,6 +35,7 @@ pub(super) struct Request {
     pub(super) pull: bool,
     /// `none`, `host`, or empty: as containers have it.
     pub(super) network: String,
+    pub(super) outputs: Vec<Output>,
     pub(super) platform: Platform,
     pub(super) secrets: Secrets,
     /// Of ssh.
@@ -98,6 +100,7 @@ impl Request {
             no_cache: request.no_cache,
             pull: request.pull,
             network,
+            outputs: Output::read(&request.outputs).map_err(|error| field(error, "Outputs"))?,
             platform: own(&request.platform).map_err(|error| field(error, "Platform"))?,
             secrets: Secrets::read(&request.secrets).map_err(|error| field(error, "Secrets"))?,
             agents: ssh::check(&request.ssh).map_err(|error| field(error, "SSH"))?,

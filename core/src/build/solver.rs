@@ -219,32 +219,55 @@ impl Site<'_> {
 
     /// Make the image.
     fn export(&self, state: &State) -> Result<ImageBuilt> {
-        let telling = self.teller.begin("exporting to image".to_owned(), String::new())?;
-        let config = finished(state, self.request);
-        let names = self.request.names.clone();
-        let image = built::Image { names: names.clone(), config, layers: state.layers.clone() };
-        let id = built::publish(self.engine, self.lease, &self.steps(), Some(image))?
-            .ok_or_else(|| Error::internal("an image without an id"))?;
+        self.export_files(state)?;
+        let built = match self.keeps_image() || self.archives_image() {
+            true => self.image(state)?,
+            false => {
+                built::publish(self.engine, self.lease, &self.steps(), None)?;
+                ImageBuilt::default()
+            }
+        };
         failpoint("build-published")?;
-        telling.line(&format!("writing image {id} done"))?;
-        for name in &names {
-            telling.line(&format!("naming to {name} done"))?;
-            events::image(self.engine, "tag", &id, &name.familiar());
-        }
-        telling.done()?;
         let unused = self.globals.unused(self.dockerfile);
         let mut warnings: Vec<String> =
             self.dockerfile.warnings.iter().map(|warning| warning.to_string()).collect();
         if !unused.is_empty() {
             warnings.push(format!("One or more build-args {unused:?} were not consumed"));
         }
-        let digest = self.engine.images().manifest_of(&Digest::parse(&id)?)?;
+        Ok(ImageBuilt { warnings, ..built })
+    }
+
+    fn image(&self, state: &State) -> Result<ImageBuilt> {
+        let keeps = self.keeps_image();
+        let name = if keeps { "exporting to image" } else { "exporting layers" };
+        let telling = self.teller.begin(name.to_owned(), String::new())?;
+        let config = finished(state, self.request);
+        let names = self.request.names.clone();
+        let given = if keeps { names.clone() } else { Vec::new() };
+        let image = built::Image { names: given, config, layers: state.layers.clone() };
+        let was_there = self.engine.images().exists(image.id()?.as_str())?;
+        let id = built::publish(self.engine, self.lease, &self.steps(), Some(image))?
+            .ok_or_else(|| Error::internal("an image without an id"))?;
+        if !keeps {
+            self.build.hold(self.engine, &id, was_there)?;
+        }
+        let digest = Digest::parse(&id)?;
+        let manifest = self.engine.images().manifest_of(&digest)?;
+        telling.line(&format!("writing image {id} done"))?;
+        if keeps {
+            for name in &names {
+                telling.line(&format!("naming to {name} done"))?;
+                events::image(self.engine, "tag", &id, &name.familiar());
+            }
+        }
+        telling.done()?;
+        self.export_archives(&digest, &names)?;
         Ok(ImageBuilt {
-            digest: digest.as_str().to_owned(),
+            id,
+            digest: manifest.as_str().to_owned(),
             names: names.iter().map(Reference::familiar).collect(),
             full_names: names.iter().map(Reference::to_string).collect(),
-            warnings,
-            id,
+            warnings: Vec::new(),
         })
     }
 }

@@ -77,28 +77,33 @@ impl Build {
                 seen = engine.images().exists(id.as_str())?;
                 Ok(())
             })?;
-            let id = id.as_str();
-            let is_there = engine.store().write(Durability::Crash, |transaction| {
-                if !seen {
-                    transaction.execute(
-                        "UPDATE images SET hidden = 1 WHERE id = ?1
-                         AND NOT EXISTS (SELECT 1 FROM tags WHERE image_id = ?1)",
-                        [id],
-                    )?;
-                }
-                let is_there: bool = transaction
-                    .prepare_cached("SELECT EXISTS (SELECT 1 FROM images WHERE id = ?1)")?
-                    .query_row([id], |row| row.get(0))?;
-                if is_there {
-                    self.intend(transaction, engine, id)?;
-                }
-                Ok(is_there)
-            })?;
-            if is_there {
-                let _ = index::bring_up_to_date(engine);
-                return engine.images().of_container(id);
+            if self.hold(engine, id.as_str(), seen)? {
+                return engine.images().of_container(id.as_str());
             }
         }
+    }
+
+    /// Keep an image until the build ends, and let nobody see it unless it `was_there` before or has a name. `false`: it is gone.
+    pub(crate) fn hold(&self, engine: &Engine, id: &str, was_there: bool) -> Result<bool> {
+        let is_there = engine.store().write(Durability::Crash, |transaction| {
+            if !was_there {
+                transaction.execute(
+                    "UPDATE images SET hidden = 1 WHERE id = ?1
+                     AND NOT EXISTS (SELECT 1 FROM tags WHERE image_id = ?1)",
+                    [id],
+                )?;
+            }
+            let is_there: bool = transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM images WHERE id = ?1)")?
+                .query_row([id], |row| row.get(0))?;
+            if is_there {
+                self.intend(transaction, engine, id)?;
+            }
+            Ok(is_there)
+        })?;
+        // Otherwise the next reconciliation does it.
+        let _ = index::bring_up_to_date(engine);
+        Ok(is_there)
     }
 
     /// An image without layers, for containers of what begins with nothing. Nobody sees it.

@@ -176,6 +176,11 @@ fn rename(engine: &Engine, image: &Image, steps: &Steps) -> Result<Option<String
 }
 
 impl Image {
+    /// The id that it will have.
+    pub(crate) fn id(&self) -> Result<Digest> {
+        Ok(Digest::of(&self.document()?))
+    }
+
     pub(super) fn document(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(&self.config)
             .map_err(|error| Error::internal("write a configuration").because(error))

@@ -82,12 +82,22 @@ impl Images<'_> {
                 }
             }
         }
+        self.archive_of(chosen, platform.as_ref())
+    }
+
+    /// One image with these names, which need not be its own.
+    pub(crate) fn archive(&self, id: &Digest, names: Vec<Reference>) -> Result<Stream> {
+        let image = Chosen { id: id.clone(), manifest: self.manifest_of(id)?, names };
+        self.archive_of(vec![image], None)
+    }
+
+    fn archive_of(&self, mut chosen: Vec<Chosen>, platform: Option<&Platform>) -> Result<Stream> {
         let lease = Lease::take(self.engine.layout())?;
         let mut archive = Archive::new(self.engine, &lease);
         for image in &mut chosen {
             image.names.sort();
             image.names.dedup();
-            archive.image(image, platform.as_ref())?;
+            archive.image(image, platform)?;
         }
         let parts = archive.finish()?;
         failpoint("image-save-begun")?;

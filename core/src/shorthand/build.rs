@@ -1,6 +1,6 @@
-//! What a build is given: `--build-context`, `--secret` and `--ssh`.
+//! What a build is given: `--build-context`, `--output`, `--secret` and `--ssh`.
 
-use crate::api::BuildSecret;
+use crate::api::{BuildOutput, BuildSecret};
 use crate::error::{Error, Result};
 
 /// `NAME=VALUE`: what the value may be is the build's business.
@@ -13,6 +13,47 @@ pub fn build_context(text: &str) -> Result<(String, String)> {
             Ok((name.to_owned(), value.to_owned()))
         }
         _ => Err(Error::invalid(format!("invalid context value: {text}, expected key=value"))),
+    }
+}
+
+/// `type=local,dest=DIR`, or `DIR` alone; `-` is standard output, and alone it is an archive of the files.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another key, and without a type.
+pub fn build_output(text: &str) -> Result<BuildOutput> {
+    let of = |kind: &str, dest: &str| BuildOutput {
+        kind: kind.to_owned(),
+        path: if dest == "-" { String::new() } else { dest.to_owned() },
+        fd: (dest == "-").then_some(1),
+    };
+    if text == "-" {
+        return Ok(of("tar", "-"));
+    }
+    if !text.contains('=') {
+        return match text {
+            "" => Err(Error::invalid("an output needs a type or a directory")),
+            directory => Ok(of("local", directory)),
+        };
+    }
+    let (mut kind, mut dest) = ("", "");
+    for part in text.split(',') {
+        match part.split_once('=').unwrap_or((part, "")) {
+            ("type", value) => kind = value,
+            ("dest", value) => dest = value,
+            // Without it the archive of an image is a file, which is what it is here.
+            ("tar", "true") => {}
+            (key, _) => {
+                return Err(Error::invalid(format!(
+                    "unexpected key '{key}' in '{text}'; an output has type and dest"
+                )));
+            }
+        }
+    }
+    match kind {
+        "" => Err(Error::invalid(format!("type is required for output '{text}'"))),
+        // As with buildx: an archive goes to standard output where no other place is named.
+        "oci" | "tar" if dest.is_empty() => Ok(of(kind, "-")),
+        kind => Ok(of(kind, dest)),
     }
 }
 

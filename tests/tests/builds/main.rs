@@ -6,6 +6,7 @@ mod contexts;
 mod going_on;
 mod links;
 mod mounts;
+mod outputs;
 mod remote;
 mod repeatable;
 mod secrets;
@@ -21,6 +22,7 @@ use contexts::*;
 use going_on::*;
 use links::*;
 use mounts::*;
+use outputs::*;
 use remote::*;
 use repeatable::*;
 use secrets::*;
@@ -64,6 +66,9 @@ suite!(
     what_is_no_server_is_no_git_repository,
     with_a_time_that_is_given_two_machines_build_the_same_bytes,
     a_time_counts_for_the_cache_and_may_be_any,
+    files_go_into_a_directory_or_an_archive,
+    an_image_that_goes_into_an_archive_is_not_kept,
+    an_output_that_fails_leaves_what_was_there,
 );
 
 fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
-from .._build import BuildOptions, build_document
+from .._build import BuildOptions, build_document, keeps_image
 from .._credentials import credentials_async
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
@@ -529,7 +529,10 @@ class AsyncImages(Uncopyable):
                 told.append(line)
                 if progress is not None:
                     progress(line)
-            return await self.get((await lines.wait())["Id"]), told
+            built = await lines.wait()
+            if keeps_image(request):
+                return await self.get(built["Id"]), told
+            return AsyncImage({"Id": built["Id"]}, self.client), told
 
     async def pull(
         self,

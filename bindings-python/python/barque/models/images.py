@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
-from .._build import BuildOptions, build_document
+from .._build import BuildOptions, build_document, keeps_image
 from .._credentials import credentials
 from .._input import Data, opened
 from .._streams import CancellableStream, Uncopyable, data_of
@@ -109,7 +109,8 @@ class ImageCollection(Uncopyable):
         """Build an image from a Dockerfile; the image and how it went.
 
         `path` is the build context: a directory, or a tar archive (a path, its bytes, a file, an iterable of bytes). `fileobj` is a
-        Dockerfile that needs none, or with `custom_context` the archive, as in docker-py. `progress` is called with each line.
+        Dockerfile that needs none, or with `custom_context` the archive, as in docker-py. `progress` is called with each line. With
+        `outputs` what was built goes there; where that is no image of this engine, what comes back has an `id` and nothing else.
         """
         request, context = build_document(path, options)
         told: builtins.list[t.Progress] = []
@@ -121,7 +122,11 @@ class ImageCollection(Uncopyable):
                 told.append(line)
                 if progress is not None:
                     progress(line)
-            return self.get(lines.wait()["Id"]), told
+            built = lines.wait()
+            if keeps_image(request):
+                return self.get(built["Id"]), told
+            # Of one that went elsewhere there is nothing to ask here.
+            return Image({"Id": built["Id"]}, self.client), told
 
     def pull(
         self,

@@ -314,6 +314,12 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
                 }
             }
             fields.list("SSH", "--ssh", &mut words);
+            if let Some(Value::Array(outputs)) = fields.0.remove("Outputs") {
+                for output in outputs {
+                    let (kind, path) = (text(&output["Type"]), text(&output["Path"]));
+                    words.push(format!("--output=type={kind},dest={path}"));
+                }
+            }
             fields.flag("Target", "--target", &mut words);
             fields.flag("Platform", "--platform", &mut words);
             fields.flag("NetworkMode", "--network", &mut words);
