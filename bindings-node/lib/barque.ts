@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
   BuilderPruned,
+  BuildCheck,
   BuildOutput,
   BuildSecret,
   ContainerCreate,
@@ -13,6 +14,7 @@ import type {
   DiskUsage,
   EventMessage,
   ImageBuild,
+  ImageBuilt,
   ImageList,
   ImageLoaded,
   ImagePull,
@@ -229,9 +231,24 @@ export class Barque {
    * Build an image from a Dockerfile: dockerode's `buildImage`, whose promise resolves when the image is there. The context is a
    * directory's path or a tar archive (a path, bytes, a stream); without one `dockerfileText` says it all.
    */
-  async buildImage(context: ImageSource | undefined, options: BuildOptions = {}): Promise<Image> {
+  buildImage(context: ImageSource | undefined, options: BuildOptions = {}): Promise<Image> {
+    return this.#build(context, options, false, (built) => new Image(this.api, built.Id));
+  }
+
+  /** What the Dockerfile could do better, as `docker build --check` says it: nothing is built. */
+  checkBuild(context: ImageSource | undefined, options: BuildOptions = {}): Promise<BuildCheck[]> {
+    return this.#build(context, options, true, (built) => built.Checks);
+  }
+
+  async #build<T>(
+    context: ImageSource | undefined,
+    options: BuildOptions,
+    Check: boolean,
+    take: (built: ImageBuilt) => T,
+  ): Promise<T> {
     const { t: names = [] } = options;
     const request: ImageBuild = {
+      Check,
       Dockerfile: options.dockerfile ?? '',
       DockerfileText: options.dockerfileText ?? '',
       Tags: typeof names === 'string' ? [names] : names,
@@ -247,10 +264,9 @@ export class Barque {
       Secrets: options.secrets ?? {},
       SSH: options.ssh ?? {},
     };
-    const build = async (Context?: Input): Promise<Image> => {
+    const build = async (Context?: Input): Promise<T> => {
       const stream = await this.api.imageBuild(Context ? { ...request, Context } : request, options);
-      const built = await stream.wait(options.onProgress);
-      return new Image(this.api, built.Id);
+      return take(await stream.wait(options.onProgress));
     };
     return context === undefined ? build() : withInput(context, build);
   }

@@ -26,6 +26,8 @@ export interface ImageBuild {
   Target?: string;
   /** Labels to give the image beside those of its Dockerfile. */
   Labels?: Record<string, string>;
+  /** Only say what the Dockerfile could do better: nothing is built. */
+  Check?: boolean;
   /** Take nothing from the cache. */
   NoCache?: boolean;
   /** Ask the registries for newer base images. */
@@ -75,6 +77,20 @@ export interface ImageBuilt {
   FullNames: string[];
   /** What the Dockerfile could do better, and build arguments that nothing uses. */
   Warnings: string[];
+  /** What the build checks found of it, in parts. */
+  Checks: BuildCheck[];
+}
+
+/** Something that is probably not meant. */
+export interface BuildCheck {
+  /** The rule, by Docker's name for it. */
+  Rule: string;
+  /** What it says. */
+  Message: string;
+  /** The line that it is about. */
+  Line: number;
+  /** That line and those around it. */
+  Excerpt: string;
 }
 
 /** Remove what builds have left in their cache and none uses just now. */

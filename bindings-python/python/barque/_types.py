@@ -43,6 +43,9 @@ class ImageBuild(TypedDict, total=False):
     Labels: dict[str, str]
     """Labels to give the image beside those of its Dockerfile."""
 
+    Check: bool
+    """Only say what the Dockerfile could do better: nothing is built."""
+
     NoCache: bool
     """Take nothing from the cache."""
 
@@ -106,6 +109,25 @@ class ImageBuilt(TypedDict):
 
     Warnings: list[str]
     """What the Dockerfile could do better, and build arguments that nothing uses."""
+
+    Checks: list[BuildCheck]
+    """What the build checks found of it, in parts."""
+
+
+class BuildCheck(TypedDict):
+    """Something that is probably not meant."""
+
+    Rule: str
+    """The rule, by Docker's name for it."""
+
+    Message: str
+    """What it says."""
+
+    Line: int
+    """The line that it is about."""
+
+    Excerpt: str
+    """That line and those around it."""
 
 
 class BuilderPrune(TypedDict, total=False):
@@ -3615,6 +3637,7 @@ __all__ = [
     "BlkioStatEntry",
     "BlkioStats",
     "BuildCache",
+    "BuildCheck",
     "BuildOutput",
     "BuildSecret",
     "BuildStep",

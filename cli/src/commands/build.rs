@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use barque::api::{BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input};
+use barque::api::{BuildCheck, BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input};
 use barque::shorthand;
 use clap::Args;
 
@@ -34,6 +34,9 @@ struct Flags {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "stringArray", value_parser = shorthand::build_context)]
     build_context: Vec<(String, String)>,
+    /// Only check the build configuration, without building it
+    #[arg(long)]
+    check: bool,
     /// Name of the Dockerfile (default: "PATH/Dockerfile")
     #[arg(short, long, value_name = "string")]
     file: Option<String>,
@@ -110,6 +113,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         build_args: with_epoch(arguments(&flags.build_arg)?),
         target: flags.target,
         labels: flags.label.into_iter().collect(),
+        check: flags.check,
         no_cache: flags.no_cache,
         pull: flags.pull,
         outputs: flags.output,
@@ -127,6 +131,9 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let to = if flags.quiet || flags.progress == "none" { To::Nowhere } else { To::Stderr };
     let mut stream = parsed.engine()?.images().build(&request)?;
     let built: ImageBuilt = progress::show(&mut stream, to)?;
+    if flags.check {
+        return told(&built);
+    }
     if to != To::Nowhere {
         for warning in &built.warnings {
             output::say(&format!("WARNING: {}", output::printable(warning)));
@@ -143,6 +150,23 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     } else {
         Ok(0)
     }
+}
+
+/// What the checks found, as docker shows it; something is a failure.
+fn told(built: &ImageBuilt) -> Result<u8> {
+    let checks = &built.checks;
+    let mut text = match checks.len() {
+        0 => "Check complete, no warnings found.\n".to_owned(),
+        1 => "Check complete, 1 warning has been found!\n".to_owned(),
+        more => format!("Check complete, {more} warnings have been found!\n"),
+    };
+    for check in checks {
+        let BuildCheck { rule, message, excerpt, .. } = check;
+        text += &format!("\nWARNING: {rule}\n{message}\n{excerpt}");
+    }
+    let printable: Vec<_> = text.lines().map(output::printable).collect();
+    output::out(printable.join("\n") + "\n")?;
+    Ok(u8::from(!checks.is_empty()))
 }
 
 fn write(path: &str, text: &str) -> Result<()> {

@@ -37,6 +37,9 @@ pub struct ImageBuild {
     /// Labels to give the image beside those of its Dockerfile.
     #[serde(skip_serializing_if = "is_default")]
     pub labels: BTreeMap<String, String>,
+    /// Only say what the Dockerfile could do better: nothing is built.
+    #[serde(skip_serializing_if = "is_default")]
+    pub check: bool,
     /// Take nothing from the cache.
     #[serde(skip_serializing_if = "is_default")]
     pub no_cache: bool,
@@ -109,6 +112,22 @@ pub struct ImageBuilt {
     pub full_names: Vec<String>,
     /// What the Dockerfile could do better, and build arguments that nothing uses.
     pub warnings: Vec<String>,
+    /// What the build checks found of it, in parts.
+    pub checks: Vec<BuildCheck>,
+}
+
+/// Something that is probably not meant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct BuildCheck {
+    /// The rule, by Docker's name for it.
+    pub rule: String,
+    /// What it says.
+    pub message: String,
+    /// The line that it is about.
+    pub line: i64,
+    /// That line and those around it.
+    pub excerpt: String,
 }
 
 /// Remove what builds have left in their cache and none uses just now.

@@ -365,9 +365,8 @@ impl Git<'_> {
             let mut said = Vec::new();
             let mut chunk = [0; 4096];
             let waited = loop {
-                match canceller.wait_readable(output.as_fd(), Deadline::never()) {
-                    Err(error) => break Err(error),
-                    Ok(_) => {}
+                if let Err(error) = canceller.wait_readable(output.as_fd(), Deadline::never()) {
+                    break Err(error);
                 }
                 match output.read(&mut chunk) {
                     Ok(0) => break Ok(()),
@@ -413,7 +412,7 @@ fn read(source: &mut impl Read) -> String {
 /// Its own words, in one line: the reason stands in the line that says `fatal`.
 fn failed(verb: &str, errors: &str) -> Error {
     let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines().find(|line| line.starts_with("fatal:")).or_else(|| lines().last());
+    let line = lines().find(|line| line.starts_with("fatal:")).or_else(|| lines().next_back());
     let line: String = line
         .unwrap_or("it does not say why")
         .chars()

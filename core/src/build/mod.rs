@@ -10,6 +10,7 @@ mod add;
 mod archive;
 mod bind;
 mod cache;
+mod check;
 mod context;
 mod copy;
 pub(crate) mod dockerfile;
@@ -67,9 +68,12 @@ impl Images<'_> {
             let dockerfile = context.dockerfile(&request)?;
             let contexts = Contexts::new(engine, &lease, &request.contexts, named)?;
             let build = Build::begin(engine)?;
-            let solved =
-                Solver::new(engine, &request, (&context, &contexts), &dockerfile, progress)?
-                    .solve(&lease, &build);
+            let solver =
+                Solver::new(engine, &request, (&context, &contexts), &dockerfile, progress)?;
+            if request.check {
+                return solver.check();
+            }
+            let solved = solver.solve(&lease, &build);
             let ended = build.end(engine);
             let built: ImageBuilt = solved?;
             ended.map(|()| built)

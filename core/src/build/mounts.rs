@@ -31,7 +31,7 @@ pub(super) struct Mounts<'a> {
 enum Content<'a> {
     /// The kernel makes it.
     Fresh,
-    Bind(Bind<'a>),
+    Bind(Box<Bind<'a>>),
     Cache(Cache<'a>),
     Secret(secret::File),
     Ssh(ssh::Socket),
@@ -138,7 +138,7 @@ impl<'a> Stage<'a> {
                         options.truth("readwrite")? || options.text("readonly") == "false";
                     let origin = origin.unwrap_or(Origin::Context(self.site.context));
                     let bind = Bind::of(&options, origin);
-                    (bound(&target, !writable), Content::Bind(bind))
+                    (bound(&target, !writable), Content::Bind(Box::new(bind)))
                 }
                 MountKind::Cache => {
                     let cache = Cache::of(&target, &options, origin)?;

@@ -31,6 +31,7 @@ pub(super) struct Request {
     pub(super) epoch: Option<Epoch>,
     pub(super) target: String,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) check: bool,
     pub(super) no_cache: bool,
     pub(super) pull: bool,
     /// `none`, `host`, or empty: as containers have it.
@@ -97,6 +98,7 @@ impl Request {
             epoch,
             target: request.target.clone(),
             labels: request.labels.clone(),
+            check: request.check,
             no_cache: request.no_cache,
             pull: request.pull,
             network,

@@ -7,8 +7,10 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::check::Checks;
 use super::context::Context;
-use super::dockerfile::Dockerfile;
+use super::dockerfile::lint::Warning;
+use super::dockerfile::{Dockerfile, Location};
 use super::named::Contexts;
 use super::plan::Plan;
 use super::request::{self, Request};
@@ -17,7 +19,7 @@ use super::state::State;
 use super::tell::Teller;
 use super::variables::Globals;
 use crate::Engine;
-use crate::api::ImageBuilt;
+use crate::api::{BuildCheck, ImageBuilt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
@@ -79,17 +81,57 @@ impl<'a> Solver<'a> {
         progress: &'a Progress,
     ) -> Result<Solver<'a>> {
         let file = request.dockerfile.as_str();
-        if dockerfile.warnings_are_errors
-            && let Some(warning) = dockerfile.warnings.first()
-        {
-            let error = Error::invalid(format!("lint violation found: {warning}"));
-            return Err(error.with_reason("dockerfile_lint"));
-        }
         let globals = Globals::of(dockerfile, &request.arguments, &request.platform)
             .map_err(|why| Error::invalid(why).within(file))?;
         let plan = Plan::of(dockerfile, &globals, request)?;
         let engine = engine.with_canceller(&engine.canceller().child()?);
-        Ok(Solver { engine, request, context, contexts, dockerfile, globals, plan, progress })
+        let solver =
+            Solver { engine, request, context, contexts, dockerfile, globals, plan, progress };
+        // Those that need an image which is not here yet come at the end.
+        solver.checked()?;
+        Ok(solver)
+    }
+
+    /// What the build checks find, unless that is an error.
+    fn checked(&self) -> Result<Vec<Warning>> {
+        let checks = Checks {
+            engine: &self.engine,
+            dockerfile: self.dockerfile,
+            context: self.context,
+            globals: &self.globals,
+            bases: &self.plan.bases,
+        };
+        let warnings = checks.all();
+        // Whoever only asks is told all of them.
+        match warnings.first().filter(|_| self.dockerfile.checks.errors && !self.request.check) {
+            None => Ok(warnings),
+            Some(warning) => Err(Error::invalid(format!("lint violation found: {warning}"))
+                .with_reason("dockerfile_lint")),
+        }
+    }
+
+    /// What is found without building anything.
+    pub(super) fn check(&self) -> Result<ImageBuilt> {
+        Ok(self.warned(&self.checked()?))
+    }
+
+    fn warned(&self, found: &[Warning]) -> ImageBuilt {
+        let file = self.request.dockerfile.as_str();
+        let check = |warning: &Warning| BuildCheck {
+            rule: warning.rule.name(),
+            message: warning.message.clone(),
+            line: i64::try_from(warning.line).unwrap_or(i64::MAX),
+            excerpt: self
+                .dockerfile
+                .excerpt(file, Location { first: warning.line, last: warning.line }),
+        };
+        let mut warnings: Vec<String> = found.iter().map(Warning::to_string).collect();
+        let unused = self.globals.unused(self.dockerfile);
+        if !unused.is_empty() {
+            warnings.push(format!("One or more build-args {unused:?} were not consumed"));
+        }
+        let checks = found.iter().map(check).collect();
+        ImageBuilt { warnings, checks, ..ImageBuilt::default() }
     }
 
     /// Carry it out, and put what was made into the store.
@@ -113,7 +155,10 @@ impl<'a> Solver<'a> {
         let solved = site.carry_out();
         failpoint("build-steps-done")?;
         match solved {
-            Ok(state) => site.export(&state),
+            Ok(state) => {
+                let ImageBuilt { warnings, checks, .. } = self.warned(&self.checked()?);
+                Ok(ImageBuilt { warnings, checks, ..site.export(&state)? })
+            }
             Err(error) => {
                 // What was done is done, and the next build begins there. That it cannot be kept is not why this one failed.
                 if error.kind() != ErrorKind::Cancelled
@@ -228,13 +273,7 @@ impl Site<'_> {
             }
         };
         failpoint("build-published")?;
-        let unused = self.globals.unused(self.dockerfile);
-        let mut warnings: Vec<String> =
-            self.dockerfile.warnings.iter().map(|warning| warning.to_string()).collect();
-        if !unused.is_empty() {
-            warnings.push(format!("One or more build-args {unused:?} were not consumed"));
-        }
-        Ok(ImageBuilt { warnings, ..built })
+        Ok(built)
     }
 
     fn image(&self, state: &State) -> Result<ImageBuilt> {
@@ -267,7 +306,7 @@ impl Site<'_> {
             digest: manifest.as_str().to_owned(),
             names: names.iter().map(Reference::familiar).collect(),
             full_names: names.iter().map(Reference::to_string).collect(),
-            warnings: Vec::new(),
+            ..ImageBuilt::default()
         })
     }
 }

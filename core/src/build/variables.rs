@@ -8,7 +8,7 @@ use crate::image::instruction::variable;
 use crate::image::manifest::Platform;
 
 /// Those that may be given without an `ARG`. They reach commands, and count neither for the cache nor for the history.
-const PROXIES: [&str; 10] = [
+pub(super) const PROXIES: [&str; 10] = [
     "HTTP_PROXY",
     "http_proxy",
     "HTTPS_PROXY",
@@ -53,17 +53,31 @@ impl Globals {
         }
         let mut globals =
             Globals { given: given.clone(), declared: Vec::new(), platform: automatic };
+        globals.declare(dockerfile)?;
+        Ok(globals)
+    }
+
+    /// Carry out the `ARG`s in front of the first stage.
+    fn declare(&mut self, dockerfile: &Dockerfile) -> Result<(), String> {
         for step in &dockerfile.globals {
             let Instruction::Arg(arguments) = &step.instruction else { continue };
             for (name, default) in arguments {
-                let value = match (globals.given.get(name), default) {
+                let value = match (self.given.get(name), default) {
                     (Some(given), _) => Some(given.clone()),
-                    (None, Some(default)) => Some(globals.expand(default, dockerfile.escape)?),
-                    (None, None) => globals.automatic(name),
+                    (None, Some(default)) => Some(self.expand(default, dockerfile.escape)?),
+                    (None, None) => self.automatic(name),
                 };
-                declare(&mut globals.declared, name, value);
+                declare(&mut self.declared, name, value);
             }
         }
+        Ok(())
+    }
+
+    /// The same without arguments of the command line.
+    pub(super) fn without_arguments(&self, dockerfile: &Dockerfile) -> Result<Globals, String> {
+        let (given, platform) = (BTreeMap::new(), self.platform.clone());
+        let mut globals = Globals { given, declared: Vec::new(), platform };
+        globals.declare(dockerfile)?;
         Ok(globals)
     }
 

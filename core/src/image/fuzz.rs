@@ -4,12 +4,14 @@
 
 use std::io::Cursor;
 
+use barque_monitor::gather::{Ignore, Verdict};
 use barque_monitor::names::packet::{self, Answer, Heard};
 use barque_monitor::tar;
 
 use super::config::ImageConfig;
 use super::manifest::Document;
 use super::reference::Reference;
+use crate::build::dockerfile::{Dockerfile, Words};
 
 /// A manifest or an index.
 pub fn manifest(bytes: &[u8]) {
@@ -65,6 +67,43 @@ pub fn archive(bytes: &[u8]) {
         let _ = tar::quoted(&entry.path);
     }
     assert!(reader.position() <= bytes.len() as u64);
+}
+
+/// A Dockerfile. What is read is read the same way again, and what it says of itself fits into it.
+pub fn dockerfile(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(dockerfile) = Dockerfile::parse(text) else { return };
+    let lines = text.lines().count();
+    let steps = dockerfile.stages.iter().flat_map(|stage| &stage.steps);
+    for location in steps.chain(&dockerfile.globals).map(|step| step.location) {
+        assert!(1 <= location.first && location.first <= location.last, "{location:?}");
+        assert!(location.last <= lines, "{location:?} of {lines} lines");
+        assert!(dockerfile.excerpt("Dockerfile", location).contains(">>>"));
+    }
+    for warning in &dockerfile.warnings {
+        assert!((1..=lines).contains(&warning.line), "{warning}");
+    }
+    for stage in &dockerfile.stages {
+        let found = dockerfile.stage(&stage.name, dockerfile.stages.len());
+        assert!(found.is_some() || stage.name.is_empty(), "{:?}", stage.name);
+        let words = Words { escape: dockerfile.escape, lookup: &|name| Some(format!("of {name}")) };
+        let _ = words.expand(&stage.image);
+        let _ = words.split(&stage.platform);
+    }
+    assert_eq!(Dockerfile::parse(text).ok().as_ref(), Some(&dockerfile));
+}
+
+/// A `.dockerignore`, and a path that it is asked about: the last line.
+pub fn dockerignore(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (rules, path) = text.trim_end_matches('\n').rsplit_once('\n').unwrap_or((text, "a/b"));
+    let Ok(rules) = Ignore::file(rules) else { return };
+    let verdict = rules.verdict(path.as_bytes());
+    assert_eq!(verdict, rules.verdict(path.as_bytes()));
+    // What is left out with all below it is left out below it.
+    if verdict == Verdict::LeftOut {
+        assert_ne!(rules.verdict(format!("{path}/x").as_bytes()), Verdict::Taken, "{path:?}");
+    }
 }
 
 /// A packet that came to a container's resolver, from the container or from a name server.
@@ -175,6 +214,16 @@ mod tests {
     #[test]
     fn archives() {
         run("tar", super::archive);
+    }
+
+    #[test]
+    fn dockerfiles() {
+        run("dockerfile", super::dockerfile);
+    }
+
+    #[test]
+    fn rules_of_what_is_ignored() {
+        run("dockerignore", super::dockerignore);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! left of what was cut short.
 
 mod cache;
+mod checks;
 mod contexts;
 mod going_on;
 mod links;
@@ -18,6 +19,7 @@ use barque::api::{ImageBuild, Input, Progress};
 use barque::{Deadline, Engine, Error, Item, Next, Stream};
 use barque_tests::{Sandbox, suite};
 use cache::*;
+use checks::*;
 use contexts::*;
 use going_on::*;
 use links::*;
@@ -69,6 +71,10 @@ suite!(
     files_go_into_a_directory_or_an_archive,
     an_image_that_goes_into_an_archive_is_not_kept,
     an_output_that_fails_leaves_what_was_there,
+    a_check_that_is_to_be_an_error_is_one_before_anything_is_built,
+    the_command_shows_checks_as_docker_does,
+    a_dockerfile_of_ten_thousand_lines_is_built_or_refused_at_once,
+    what_leads_in_a_circle_is_an_error,
 );
 
 fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {

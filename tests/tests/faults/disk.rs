@@ -15,6 +15,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("save into a pipe that is closed fails", save_into_a_closed_pipe);
     suite.add("run on a full disk says so, and removal works", run_on_a_full_disk);
     suite.add("cp and commit on a full disk say so and leave nothing", copies_on_a_full_disk);
+    suite.add("a build on a full disk says so and leaves nothing", build_on_a_full_disk);
     suite.add("a full disk without inodes", without_inodes);
     suite.add("a read-only root is named", a_read_only_root);
     suite.add("without permission the directory is named", without_permission);
@@ -216,6 +217,43 @@ fn copies_on_a_full_disk() {
     for path in [outside, out] {
         std::fs::remove_file(path).expect("remove a copy");
     }
+}
+
+fn build_on_a_full_disk() {
+    let small = Small::new("built", "size=24m");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    let context = PathBuf::from(format!("/tmp/built-{}", std::process::id()));
+    std::fs::create_dir_all(&context).expect("make a directory");
+    let text = "FROM testbox\nRUN [\"/testbox\", \"write\", \"/small\", \"x\"]\nCOPY large /large\n\
+                RUN [\"/testbox\", \"write\", \"/more\", \"y\"]\n";
+    std::fs::write(context.join("Dockerfile"), text).expect("write a file");
+    std::fs::write(context.join("large"), vec![b'l'; 12 << 20]).expect("write a file");
+    let path = context.to_string_lossy().into_owned();
+    let build = || sandbox.barque(&["build", "--tag", "made", &path]);
+    // Too large for it, both as a file and as a layer's archive.
+    let done = build();
+    assert_ne!(done.code, 0);
+    is_clean(&done, "a full disk");
+    assert!(is_about_space(&done.stderr), "{}", done.stderr);
+    invariants::hold(&sandbox, "a build that did not fit");
+    // Full before it begins.
+    fill(&small.place);
+    let done = build();
+    assert_ne!(done.code, 0);
+    is_clean(&done, "a full disk");
+    assert!(is_about_space(&done.stderr), "{}", done.stderr);
+    sandbox.ok(&["builder", "prune", "--all", "--force"]);
+    std::fs::remove_file(small.place.join("ballast")).expect("remove the ballast");
+    sandbox.ok(&["ps", "--all"]);
+    invariants::hold(&sandbox, "a build on a full disk");
+    assert_eq!(sandbox.ok(&["images", "--quiet", "--filter", "reference=made"]), "");
+    small.remount("size=100m");
+    let done = build();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    sandbox.ok(&["run", "--rm", "--network", "none", "made", "stat", "/small", "/large", "/more"]);
+    invariants::hold(&sandbox, "the same build with space");
+    std::fs::remove_dir_all(context).expect("remove the context");
 }
 
 fn without_inodes() {

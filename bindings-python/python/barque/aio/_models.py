@@ -534,6 +534,19 @@ class AsyncImages(Uncopyable):
                 return await self.get(built["Id"]), told
             return AsyncImage({"Id": built["Id"]}, self.client), told
 
+    async def check(
+        self, path: Optional[Data] = None, **options: Unpack[BuildOptions]
+    ) -> builtins.list[t.BuildCheck]:
+        """What the Dockerfile could do better, as `barque.Client.images.check`."""
+        request, context = build_document(path, options)
+        request["Check"] = True
+        async with AsyncExitStack() as stack:
+            if context is not None:
+                request["Context"] = await stack.enter_async_context(_opened(context))
+            lines = await self.client.api.progress("image.build", request)
+            stack.callback(lines.close)
+            return cast("builtins.list[t.BuildCheck]", (await lines.wait())["Checks"])
+
     async def pull(
         self,
         repository: str,

@@ -128,6 +128,17 @@ class ImageCollection(Uncopyable):
             # Of one that went elsewhere there is nothing to ask here.
             return Image({"Id": built["Id"]}, self.client), told
 
+    def check(
+        self, path: Optional[Data] = None, **options: Unpack[BuildOptions]
+    ) -> builtins.list[t.BuildCheck]:
+        """What the Dockerfile could do better, as `docker build --check` says it: nothing is built."""
+        request, context = build_document(path, options)
+        request["Check"] = True
+        with ExitStack() as stack:
+            if context is not None:
+                request["Context"] = stack.enter_context(opened(context))
+            return stack.enter_context(self.client.api.image_build(request)).wait()["Checks"]
+
     def pull(
         self,
         repository: str,

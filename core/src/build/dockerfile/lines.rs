@@ -19,6 +19,8 @@ pub(super) struct Line {
     /// What follows, continued lines put together.
     pub(super) rest: String,
     pub(super) heredocs: Vec<Heredoc>,
+    /// The comment in the line above.
+    pub(super) comment: Option<String>,
     pub(super) location: Location,
 }
 
@@ -53,12 +55,15 @@ pub(super) fn read(text: &str) -> Result<Lines, Mistake> {
     let mut reader = Reader { rest: text.lines().enumerate(), warnings: Vec::new() };
     let Directives { escape, check, first } = directives(&mut reader)?;
     let mut lines = Vec::new();
-    let mut next = first;
+    let (mut next, mut comment) = (first, None);
     while let Some((number, line)) = next.take().or_else(|| reader.next()) {
         if is_blank(line) {
+            let text = line.trim_start().strip_prefix('#');
+            comment = text.map(|text| text.trim().to_owned());
             continue;
         }
-        lines.push(reader.instruction(number, line, escape)?);
+        let line = reader.instruction(number, line, escape)?;
+        lines.push(Line { comment: comment.take(), ..line });
     }
     Ok(Lines { escape, lines, warnings: reader.warnings, check })
 }
@@ -157,6 +162,7 @@ impl<'a> Reader<'a> {
             name: name.to_owned(),
             rest: rest.trim_start().to_owned(),
             heredocs,
+            comment: None,
             location: Location { first, last },
         })
     }

@@ -3,17 +3,21 @@
 
 use super::command::Command;
 use super::instruction::Instruction;
-use super::lines::Lines;
+use super::lines::{Line, Lines};
 use super::stage::{Dockerfile, Stage};
 
 /// A rule, by the name that BuildKit gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     ConsistentInstructionCasing,
+    CopyIgnoredFile,
     DuplicateStageName,
+    ExposeInvalidFormat,
     ExposeProtoCasing,
     FromAsCasing,
     FromPlatformFlagConstDisallowed,
+    InvalidDefaultArgInFrom,
+    InvalidDefinitionDescription,
     JSONArgsRecommended,
     LegacyKeyValueFormat,
     MaintainerDeprecated,
@@ -24,6 +28,7 @@ pub(crate) enum Rule {
     SecretsUsedInArgOrEnv,
     StageNameCasing,
     UndefinedArgInFrom,
+    UndefinedVar,
     WorkdirRelativePath,
 }
 
@@ -36,7 +41,7 @@ pub(crate) struct Warning {
 }
 
 impl Rule {
-    pub(super) fn at(self, line: usize, message: impl Into<String>) -> Warning {
+    pub(crate) fn at(self, line: usize, message: impl Into<String>) -> Warning {
         Warning { rule: self, line, message: message.into() }
     }
 
@@ -52,15 +57,49 @@ impl std::fmt::Display for Warning {
     }
 }
 
-/// What a check found.
-pub(super) struct Found {
-    pub(super) warnings: Vec<Warning>,
-    /// They are errors.
-    pub(super) errors: bool,
+/// Which rules are wanted, as `# check=` says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    skipped: Vec<String>,
+    experimental: Vec<String>,
+    /// Warnings are errors.
+    pub(crate) errors: bool,
+}
+
+impl Wanted {
+    /// `skip=A,B;experimental=C;error=true`.
+    pub(super) fn of(text: &str) -> Wanted {
+        let mut wanted = Wanted::default();
+        let names = |text: &str| -> Vec<String> {
+            text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect()
+        };
+        for option in text.split(';') {
+            match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+                Some(("skip", text)) => wanted.skipped.extend(names(text)),
+                Some(("experimental", text)) => wanted.experimental.extend(names(text)),
+                Some(("error", value)) => wanted.errors = value.eq_ignore_ascii_case("true"),
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    /// Whether a rule is among them.
+    pub(crate) fn has(&self, rule: Rule) -> bool {
+        let name = rule.name().to_ascii_lowercase();
+        let names = |list: &[String]| list.iter().any(|other| other == "all" || *other == name);
+        if names(&self.skipped) {
+            return false;
+        }
+        // Those that BuildKit does not apply unless they are asked for.
+        let is_experimental =
+            matches!(rule, Rule::CopyIgnoredFile | Rule::InvalidDefinitionDescription);
+        !is_experimental || names(&self.experimental)
+    }
 }
 
 /// Check a Dockerfile.
-pub(super) fn check(lines: &Lines, dockerfile: &Dockerfile) -> Found {
+pub(super) fn check(lines: &Lines, dockerfile: &Dockerfile) -> Vec<Warning> {
     let mut warnings = lines.warnings.clone();
     casing(lines, &mut warnings);
     let mut globals: Vec<&str> = Vec::new();
@@ -73,22 +112,37 @@ pub(super) fn check(lines: &Lines, dockerfile: &Dockerfile) -> Found {
         from(dockerfile, index, &globals, &mut warnings);
         instructions(stage, &mut warnings);
     }
-    let (mut skipped, mut errors) = (Vec::new(), false);
-    for option in lines.check.split(';') {
-        match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-            Some(("skip", names)) => skipped.extend(names.split(',').map(str::trim)),
-            Some(("error", value)) => errors = value.eq_ignore_ascii_case("true"),
-            _ => {}
-        }
-    }
-    warnings.retain(|warning| {
-        !skipped
-            .iter()
-            .any(|name| *name == "all" || name.eq_ignore_ascii_case(&warning.rule.name()))
-    });
+    descriptions(lines, &mut warnings);
+    warnings.retain(|warning| dockerfile.checks.has(warning.rule));
     warnings.sort_by_key(|warning| warning.line);
-    errors &= !warnings.is_empty();
-    Found { warnings, errors }
+    warnings
+}
+
+/// A comment right above a stage or an argument describes it, and begins with its name.
+fn descriptions<'a>(lines: &'a Lines, warnings: &mut Vec<Warning>) {
+    for line in &lines.lines {
+        let words: Vec<&str> = line.rest.split_whitespace().collect();
+        let (instruction, names) = match (line.name.to_ascii_uppercase().as_str(), &words[..]) {
+            ("FROM", [.., as_, stage]) if as_.eq_ignore_ascii_case("as") => ("FROM", vec![*stage]),
+            ("ARG", [_, ..]) => {
+                let name = |word: &&'a str| word.split('=').next().unwrap_or_default();
+                ("ARG", words.iter().map(name).collect())
+            }
+            _ => continue,
+        };
+        describe(instruction, line, &names, warnings);
+    }
+}
+
+fn describe(instruction: &str, line: &Line, names: &[&str], warnings: &mut Vec<Warning>) {
+    let Some(comment) = &line.comment else { return };
+    if names.contains(&comment.split(' ').next().unwrap_or_default()) {
+        return;
+    }
+    let name = if let [name] = names { name } else { "<arg_key>" };
+    let message =
+        format!("Comment for {instruction} should follow the format: `# {name} <description>`");
+    warnings.push(Rule::InvalidDefinitionDescription.at(line.location.first, message));
 }
 
 /// All names in capitals, or all in small letters.
@@ -234,6 +288,15 @@ fn instructions(stage: &Stage, warnings: &mut Vec<Warning>) {
             }
             Instruction::Expose(ports) => {
                 for port in ports.split_whitespace() {
+                    // An address, or a port of the host: what publishing takes.
+                    if port.split('/').next().is_some_and(|ports| ports.contains(':'))
+                        && !port.contains('$')
+                    {
+                        let message = format!(
+                            "EXPOSE instruction should not define an IP address or host-port mapping, found '{port}'"
+                        );
+                        warnings.push(Rule::ExposeInvalidFormat.at(at, message));
+                    }
                     let protocol = port.split_once('/').map_or("", |(_, protocol)| protocol);
                     if !protocol.contains('$') && protocol.bytes().any(|b| b.is_ascii_uppercase()) {
                         let message = format!(

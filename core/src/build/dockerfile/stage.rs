@@ -2,7 +2,7 @@
 
 use super::instruction::{self, Instruction};
 use super::lines::{self, Line};
-use super::lint::{self, Warning};
+use super::lint::{self, Wanted, Warning};
 use super::{Location, Mistake};
 
 /// Most instructions.
@@ -16,8 +16,8 @@ pub(crate) struct Dockerfile {
     pub(crate) globals: Vec<Step>,
     pub(crate) stages: Vec<Stage>,
     pub(crate) warnings: Vec<Warning>,
-    /// Warnings are errors: `# check=error=true`.
-    pub(crate) warnings_are_errors: bool,
+    /// Which rules are wanted.
+    pub(crate) checks: Wanted,
     /// Its lines, to show.
     pub(crate) text: String,
 }
@@ -53,7 +53,7 @@ impl Dockerfile {
             globals: Vec::new(),
             stages: Vec::new(),
             warnings: Vec::new(),
-            warnings_are_errors: false,
+            checks: Wanted::default(),
             text: text.to_owned(),
         };
         if lines.lines.len() > MOST {
@@ -74,8 +74,8 @@ impl Dockerfile {
                 None => Mistake::new(1, "file with no instructions"),
             });
         }
-        let lint = lint::check(&lines, &dockerfile);
-        (dockerfile.warnings, dockerfile.warnings_are_errors) = (lint.warnings, lint.errors);
+        dockerfile.checks = Wanted::of(&lines.check);
+        dockerfile.warnings = lint::check(&lines, &dockerfile);
         Ok(dockerfile)
     }
 

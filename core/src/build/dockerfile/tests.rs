@@ -216,6 +216,13 @@ fn what_is_probably_not_meant_is_told() {
         ("FROM x\nENV PUBLIC_KEY=1\n", vec![]),
         ("FROM x\nRUN a \\\n\n b\n", vec!["NoEmptyContinuation"]),
         ("FROM x\nEXPOSE 80/TCP\n", vec!["ExposeProtoCasing"]),
+        ("FROM x\nEXPOSE 127.0.0.1:80:80 5000-5010\n", vec!["ExposeInvalidFormat"]),
+        (
+            "# check=experimental=all\nFROM x AS a\n# b it is\nARG c=1\n",
+            vec!["InvalidDefinitionDescription"],
+        ),
+        ("# check=experimental=all\nFROM x AS a\n# c it is\nARG c=1\n# b\n\nARG d\n", vec![]),
+        ("FROM x AS a\n# b it is\nARG c=1\n", vec![]),
         ("FROM --platform=linux/amd64 x\n", vec!["FromPlatformFlagConstDisallowed"]),
         ("# check=skip=JSONArgsRecommended\nFROM x\nCMD a\n", vec![]),
         ("# check=skip=all\nFROM x\nCMD a\nMAINTAINER b\n", vec![]),
@@ -224,8 +231,8 @@ fn what_is_probably_not_meant_is_told() {
         let seen: Vec<String> = dockerfile.warnings.iter().map(|w| w.rule.name()).collect();
         assert_eq!(seen, rules, "{text}");
     }
-    assert!(parsed("# check=error=true\nFROM x\nCMD a\n").warnings_are_errors);
-    assert!(!parsed("# check=error=true\nFROM x\n").warnings_are_errors);
+    assert!(parsed("# check=skip=x;error=true\nFROM x\nCMD a\n").checks.errors);
+    assert!(!parsed("# check=error=false\nFROM x\nCMD a\n").checks.errors);
 }
 
 proptest! {

@@ -323,6 +323,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.flag("Target", "--target", &mut words);
             fields.flag("Platform", "--platform", &mut words);
             fields.flag("NetworkMode", "--network", &mut words);
+            fields.switch("Check", "--check", &mut words);
             fields.switch("NoCache", "--no-cache", &mut words);
             fields.switch("Pull", "--pull", &mut words);
             words.push(context);
