@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
   BuilderPruned,
+  BuildCacheStore,
   BuildCheck,
   BuildOutput,
   BuildSecret,
@@ -90,6 +91,10 @@ export interface BuildOptions extends Abortable {
   labels?: Record<string, string>;
   /** Take nothing from the cache. */
   nocache?: boolean;
+  /** Caches outside of this engine, from which steps are taken that its own has not; a name is one at a registry. */
+  cachefrom?: (string | BuildCacheStore)[];
+  /** Where the build's steps go for others to take. */
+  cacheto?: (string | BuildCacheStore)[];
   /** Ask the registries for newer base images. */
   pull?: boolean;
   /** Where what was built goes; else it is an image. Without an image the id of what comes back is empty. */
@@ -104,6 +109,11 @@ export interface BuildOptions extends Abortable {
   ssh?: Record<string, string>;
   /** Called with each line. */
   onProgress?: (line: Progress) => void;
+}
+
+/** A name is that of a cache at a registry. */
+function cacheStore(store: string | BuildCacheStore): BuildCacheStore {
+  return typeof store === 'string' ? { Type: 'registry', Ref: store } : store;
 }
 
 /** How to pull. */
@@ -258,6 +268,8 @@ export class Barque {
       Labels: options.labels ?? {},
       NoCache: options.nocache ?? false,
       Pull: options.pull ?? false,
+      CacheFrom: (options.cachefrom ?? []).map(cacheStore),
+      CacheTo: (options.cacheto ?? []).map(cacheStore),
       Outputs: options.outputs ?? [],
       Platform: options.platform ?? '',
       NetworkMode: options.networkmode ?? '',
@@ -397,12 +409,21 @@ export class Barque {
 
   /** Remove what builds have left and no image has, but for the last `reservedSpace` bytes; `all`: what images have too. */
   pruneBuilder(
-    options: { all?: boolean; filters?: Filters; reservedSpace?: number; dryRun?: boolean } & Abortable = {},
+    options: {
+      all?: boolean;
+      filters?: Filters;
+      reservedSpace?: number;
+      maxUsedSpace?: number;
+      minFreeSpace?: number;
+      dryRun?: boolean;
+    } & Abortable = {},
   ): Promise<BuilderPruned> {
     const request = {
       All: options.all ?? false,
       Filters: filters(options.filters),
       ReservedSpace: options.reservedSpace ?? 0,
+      MaxUsedSpace: options.maxUsedSpace ?? 0,
+      MinFreeSpace: options.minFreeSpace ?? 0,
       DryRun: options.dryRun ?? false,
     };
     return this.api.call('builder.prune', request, options);

@@ -30,6 +30,10 @@ export interface ImageBuild {
   Check?: boolean;
   /** Take nothing from the cache. */
   NoCache?: boolean;
+  /** Caches outside of this engine, from which steps are taken that its own has not. */
+  CacheFrom?: BuildCacheStore[];
+  /** Where the build's steps go for others to take. */
+  CacheTo?: BuildCacheStore[];
   /** Ask the registries for newer base images. */
   Pull?: boolean;
   /** Where what was built goes; none: it is an image of this engine. */
@@ -55,6 +59,18 @@ export interface BuildOutput {
   Path?: string;
   /** An open descriptor that the archive is written to, in place of a path. */
   Fd?: number | null;
+}
+
+/** A cache of builds outside of an engine. */
+export interface BuildCacheStore {
+  /** `registry` or `local`. */
+  Type?: string;
+  /** Of one at a registry, its name: `registry.example/app:cache`. */
+  Ref?: string;
+  /** Of a local one, its directory. */
+  Path?: string;
+  /** Of one that is written: `min`, the steps whose files the image has; `max`, all. Empty: `min`. */
+  Mode?: string;
 }
 
 /** A secret: what is in a file, or a text. It is written down nowhere. */
@@ -97,10 +113,17 @@ export interface BuildCheck {
 export interface BuilderPrune {
   /** Also what images have: their next build begins anew. */
   All?: boolean;
-  /** `{"until": ["24h"]}`: what no build has used since. */
+  /**
+   * `{"until": ["24h"]}`: what no build has used since; `id`, `type` (`regular`, `exec.cachemount`), `description` (a part of it),
+   * `shared`, `private`, `inuse`.
+   */
   Filters?: Record<string, string[]>;
   /** Bytes to keep, of what was used last; 0: none. */
   ReservedSpace?: number;
+  /** Most bytes that may stay, of what was used last; 0: as `ReservedSpace` says. */
+  MaxUsedSpace?: number;
+  /** Bytes of the disk to have free afterwards, as far as that leaves `ReservedSpace`; 0: none. */
+  MinFreeSpace?: number;
   /** Only say what would go. */
   DryRun?: boolean;
 }
@@ -113,13 +136,13 @@ export interface BuilderPruned {
   SpaceReclaimed: number;
 }
 
-/** What the build cache has of one step. */
+/** What the build cache has of one step, or a directory of a cache mount. */
 export interface BuildCache {
-  /** A digest of what was done, and on which files. */
+  /** A digest of what was done, and on which files; of a cache mount, of its id. */
   ID: string;
   /** The layer below, if there is one. */
   Parents: string[];
-  /** `regular`. */
+  /** `regular`, or `exec.cachemount`. */
   Type: string;
   /** The instruction. */
   Description: string;

@@ -21,7 +21,9 @@ mod time;
 mod ulimit;
 mod user;
 
-pub use build::{build_context, build_output, build_secret, build_ssh};
+pub use build::{
+    build_cache_from, build_cache_to, build_context, build_output, build_secret, build_ssh,
+};
 pub(crate) use device::is_access as is_device_access;
 pub use device::{blkio_bps, blkio_iops, blkio_weight, cpus, device};
 pub use duration::duration;

@@ -9,7 +9,7 @@ from ._input import Content, Data, content, pieces
 from .errors import unexpected_keyword
 
 if TYPE_CHECKING:
-    from ._types import BuildOutput, BuildSecret, ImageBuild
+    from ._types import BuildCacheStore, BuildOutput, BuildSecret, ImageBuild
 
 
 class BuildOptions(TypedDict, total=False):
@@ -17,6 +17,8 @@ class BuildOptions(TypedDict, total=False):
 
     build_contexts: Mapping[str, str]
     buildargs: Mapping[str, str]
+    cache_from: Sequence[Union[str, BuildCacheStore]]
+    cache_to: Sequence[Union[str, BuildCacheStore]]
     custom_context: bool
     dockerfile: str
     fileobj: Union[Data, Content]
@@ -35,6 +37,8 @@ class BuildOptions(TypedDict, total=False):
 FIELDS = {
     "build_contexts": "BuildContexts",
     "buildargs": "BuildArgs",
+    "cache_from": "CacheFrom",
+    "cache_to": "CacheTo",
     "dockerfile": "Dockerfile",
     "labels": "Labels",
     "network_mode": "NetworkMode",
@@ -71,6 +75,13 @@ def build_document(
             request[FIELDS[keyword]] = value
     if isinstance(request.get("Tags"), str):
         request["Tags"] = [request["Tags"]]
+    for field in ("CacheFrom", "CacheTo"):
+        if field in request:
+            # A name is that of a cache at a registry.
+            request[field] = [
+                {"Type": "registry", "Ref": store} if isinstance(store, str) else store
+                for store in request[field]
+            ]
     fileobj = options.get("fileobj")
     if path is not None and fileobj is not None:
         raise TypeError("a build takes path or fileobj, one of them")

@@ -49,6 +49,12 @@ class ImageBuild(TypedDict, total=False):
     NoCache: bool
     """Take nothing from the cache."""
 
+    CacheFrom: list[BuildCacheStore]
+    """Caches outside of this engine, from which steps are taken that its own has not."""
+
+    CacheTo: list[BuildCacheStore]
+    """Where the build's steps go for others to take."""
+
     Pull: bool
     """Ask the registries for newer base images."""
 
@@ -80,6 +86,22 @@ class BuildOutput(TypedDict, total=False):
 
     Fd: int | None
     """An open descriptor that the archive is written to, in place of a path."""
+
+
+class BuildCacheStore(TypedDict, total=False):
+    """A cache of builds outside of an engine."""
+
+    Type: str
+    """`registry` or `local`."""
+
+    Ref: str
+    """Of one at a registry, its name: `registry.example/app:cache`."""
+
+    Path: str
+    """Of a local one, its directory."""
+
+    Mode: str
+    """Of one that is written: `min`, the steps whose files the image has; `max`, all. Empty: `min`."""
 
 
 class BuildSecret(TypedDict, total=False):
@@ -137,10 +159,17 @@ class BuilderPrune(TypedDict, total=False):
     """Also what images have: their next build begins anew."""
 
     Filters: dict[str, list[str]]
-    """`{"until": ["24h"]}`: what no build has used since."""
+    """`{"until": ["24h"]}`: what no build has used since; `id`, `type` (`regular`, `exec.cachemount`), `description` (a part of it),
+    `shared`, `private`, `inuse`."""
 
     ReservedSpace: int
     """Bytes to keep, of what was used last; 0: none."""
+
+    MaxUsedSpace: int
+    """Most bytes that may stay, of what was used last; 0: as `ReservedSpace` says."""
+
+    MinFreeSpace: int
+    """Bytes of the disk to have free afterwards, as far as that leaves `ReservedSpace`; 0: none."""
 
     DryRun: bool
     """Only say what would go."""
@@ -157,16 +186,16 @@ class BuilderPruned(TypedDict):
 
 
 class BuildCache(TypedDict):
-    """What the build cache has of one step."""
+    """What the build cache has of one step, or a directory of a cache mount."""
 
     ID: str
-    """A digest of what was done, and on which files."""
+    """A digest of what was done, and on which files; of a cache mount, of its id."""
 
     Parents: list[str]
     """The layer below, if there is one."""
 
     Type: str
-    """`regular`."""
+    """`regular`, or `exec.cachemount`."""
 
     Description: str
     """The instruction."""
@@ -3637,6 +3666,7 @@ __all__ = [
     "BlkioStatEntry",
     "BlkioStats",
     "BuildCache",
+    "BuildCacheStore",
     "BuildCheck",
     "BuildOutput",
     "BuildSecret",

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use barque::api::{BuildCheck, BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input};
+use barque::api::{
+    BuildCacheStore, BuildCheck, BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input,
+};
 use barque::shorthand;
 use clap::Args;
 
@@ -34,6 +36,12 @@ struct Flags {
     /// Additional build contexts (e.g., name=path)
     #[arg(long, value_name = "stringArray", value_parser = shorthand::build_context)]
     build_context: Vec<(String, String)>,
+    /// External cache sources (e.g., "user/app:cache", "type=local,src=path/to/dir")
+    #[arg(long, value_name = "stringArray", value_parser = shorthand::build_cache_from)]
+    cache_from: Vec<BuildCacheStore>,
+    /// Cache export destinations (e.g., "user/app:cache", "type=local,dest=path/to/dir")
+    #[arg(long, value_name = "stringArray", value_parser = shorthand::build_cache_to)]
+    cache_to: Vec<BuildCacheStore>,
     /// Only check the build configuration, without building it
     #[arg(long)]
     check: bool,
@@ -115,6 +123,8 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         labels: flags.label.into_iter().collect(),
         check: flags.check,
         no_cache: flags.no_cache,
+        cache_from: flags.cache_from,
+        cache_to: flags.cache_to,
         pull: flags.pull,
         outputs: flags.output,
         platform: flags.platform,

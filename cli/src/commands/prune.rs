@@ -122,6 +122,12 @@ struct BuildFlags {
         hide_default_value = true
     )]
     reserved_space: i64,
+    /// Maximum amount of disk space allowed to keep for cache
+    #[arg(long, value_name = "bytes", default_value = "0", value_parser = shorthand::size, hide_default_value = true)]
+    max_used_space: i64,
+    /// Target amount of free disk space after pruning
+    #[arg(long, value_name = "bytes", default_value = "0", value_parser = shorthand::size, hide_default_value = true)]
+    min_free_space: i64,
 }
 
 #[derive(Args)]
@@ -196,6 +202,8 @@ fn builds(parsed: &mut Parsed) -> Result<u8> {
         all: flags.all,
         filters: list::filters(&flags.filter)?,
         reserved_space: flags.reserved_space,
+        max_used_space: flags.max_used_space,
+        min_free_space: flags.min_free_space,
         dry_run: flags.consent.dry_run,
     };
     let warning = match flags.all {

@@ -43,6 +43,12 @@ pub struct ImageBuild {
     /// Take nothing from the cache.
     #[serde(skip_serializing_if = "is_default")]
     pub no_cache: bool,
+    /// Caches outside of this engine, from which steps are taken that its own has not.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cache_from: Vec<BuildCacheStore>,
+    /// Where the build's steps go for others to take.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cache_to: Vec<BuildCacheStore>,
     /// Ask the registries for newer base images.
     #[serde(skip_serializing_if = "is_default")]
     pub pull: bool,
@@ -77,6 +83,24 @@ pub struct BuildOutput {
     /// An open descriptor that the archive is written to, in place of a path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fd: Option<i32>,
+}
+
+/// A cache of builds outside of an engine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase", deny_unknown_fields)]
+pub struct BuildCacheStore {
+    /// `registry` or `local`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// Of one at a registry, its name: `registry.example/app:cache`.
+    #[serde(rename = "Ref", skip_serializing_if = "String::is_empty")]
+    pub reference: String,
+    /// Of a local one, its directory.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// Of one that is written: `min`, the steps whose files the image has; `max`, all. Empty: `min`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub mode: String,
 }
 
 /// A secret: what is in a file, or a text. It is written down nowhere.
@@ -136,11 +160,18 @@ pub struct BuildCheck {
 pub struct BuilderPrune {
     /// Also what images have: their next build begins anew.
     pub all: bool,
-    /// `{"until": ["24h"]}`: what no build has used since.
+    /// `{"until": ["24h"]}`: what no build has used since; `id`, `type` (`regular`, `exec.cachemount`), `description` (a part of it),
+    /// `shared`, `private`, `inuse`.
     pub filters: BTreeMap<String, Vec<String>>,
     /// Bytes to keep, of what was used last; 0: none.
     #[serde(skip_serializing_if = "is_default")]
     pub reserved_space: i64,
+    /// Most bytes that may stay, of what was used last; 0: as `ReservedSpace` says.
+    #[serde(skip_serializing_if = "is_default")]
+    pub max_used_space: i64,
+    /// Bytes of the disk to have free afterwards, as far as that leaves `ReservedSpace`; 0: none.
+    #[serde(skip_serializing_if = "is_default")]
+    pub min_free_space: i64,
     /// Only say what would go.
     pub dry_run: bool,
 }
@@ -155,16 +186,16 @@ pub struct BuilderPruned {
     pub space_reclaimed: i64,
 }
 
-/// What the build cache has of one step.
+/// What the build cache has of one step, or a directory of a cache mount.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct BuildCache {
-    /// A digest of what was done, and on which files.
+    /// A digest of what was done, and on which files; of a cache mount, of its id.
     #[serde(rename = "ID")]
     pub id: String,
     /// The layer below, if there is one.
     pub parents: Vec<String>,
-    /// `regular`.
+    /// `regular`, or `exec.cachemount`.
     #[serde(rename = "Type")]
     pub kind: String,
     /// The instruction.

@@ -14,6 +14,7 @@ use super::mounts::{Access, Lock, Options};
 use super::origin::Origin;
 use super::solver::Site;
 use crate::error::{Error, Result};
+use crate::image::cache_mounts;
 use crate::image::digest::Digest;
 use crate::stream::Backoff;
 use crate::sys::directory;
@@ -98,13 +99,14 @@ impl<'a> Cache<'a> {
                 0 => Digest::of(self.id.as_bytes()),
                 more => Digest::of(format!("{}\0{more}", self.id).as_bytes()),
             };
-            let byte = byte(&name)?;
+            let byte = cache_mounts::byte(&name)?;
             let taken = match self.sharing {
                 Sharing::Shared => file.try_share(byte)?,
                 Sharing::Private | Sharing::Locked => file.try_lock(byte)?,
             };
             if taken {
                 locks.push(Lock { file, byte });
+                cache_mounts::taken(site.engine, &name, &self.id)?;
                 return self.directory(site, &name);
             }
             match self.sharing {
@@ -151,10 +153,4 @@ impl<'a> Cache<'a> {
         }
         Ok(path)
     }
-}
-
-/// The byte that is locked for a directory: as much of its name as fits. Two of one number would only wait for each other.
-fn byte(name: &Digest) -> Result<i64> {
-    i64::from_str_radix(&name.hex()[..15], 16)
-        .map_err(|error| Error::internal("a digest that is no number").because(error))
 }

@@ -25,6 +25,7 @@ mod remote;
 mod request;
 mod run;
 mod secret;
+mod shared;
 mod solver;
 mod ssh;
 mod stage;

@@ -6,6 +6,7 @@ use super::epoch::{EPOCH, Epoch};
 use super::named::{self, Wanted};
 use super::output::Output;
 use super::secret::Secrets;
+use super::shared::Stores;
 use super::ssh::{self, Agents};
 use crate::api::{ImageBuild, Input};
 use crate::error::{Error, Result};
@@ -37,6 +38,8 @@ pub(super) struct Request {
     /// `none`, `host`, or empty: as containers have it.
     pub(super) network: String,
     pub(super) outputs: Vec<Output>,
+    /// Caches that are not the engine's.
+    pub(super) stores: Stores,
     pub(super) platform: Platform,
     pub(super) secrets: Secrets,
     /// Of ssh.
@@ -103,6 +106,7 @@ impl Request {
             pull: request.pull,
             network,
             outputs: Output::read(&request.outputs).map_err(|error| field(error, "Outputs"))?,
+            stores: Stores::read(&request.cache_from, &request.cache_to)?,
             platform: own(&request.platform).map_err(|error| field(error, "Platform"))?,
             secrets: Secrets::read(&request.secrets).map_err(|error| field(error, "Secrets"))?,
             agents: ssh::check(&request.ssh).map_err(|error| field(error, "SSH"))?,

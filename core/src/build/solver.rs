@@ -5,7 +5,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::check::Checks;
 use super::context::Context;
@@ -14,6 +14,7 @@ use super::dockerfile::{Dockerfile, Location};
 use super::named::Contexts;
 use super::plan::Plan;
 use super::request::{self, Request};
+use super::shared::Shared;
 use super::stage;
 use super::state::State;
 use super::tell::Teller;
@@ -23,8 +24,8 @@ use crate::api::{BuildCheck, ImageBuilt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events;
 use crate::failpoint::failpoint;
-use crate::image::built;
 use crate::image::{Build, Digest, ImageConfig, Reference};
+use crate::image::{budget, built};
 use crate::progress::Progress;
 use crate::store::lease::Lease;
 use crate::sys::clock;
@@ -57,6 +58,8 @@ pub(super) struct Site<'a> {
     pub(super) lease: &'a Lease,
     pub(super) build: &'a Build,
     pub(super) teller: Teller<'a>,
+    /// Caches that are not the engine's, opened before the first step.
+    pub(super) shared: OnceLock<Shared>,
     stages: Mutex<Vec<Slot>>,
     changed: Condvar,
     steps: Mutex<built::Steps>,
@@ -147,17 +150,27 @@ impl<'a> Solver<'a> {
             lease,
             build,
             teller: Teller::new(&self.engine, self.progress),
+            shared: OnceLock::new(),
             stages: Mutex::new(vec![Slot::Unknown; self.dockerfile.stages.len()]),
             changed: Condvar::new(),
             steps: Mutex::default(),
             directories: AtomicUsize::new(0),
         };
+        let (shared, missed) = site.open_shared()?;
+        let _ = site.shared.set(shared);
         let solved = site.carry_out();
         failpoint("build-steps-done")?;
         match solved {
             Ok(state) => {
-                let ImageBuilt { warnings, checks, .. } = self.warned(&self.checked()?);
-                Ok(ImageBuilt { warnings, checks, ..site.export(&state)? })
+                let ImageBuilt { mut warnings, checks, .. } = self.warned(&self.checked()?);
+                warnings.extend(missed);
+                let built = ImageBuilt { warnings, checks, ..site.export(&state)? };
+                site.export_shared(&state)?;
+                if !site.steps().done.is_empty() {
+                    // It is built, whatever becomes of what is kept for later.
+                    let _ = budget::keep(&self.engine);
+                }
+                Ok(built)
             }
             Err(error) => {
                 // What was done is done, and the next build begins there. That it cannot be kept is not why this one failed.
@@ -258,7 +271,7 @@ impl Site<'_> {
         lock(&self.steps).taken.push(key);
     }
 
-    fn steps(&self) -> built::Steps {
+    pub(super) fn steps(&self) -> built::Steps {
         lock(&self.steps).clone()
     }
 

@@ -237,6 +237,21 @@ impl<'a> Stage<'a> {
             self.state.stand(site, text, found.layer, found.created);
             return Ok(());
         }
+        let below = self.state.top.clone();
+        if !site.request.no_cache
+            && let Some(found) = site.shared_step(&telling, &key, below.as_ref())?
+        {
+            site.done(built::Record {
+                key,
+                parent: below,
+                layer: found.layer.clone(),
+                description: text.to_owned(),
+                created: found.created,
+            });
+            telling.cached()?;
+            self.state.stand(site, text, found.layer, found.created);
+            return Ok(());
+        }
         let writable = Writable::make(site)?;
         let done = work(&mut telling, &writable).and_then(|operation| {
             failpoint("build-step-done")?;

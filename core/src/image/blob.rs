@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::config::ImageConfig;
 use super::digest::{Digest, Hasher};
@@ -75,9 +75,13 @@ pub(super) fn damaged(digest: &Digest, why: &str) -> Error {
 
 /// The first bytes of a blob, by which its compression is told.
 pub(super) fn head(layout: &Layout, digest: &Digest) -> Result<[u8; 6]> {
-    let path = path(layout, digest);
+    head_of(&path(layout, digest))
+}
+
+/// The same of a file.
+pub(super) fn head_of(path: &Path) -> Result<[u8; 6]> {
     let mut head = [0; 6];
-    let mut file = File::open(&path)
+    let mut file = File::open(path)
         .map_err(|error| Error::system(format!("open {}", path.display()), error))?;
     // A blob that is shorter is not compressed: what is missing stays zero.
     let _ = file

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use barque_monitor::protocol::Unpacked;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::blob;
+use super::build;
 use super::commit;
 use super::compression::Compression;
 use super::config::ImageConfig;
@@ -27,7 +29,7 @@ use crate::sys::clock;
 pub(crate) struct Layer {
     pub(crate) chain: Digest,
     pub(crate) diff_id: Digest,
-    /// Of the plain archive: the same digest.
+    /// Of the plain archive: the same digest; or of one that came compressed.
     pub(crate) blob: Content,
     /// The directory below the build's lease; `None`: it is in the store.
     pub(crate) directory: Option<PathBuf>,
@@ -192,19 +194,26 @@ impl Layer {
         let Content::Spooled { path: blob, digest, size } = &self.blob else {
             return Err(Error::internal("a layer that was not written out"));
         };
+        let compression = match *digest == self.diff_id {
+            true => Compression::Plain,
+            false => Compression::of(&blob::head_of(blob)?),
+        };
         Ok(StagedLayer {
             path,
             diff_id: self.diff_id.clone(),
             blob: StagedBlob { path: blob.clone(), digest: digest.clone(), size: *size },
-            compression: Compression::Plain,
+            compression,
             // Its directory was an overlay's: what it has is whole.
             unpacked: Unpacked { bytes: self.bytes, ..Unpacked::default() },
         })
     }
 
     fn blob_digest(&self) -> &Digest {
-        // Plain: its content's digest is its own.
-        &self.diff_id
+        match &self.blob {
+            Content::Spooled { digest, .. } => digest,
+            // Plain: its content's digest is its own.
+            _ => &self.diff_id,
+        }
     }
 }
 
@@ -235,6 +244,7 @@ impl Record {
                 ],
             )?;
         }
+        self.put_aside(transaction)?;
         transaction.execute(
             "INSERT OR REPLACE INTO build_cache (key, parent, chain_id, blob, description, created, used)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -247,6 +257,32 @@ impl Record {
                 self.created,
                 now
             ],
+        )?;
+        Ok(())
+    }
+
+    /// Let what the cache has for the key, if that is another layer, have a key that nobody looks for: a build that goes on may have taken
+    /// it, and whatever keeps its files must be there for a clean-up to find.
+    fn put_aside(&self, transaction: &Transaction<'_>) -> Result<()> {
+        let key = self.key.as_str();
+        let chain = self.layer.as_ref().map(|layer| layer.chain.as_str());
+        let old: Option<String> = transaction
+            .prepare_cached(
+                "SELECT chain_id FROM build_cache
+                 WHERE key = ?1 AND chain_id IS NOT NULL AND chain_id IS NOT ?2",
+            )?
+            .query_row(params![key, chain], |row| row.get(0))
+            .optional()?;
+        let Some(old) = old else { return Ok(()) };
+        let aside = Digest::of(format!("{key}\0{old}").as_bytes());
+        // Where it is there already it keeps the same files.
+        transaction.execute(
+            "UPDATE OR IGNORE build_cache SET key = ?2 WHERE key = ?1",
+            [key, aside.as_str()],
+        )?;
+        transaction.execute(
+            "UPDATE intents SET object = ?2 WHERE operation = ?3 AND object = ?1",
+            [key, aside.as_str(), build::INTENT],
         )?;
         Ok(())
     }

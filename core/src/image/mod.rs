@@ -5,10 +5,14 @@
 //! database and directories that nobody changes.
 
 mod blob;
+pub(crate) mod budget;
 mod build;
 pub(crate) mod built;
 mod builtin;
 mod cache;
+mod cache_filter;
+pub(crate) mod cache_mounts;
+pub(crate) mod cache_store;
 mod check;
 mod commit;
 pub(crate) mod compression;
@@ -40,7 +44,7 @@ mod prune;
 pub(crate) mod publish;
 mod pull;
 mod push;
-mod reference;
+pub(crate) mod reference;
 mod remove;
 mod resolve;
 mod save;

@@ -160,19 +160,19 @@ fn refused(reference: &Reference, error: Error) -> Error {
 }
 
 /// One push of one tag.
-struct Push<'a> {
-    images: Images<'a>,
-    reference: &'a Reference,
-    repository: Repository,
-    canceller: Canceller,
-    progress: &'a Progress,
+pub(super) struct Push<'a> {
+    pub(super) images: Images<'a>,
+    pub(super) reference: &'a Reference,
+    pub(super) repository: Repository,
+    pub(super) canceller: Canceller,
+    pub(super) progress: &'a Progress,
 }
 
 /// A blob that the registry is to have, held open: it may be removed meanwhile.
-struct Part {
-    file: File,
-    digest: Digest,
-    size: u64,
+pub(super) struct Part {
+    pub(super) file: File,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
 }
 
 impl Push<'_> {
@@ -284,7 +284,7 @@ impl Push<'_> {
     }
 
     /// A plain layer, compressed into the lease and checked on the way.
-    fn compressed(&self, part: Part, lease: &Lease) -> Result<Part> {
+    pub(super) fn compressed(&self, part: Part, lease: &Lease) -> Result<Part> {
         let path = lease.path().join(format!("gzip-{}", part.digest.hex()));
         let failed = |error| Error::system(format!("write {}", path.display()), error);
         // The same layer twice in an image.
@@ -298,7 +298,7 @@ impl Push<'_> {
     }
 
     /// Send what the registry lacks, several at a time. The first error is the one that counts.
-    fn send_all(&self, parts: &[Part]) -> Result<()> {
+    pub(super) fn send_all(&self, parts: &[Part]) -> Result<()> {
         let next = AtomicUsize::new(0);
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let work = || {

@@ -1,6 +1,6 @@
 //! What a build is given: `--build-context`, `--output`, `--secret` and `--ssh`.
 
-use crate::api::{BuildOutput, BuildSecret};
+use crate::api::{BuildCacheStore, BuildOutput, BuildSecret};
 use crate::error::{Error, Result};
 
 /// `NAME=VALUE`: what the value may be is the build's business.
@@ -54,6 +54,53 @@ pub fn build_output(text: &str) -> Result<BuildOutput> {
         // As with buildx: an archive goes to standard output where no other place is named.
         "oci" | "tar" if dest.is_empty() => Ok(of(kind, "-")),
         kind => Ok(of(kind, dest)),
+    }
+}
+
+/// `NAME`, `type=registry,ref=NAME`, or `type=local,src=DIR`: where a build's steps are taken from.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another key, and without a type.
+pub fn build_cache_from(text: &str) -> Result<BuildCacheStore> {
+    build_cache(text, "src", &[])
+}
+
+/// The same with `dest` in place of `src`, and `mode=min` or `mode=max`: where they go.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for another key, and without a type.
+pub fn build_cache_to(text: &str) -> Result<BuildCacheStore> {
+    build_cache(text, "dest", &["mode"])
+}
+
+fn build_cache(text: &str, path: &str, more: &[&str]) -> Result<BuildCacheStore> {
+    let mut store = BuildCacheStore::default();
+    if !text.contains('=') {
+        if text.is_empty() {
+            return Err(Error::invalid("a cache needs a type or a name"));
+        }
+        store.kind = "registry".to_owned();
+        store.reference = text.to_owned();
+        return Ok(store);
+    }
+    for part in text.split(',') {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let field = match key {
+            "type" => &mut store.kind,
+            "ref" => &mut store.reference,
+            key if key == path => &mut store.path,
+            key if more.contains(&key) => &mut store.mode,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "unexpected key '{key}' in '{text}'; a cache has type, ref and {path}"
+                )));
+            }
+        };
+        value.clone_into(field);
+    }
+    match store.kind.as_str() {
+        "" => Err(Error::invalid(format!("type is required for cache '{text}'"))),
+        _ => Ok(store),
     }
 }
 

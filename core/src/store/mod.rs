@@ -25,12 +25,13 @@ use copies::Claim;
 pub(crate) use intent::{Intent, Owner, start_time};
 
 /// The steps from an empty database to the present schema. `user_version` says how many were taken.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("volumes.sql"),
     include_str!("index.sql"),
     include_str!("build.sql"),
     include_str!("networks.sql"),
+    include_str!("cache_mounts.sql"),
 ];
 
 /// Version of the present schema.

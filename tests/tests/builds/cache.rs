@@ -54,6 +54,20 @@ pub(crate) fn without_the_cache_everything_is_done_again() {
     // And what it has made is what the next one takes.
     assert_eq!(built(&engine, &request).1, id);
     invariants::hold(&sandbox, "builds without a cache");
+    // What was there before of a stage that no image has waits for a clean-up.
+    let stages = "FROM testbox AS one\nRUN [\"/testbox\", \"write\", \"/a\", \"x\"]\n\
+                  FROM testbox\nCOPY --from=one /a /\n";
+    std::fs::write(context.join("Dockerfile"), stages).expect("write");
+    for _ in 0..3 {
+        built(&engine, &again);
+    }
+    invariants::hold(&sandbox, "stages without a cache");
+    sandbox.ok(&["image", "prune", "--force"]);
+    sandbox.ok(&["builder", "prune", "--force"]);
+    let told = engine.call("system.df", "{}").expect("it is told");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["BuildCache"].as_array().map(Vec::len), Some(1), "{told}");
+    invariants::hold(&sandbox, "stages without a cache, cleaned up");
 }
 
 pub(crate) fn what_a_failed_build_has_done_is_kept() {

@@ -11,6 +11,8 @@ mod outputs;
 mod remote;
 mod repeatable;
 mod secrets;
+mod shared;
+mod space;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +30,8 @@ use outputs::*;
 use remote::*;
 use repeatable::*;
 use secrets::*;
+use shared::*;
+use space::*;
 
 suite!(
     a_touched_file_is_the_same_file_and_one_byte_makes_another,
@@ -75,6 +79,12 @@ suite!(
     the_command_shows_checks_as_docker_does,
     a_dockerfile_of_ten_thousand_lines_is_built_or_refused_at_once,
     what_leads_in_a_circle_is_an_error,
+    a_clean_up_takes_cache_mounts_that_no_step_has,
+    a_clean_up_leaves_as_much_as_it_is_told,
+    builds_keep_to_the_space_that_they_may_take,
+    steps_go_into_a_directory_and_are_taken_from_there,
+    steps_go_to_a_registry_and_are_taken_from_there,
+    a_cache_that_is_damaged_or_not_there_only_costs_time,
 );
 
 fn context(sandbox: &Sandbox, files: &[(&str, &str)]) -> PathBuf {

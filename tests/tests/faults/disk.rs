@@ -16,6 +16,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("run on a full disk says so, and removal works", run_on_a_full_disk);
     suite.add("cp and commit on a full disk say so and leave nothing", copies_on_a_full_disk);
     suite.add("a build on a full disk says so and leaves nothing", build_on_a_full_disk);
+    suite.add("builds do not fill the disk with what they keep", builds_one_after_the_other);
     suite.add("a full disk without inodes", without_inodes);
     suite.add("a read-only root is named", a_read_only_root);
     suite.add("without permission the directory is named", without_permission);
@@ -253,6 +254,26 @@ fn build_on_a_full_disk() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     sandbox.ok(&["run", "--rm", "--network", "none", "made", "stat", "/small", "/large", "/more"]);
     invariants::hold(&sandbox, "the same build with space");
+    std::fs::remove_dir_all(context).expect("remove the context");
+}
+
+fn builds_one_after_the_other() {
+    let small = Small::new("kept", "size=100m");
+    let sandbox = Sandbox::below(&small.place);
+    sandbox.load_testbox();
+    let context = PathBuf::from(format!("/tmp/kept-{}", std::process::id()));
+    std::fs::create_dir_all(&context).expect("make a directory");
+    std::fs::write(context.join("Dockerfile"), "FROM testbox\nCOPY large /large\n").expect("write");
+    // Each keeps twice that, so five would not fit.
+    for letter in *b"abcdefgh" {
+        std::fs::write(context.join("large"), vec![letter; 10 << 20]).expect("write a file");
+        sandbox.ok(&["build", "--output", "type=cacheonly", &context.to_string_lossy()]);
+    }
+    let told = Command::new("stat").args(["-f", "-c", "%a %b"]).arg(&small.place).output();
+    let told = String::from_utf8(told.expect("run stat").stdout).expect("numbers");
+    let blocks: Vec<u64> = told.split_whitespace().flat_map(str::parse).collect();
+    assert!(blocks[0] * 5 >= blocks[1], "a fifth stays free: {told}");
+    invariants::hold(&sandbox, "builds on a small disk");
     std::fs::remove_dir_all(context).expect("remove the context");
 }
 

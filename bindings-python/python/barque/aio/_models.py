@@ -646,9 +646,18 @@ class AsyncImages(Uncopyable):
         keep_storage: Optional[int] = None,
         all: bool = False,
         dry_run: bool = False,
+        *,
+        max_used_space: int = 0,
+        min_free_space: int = 0,
     ) -> t.BuilderPruned:
-        """Remove what builds have left and no image has, but for the last `keep_storage` bytes; `all`: what images have too."""
-        request = builder_prune_document(filters, keep_storage, all, dry_run)
+        """Remove what builds have left and no image has; `all`: what images have too.
+
+        With `max_used_space` as much stays of what was used last, with `min_free_space` what leaves that much of the disk free, and at
+        least `keep_storage` bytes.
+        """
+        request = builder_prune_document(
+            filters, keep_storage, all, dry_run, max_used_space, min_free_space
+        )
         return cast("t.BuilderPruned", await self.client.api.call("builder.prune", request))
 
     async def prune(

@@ -243,9 +243,20 @@ class ImageCollection(Uncopyable):
         keep_storage: Optional[int] = None,
         all: bool = False,
         dry_run: bool = False,
+        *,
+        max_used_space: int = 0,
+        min_free_space: int = 0,
     ) -> t.BuilderPruned:
-        """Remove what builds have left and no image has, but for the last `keep_storage` bytes; `all`: what images have too."""
-        return self.client.api.builder_prune(builder_prune_document(filters, keep_storage, all, dry_run))
+        """Remove what builds have left and no image has; `all`: what images have too.
+
+        With `max_used_space` as much stays of what was used last, with `min_free_space` what leaves that much of the disk free, and at
+        least `keep_storage` bytes.
+        """
+        return self.client.api.builder_prune(
+            builder_prune_document(
+                filters, keep_storage, all, dry_run, max_used_space, min_free_space
+            )
+        )
 
     def prune(
         self, filters: Optional[dict[str, Any]] = None, dry_run: bool = False
@@ -257,12 +268,19 @@ class ImageCollection(Uncopyable):
 
 
 def builder_prune_document(
-    filters: Optional[dict[str, Any]], keep_storage: Optional[int], all: bool, dry_run: bool
+    filters: Optional[dict[str, Any]],
+    keep_storage: Optional[int],
+    all: bool,
+    dry_run: bool,
+    max_used_space: int,
+    min_free_space: int,
 ) -> t.BuilderPrune:
     """The request to remove what builds have left in their cache."""
     return {
         "All": all,
         "Filters": filters_document(filters),
         "ReservedSpace": keep_storage or 0,
+        "MaxUsedSpace": max_used_space,
+        "MinFreeSpace": min_free_space,
         "DryRun": dry_run,
     }

@@ -183,7 +183,7 @@ fn a_root_from_before_the_index_gets_one() {
     triggers.iter().for_each(|drop| assert_eq!(connection.execute(drop, []), Ok(0)));
     connection
         .execute_batch(
-            "DROP TABLE endpoints; DROP TABLE networks; DROP TABLE build_cache; ALTER TABLE blobs DROP COLUMN damaged; PRAGMA user_version = 2",
+            "DROP TABLE endpoints; DROP TABLE networks; DROP TABLE build_cache; DROP TABLE cache_mounts; ALTER TABLE blobs DROP COLUMN damaged; PRAGMA user_version = 2",
         )
         .unwrap();
     drop(connection);

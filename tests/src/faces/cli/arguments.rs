@@ -104,6 +104,8 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.switch("All", "--all", &mut words);
             fields.switch("DryRun", "--dry-run", &mut words);
             fields.flag("ReservedSpace", "--reserved-space", &mut words);
+            fields.flag("MaxUsedSpace", "--max-used-space", &mut words);
+            fields.flag("MinFreeSpace", "--min-free-space", &mut words);
             fields.filters(&mut words);
         }
         "image.prune" => {
@@ -318,6 +320,20 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
                 for output in outputs {
                     let (kind, path) = (text(&output["Type"]), text(&output["Path"]));
                     words.push(format!("--output=type={kind},dest={path}"));
+                }
+            }
+            for (field, flag, place) in
+                [("CacheFrom", "--cache-from", "src"), ("CacheTo", "--cache-to", "dest")]
+            {
+                let Some(Value::Array(stores)) = fields.0.remove(field) else { continue };
+                for store in stores {
+                    let mut parts = vec![format!("type={}", text(&store["Type"]))];
+                    for (field, key) in [("Ref", "ref"), ("Path", place), ("Mode", "mode")] {
+                        if let Some(value) = store[field].as_str() {
+                            parts.push(format!("{key}={value}"));
+                        }
+                    }
+                    words.push(format!("{flag}={}", parts.join(",")));
                 }
             }
             fields.flag("Target", "--target", &mut words);
