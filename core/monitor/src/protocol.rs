@@ -754,6 +754,8 @@ pub struct Gather {
     pub chmod: String,
     /// What is not a directory comes before what is in directories, so that one is told from the other.
     pub files_first: bool,
+    /// Of a directory that is a source only the content counts: it is one of root's with the mode 755, whatever it is there.
+    pub plain_top: bool,
 }
 
 /// Where a build copies to.

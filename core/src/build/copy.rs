@@ -129,6 +129,7 @@ impl Stage<'_> {
                         exclude: exclude.clone(),
                         owner: Some((0, 0)),
                         chmod: chmod.clone(),
+                        plain_top: true,
                         ..Gather::default()
                     };
                     let keep = copy.keep_git_dir;
@@ -148,6 +149,8 @@ impl Stage<'_> {
                 owner: origin.owner(),
                 chmod,
                 files_first: copy.add,
+                // As BuildKit has it: a directory that is made for what is copied is none of those that are.
+                plain_top: true,
             }));
         }
         Ok(pieces)
@@ -199,10 +202,14 @@ impl Stage<'_> {
         }
         let files: usize = seen.iter().map(|seen| seen.files).sum();
         let several = files > 1 || copy.parents || seen.iter().any(|seen| seen.directory);
+        let owner = self.expand(&copy.chown)?;
+        // A number alone is the group's, too, as a user's name alone stands for that one's group.
+        let is_number = !owner.is_empty() && owner.bytes().all(|byte| byte.is_ascii_digit());
+        let owner = if is_number { format!("{owner}:{owner}") } else { owner };
         Ok(Destination {
             path: instruction::join(&self.state.config.config.working_dir, &wanted),
             directory: is_directory || several,
-            owner: self.expand(&copy.chown)?,
+            owner,
         })
     }
 }

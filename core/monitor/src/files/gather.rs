@@ -39,6 +39,7 @@ pub(super) fn gather(root: &Root, wanted: &Gather) -> Result<Report> {
             "" => None,
             text => Some(Chmod::parse(text).map_err(invalid)?),
         },
+        plain_top: wanted.plain_top,
     });
     let options = Options { live: true, owner: wanted.owner, ..Options::default() };
     let mut packer = packer(options)?;
@@ -78,6 +79,7 @@ struct Rules {
     ignore: Ignore,
     exclude: Ignore,
     chmod: Option<Chmod>,
+    plain_top: bool,
 }
 
 /// A path that a source stands for.
@@ -116,6 +118,10 @@ impl Selection for Below {
 
     fn mode(&self, mode: u32, directory: bool) -> u32 {
         self.rules.chmod.as_ref().map_or(mode, |chmod| chmod.apply(mode, directory))
+    }
+
+    fn plain_top(&self) -> bool {
+        self.rules.plain_top
     }
 }
 

@@ -61,6 +61,8 @@ pub trait Selection {
     fn verdict(&self, name: &[u8]) -> Verdict;
     /// Its mode there.
     fn mode(&self, mode: u32, directory: bool) -> u32;
+    /// Whether a tree's top, where it has no name, is a directory of no mode, owner and attributes of its own.
+    fn plain_top(&self) -> bool;
 }
 
 /// Why a tree could not be packed.
@@ -144,7 +146,12 @@ impl<W: Write> Packer<W> {
         let length = name.len();
         let shown = if name.is_empty() { b"./".to_vec() } else { [&name[..], b"/"].concat() };
         let found = self.attributes.of(fd, &shown)?;
-        let entry = Entry { xattrs: found.xattrs, ..self.describe(stat, Kind::Directory, shown) };
+        let mut entry =
+            Entry { xattrs: found.xattrs, ..self.describe(stat, Kind::Directory, shown) };
+        if length == 0 && self.selection.as_ref().is_some_and(|selection| selection.plain_top()) {
+            let (uid, gid) = self.options.owner.unwrap_or_default();
+            entry = Entry { mode: 0o755, uid, gid, xattrs: Default::default(), ..entry };
+        }
         let passed = self.passed.len();
         if length > 0 && self.verdict(name) == Verdict::Passed {
             self.passed.push(entry.clone());

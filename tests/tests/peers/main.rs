@@ -1,21 +1,35 @@
 //! Archives of others are loaded here, and ours there. What others write is kept as they wrote it (`tests/fixtures/archives`); ours
-//! they read where they are installed.
+//! they read where they are installed, and what they build of a Dockerfile is compared with what comes of it here.
+
+mod builds;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use barque_tests::sandbox::{finish, wait_until};
-use barque_tests::suite::skip;
+use barque_tests::suite::{Suite, skip};
 use barque_tests::{Sandbox, invariants, programs};
+use builds::*;
 use serde_json::json;
 
-barque_tests::suite!(
-    what_others_wrote_is_loaded,
-    what_is_saved_again_is_the_same_each_time_and_comes_back,
-    podman_reads_what_is_saved,
-    docker_reads_what_is_saved,
-);
+/// What engines that start a process for each instruction, and copy every layer, may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn main() -> std::process::ExitCode {
+    let mut suite = Suite::default();
+    suite.add("what_others_wrote_is_loaded", what_others_wrote_is_loaded);
+    suite.add(
+        "what_is_saved_again_is_the_same_each_time_and_comes_back",
+        what_is_saved_again_is_the_same_each_time_and_comes_back,
+    );
+    suite.add("podman_reads_what_is_saved", podman_reads_what_is_saved);
+    suite.add("docker_reads_what_is_saved", docker_reads_what_is_saved);
+    suite.add("builds_come_to_what_the_table_says", builds_come_to_what_the_table_says);
+    suite.add_patient("podman_builds_the_same", PATIENCE, podman_builds_the_same);
+    suite.add_patient("docker_builds_the_same", PATIENCE, docker_builds_the_same);
+    suite.run()
+}
 
 /// The archives, and the names that each gives its image.
 const ARCHIVES: [(&str, &[&str]); 9] = [
@@ -142,38 +156,46 @@ impl Drop for Daemon {
     }
 }
 
+impl Daemon {
+    /// Start one, and what speaks to it. Where docker is not installed the test is skipped.
+    fn start(sandbox: &Sandbox) -> (Daemon, impl Fn(&[&str]) -> Command + '_) {
+        let (Some(daemon), Some(client)) =
+            (programs::find_tool("dockerd"), programs::find_tool("docker"))
+        else {
+            skip("docker is not installed")
+        };
+        let place = sandbox.work().join("docker");
+        std::fs::create_dir_all(&place).expect("make a directory");
+        let socket = format!("unix://{}", place.join("socket").display());
+        let log = std::fs::File::create(place.join("log")).expect("create a log");
+        let started = sandbox
+            .command_of(&daemon, &["--host", &socket, "--iptables=false", "--bridge=none"])
+            .args(["--storage-driver=vfs", "--data-root"])
+            .arg(place.join("data"))
+            .arg("--exec-root")
+            .arg(place.join("exec"))
+            .arg("--pidfile")
+            .arg(place.join("pid"))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        let daemon = Daemon(started.expect("start dockerd"));
+        let docker = move |arguments: &[&str]| {
+            let mut command = sandbox.command_of(&client, &["--host", &socket]);
+            command.args(arguments);
+            command
+        };
+        wait_until("dockerd answers", Duration::from_secs(60), || {
+            finish(docker(&["version"]), b"").code == 0
+        });
+        (daemon, docker)
+    }
+}
+
 fn docker_reads_what_is_saved() {
-    let (Some(daemon), Some(client)) =
-        (programs::find_tool("dockerd"), programs::find_tool("docker"))
-    else {
-        skip("docker is not installed")
-    };
     let sandbox = Sandbox::new();
     let (id, path) = ours(&sandbox);
-    let place = sandbox.work().join("docker");
-    std::fs::create_dir_all(&place).expect("make a directory");
-    let socket = format!("unix://{}", place.join("socket").display());
-    let log = std::fs::File::create(place.join("log")).expect("create a log");
-    let started = sandbox
-        .command_of(&daemon, &["--host", &socket, "--iptables=false", "--bridge=none"])
-        .args(["--storage-driver=vfs", "--data-root"])
-        .arg(place.join("data"))
-        .arg("--exec-root")
-        .arg(place.join("exec"))
-        .arg("--pidfile")
-        .arg(place.join("pid"))
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn();
-    let _daemon = Daemon(started.expect("start dockerd"));
-    let docker = |arguments: &[&str]| {
-        let mut command = sandbox.command_of(&client, &["--host", &socket]);
-        command.args(arguments);
-        command
-    };
-    wait_until("dockerd answers", Duration::from_secs(60), || {
-        finish(docker(&["version"]), b"").code == 0
-    });
+    let (_daemon, docker) = Daemon::start(&sandbox);
     told(docker(&["load", "--input", &path.to_string_lossy()]));
     for name in ["other:2", "fixture:1"] {
         let found = told(docker(&["image", "inspect", "--format", ASKED, name]));
