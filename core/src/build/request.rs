@@ -78,7 +78,7 @@ impl Request {
             Some(text) => Some(Epoch::parse(text).map_err(|error| field(error, "BuildArgs"))?),
         };
         let network = match request.network_mode.as_str() {
-            "" | "default" => String::new(),
+            "" | "default" | "bridge" => String::new(),
             mode @ ("none" | "host") => mode.to_owned(),
             mode => {
                 let error = Error::unsupported(format!(

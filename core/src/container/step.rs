@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::events;
 use crate::failpoint::failpoint;
 use crate::id;
+use crate::network;
 use crate::store::Durability;
 use crate::stream::{Deadline, Output};
 use crate::sys::clock;
@@ -75,6 +76,7 @@ pub(crate) fn run(
         },
         ..ContainerCreate::default()
     };
+    let networks = network::wanted(engine, &document)?;
     let layout = engine.layout();
     let init = init_layer::path(layout).to_string_lossy().into_owned();
     let mut plan = plan::plan(&PlanInput {
@@ -108,9 +110,10 @@ pub(crate) fn run(
         document,
         id,
     };
-    let inserted =
-        engine.store().write(Durability::Crash, |transaction| record.insert(transaction))?;
-    inserted.ok_or_else(|| Error::internal("two steps with one name"))?;
+    engine.store().write(Durability::Crash, |transaction| {
+        record.insert(transaction)?.ok_or_else(|| Error::internal("two steps with one name"))?;
+        network::claim(transaction, &record.id, &networks)
+    })?;
     events::container(engine, &record, "create", &[]);
     failpoint("build-step-created")?;
     let followed = follow(engine, &record, plan, step.mounted, tell);

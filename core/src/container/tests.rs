@@ -160,6 +160,8 @@ fn create(name: &str, command: &[&str]) -> ContainerCreate {
         name: name.into(),
         image: "box".into(),
         cmd: Some(command.iter().map(|&word| word.to_owned()).collect()),
+        // These tests run in the network namespace of whoever runs them: nothing is made there.
+        host_config: HostConfig { network_mode: "none".to_owned(), ..Default::default() },
         ..Default::default()
     }
 }
@@ -167,7 +169,7 @@ fn create(name: &str, command: &[&str]) -> ContainerCreate {
 fn run(command: &[&str]) -> ContainerRun {
     ContainerRun {
         create: ContainerCreate {
-            host_config: HostConfig { auto_remove: true, ..Default::default() },
+            host_config: HostConfig { auto_remove: true, ..create("", command).host_config },
             ..create("", command)
         },
         ..Default::default()

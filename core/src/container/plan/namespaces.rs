@@ -8,10 +8,6 @@ use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
 use crate::network;
 
-/// What an empty network mode, or `default`, stands for. Docker's default is `bridge`; a container that asked for no network has
-/// none here, unless it has ports to publish.
-const DEFAULT_NETWORK: &str = "none";
-
 /// The modes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Namespaces<'a> {
@@ -46,8 +42,7 @@ pub(crate) fn network_mode(create: &ContainerCreate) -> NetworkMode<'_> {
 /// The network mode as Docker shows it.
 pub(crate) fn mode_name(create: &ContainerCreate) -> &str {
     match create.host_config.network_mode.as_str() {
-        "" | "default" if ports::publishes(create) => network::DEFAULT,
-        "" | "default" => DEFAULT_NETWORK,
+        "" | "default" => network::DEFAULT,
         mode => mode,
     }
 }

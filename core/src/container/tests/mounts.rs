@@ -8,7 +8,10 @@ use crate::ErrorKind;
 /// A request with this script and these mounts.
 fn mounting(name: &str, script: &str, host_config: serde_json::Value) -> ContainerCreate {
     ContainerCreate {
-        host_config: parse(&host_config.to_string()).unwrap(),
+        host_config: HostConfig {
+            network_mode: "none".to_owned(),
+            ..parse(&host_config.to_string()).unwrap()
+        },
         ..create(name, &["sh", "-c", script])
     }
 }

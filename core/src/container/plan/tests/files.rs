@@ -60,8 +60,9 @@ fn in_the_host_s_network_its_names_hold() {
 
 #[test]
 fn without_a_network_only_what_was_asked_for_is_resolved_by() {
-    assert_eq!(file(json!({}), "resolv.conf"), "");
-    let request = json!({"HostConfig": {"Dns": ["10.0.0.1", "2001:DB8::1"], "DnsSearch": ["a.example", "b.example"],
+    let none = |request: &str| file(json!({"HostConfig": {"NetworkMode": "none"}}), request);
+    assert_eq!(none("resolv.conf"), "");
+    let request = json!({"HostConfig": {"NetworkMode": "none", "Dns": ["10.0.0.1", "2001:DB8::1"], "DnsSearch": ["a.example", "b.example"],
                                         "DnsOptions": ["ndots:2", "rotate"]}});
     assert_eq!(
         file(request, "resolv.conf"),
@@ -87,7 +88,8 @@ fn in_a_network_with_names_the_resolver_is_asked_and_asks_the_host_s_servers() {
     assert_eq!(plan.launch.resolver.unwrap().servers, ["10.0.0.1"]);
     let plan = plan_of(json!({"HostConfig": {"NetworkMode": "web", "Dns": ["127.0.0.1"]}}));
     assert_eq!(plan.launch.resolver.unwrap().servers, ["127.0.0.1"]);
-    assert_eq!(plan_of(json!({})).launch.resolver, None);
+    let plan = plan_of(json!({"HostConfig": {"NetworkMode": "none"}}));
+    assert_eq!(plan.launch.resolver, None);
 }
 
 // SEC-026, CVE-2022-4318.
