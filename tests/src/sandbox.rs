@@ -234,14 +234,20 @@ impl Sandbox {
         pid
     }
 
-    /// Kill a container's monitor.
+    /// Kill a container's monitor, and wait until it is dead: one that is dying holds its lock for a moment.
     ///
     /// # Panics
-    /// When the container has never run.
+    /// When the container has never run, or its monitor does not die.
     #[track_caller]
     pub fn kill_monitor(&self, id: &str) {
+        let pid = self.monitor_of(id);
         // SAFETY: the monitor is a process of this sandbox's container in this suite's pid namespace.
-        unsafe { libc::kill(self.monitor_of(id), libc::SIGKILL) };
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        wait_until("the monitor is dead", Duration::from_secs(10), || {
+            // proc_pid_stat(5): behind the name, in parentheses, comes the state.
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
+        });
     }
 
     /// The other processes in the pid namespace of the process `pid`.

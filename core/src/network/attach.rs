@@ -40,7 +40,9 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     let places = places(engine, container)?;
     // From internal networks nothing is published.
     let ports = match outward(&places) {
-        Some(_) if !wanted.is_empty() => Some(publish::hold(engine, container, wanted)?),
+        Some((_, endpoint)) if !wanted.is_empty() => {
+            Some(publish::hold(engine, container, wanted, endpoint.address)?)
+        }
         _ => None,
     };
     let (namespace, (socket, resolver)) = namespace::make_network(|| {

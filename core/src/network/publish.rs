@@ -48,8 +48,13 @@ impl Published {
     }
 }
 
-/// Take ports for a container, whose run directory is there. They are held as long as what is returned.
-pub(super) fn hold(engine: &Engine, container: &str, wanted: &[WantedPort]) -> Result<OwnedFd> {
+/// Take ports for a container, whose run directory is there, and which is at this address. They are held as long as what is returned.
+pub(super) fn hold(
+    engine: &Engine,
+    container: &str,
+    wanted: &[WantedPort],
+    address: Ipv4Addr,
+) -> Result<OwnedFd> {
     let (entrance, queue) = sys::socket::queue()?;
     let mut published = Vec::new();
     for wanted in wanted.chunks(sys::socket::MOST_AT_ONCE) {
@@ -73,7 +78,7 @@ pub(super) fn hold(engine: &Engine, container: &str, wanted: &[WantedPort]) -> R
     // The second counts: when it is there, the monitor knows how to undo what follows from it.
     sys::file::replace(
         &run.join(WITHDRAWAL_FILE),
-        &firewall::withdrawal(engine, &published),
+        &firewall::withdrawal(engine, &published, address),
         0o600,
     )?;
     sys::file::replace(&run.join(PORTS_FILE), &text, 0o600)?;

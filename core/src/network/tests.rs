@@ -7,7 +7,8 @@ use super::firewall;
 use crate::api::NetworkCreate;
 use crate::sys::namespace;
 use crate::sys::netlink::Socket;
-use crate::sys::netlink::nftables::Table;
+use crate::sys::netlink::message::{Attributes, Message};
+use crate::sys::netlink::nftables::{Element, Table, interface};
 use crate::{Engine, EngineOptions};
 
 /// A directory that goes with the test.
@@ -40,7 +41,9 @@ fn rules_that_were_flushed_are_put_back_by_whoever_opens_the_engine_next() {
         engine.networks().create(&NetworkCreate { name: "web".into(), ..Default::default() })?;
         let name = engine.layout().firewall_table();
         let socket = Socket::netfilter()?;
-        let has = || socket.has_table(Table(&name)).map_err(|refusal| refusal.error("look"));
+        let has = || {
+            socket.shape(Table(&name)).map(|s| s.is_some()).map_err(|refusal| refusal.error("look"))
+        };
         place.engine();
         assert!(!has()?, "there is no bridge yet, and so no table");
         firewall::ensure(&engine, &namespace::lock_network()?)?;
@@ -58,12 +61,54 @@ fn rules_that_were_flushed_are_put_back_by_whoever_opens_the_engine_next() {
             let (place, name) = (place.0.clone(), name.clone());
             move || {
                 Place::engine(&std::mem::ManuallyDrop::new(Place(place)));
-                Socket::netfilter()?
-                    .has_table(Table(&name))
-                    .map_err(|refusal| refusal.error("look"))
+                let shape = Socket::netfilter()?.shape(Table(&name));
+                shape.map(|shape| shape.is_some()).map_err(|refusal| refusal.error("look"))
             }
         })?;
         assert!(!seen);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn only_what_is_wrong_in_the_table_is_mended() {
+    let (_, ()) = namespace::make_network(|| {
+        let place = Place::new();
+        let engine = place.engine();
+        engine.networks().create(&NetworkCreate { name: "web".into(), ..Default::default() })?;
+        let name = engine.layout().firewall_table();
+        let (socket, table) = (Socket::netfilter()?, Table(&name));
+        let change = |messages: Vec<Message>| {
+            socket.batch(messages).map_err(|refusal| refusal.error("change the rules"))
+        };
+        let shape = || socket.shape(table).map_err(|refusal| refusal.error("look"));
+        let bridges = || socket.elements(table, "bridges").map_err(|refusal| refusal.error("look"));
+        firewall::ensure(&engine, &namespace::lock_network()?)?;
+        let (first, full) = (shape()?.expect("a table"), bridges()?);
+        assert_eq!(full.len(), 1);
+        // A table of somebody else's changes the number of the rule set, and nothing of ours.
+        change(vec![Table("other").add()])?;
+        place.engine();
+        assert_eq!(shape()?.as_deref(), Some(&first[..]));
+        // What was put into a set, or taken from it, is put right, and the rest of the table stays.
+        change(table.delete_elements("bridges", &full))?;
+        change(table.add_elements("bridges", [&Element::of(&interface("stranger"))]))?;
+        assert_ne!(bridges()?, full);
+        place.engine();
+        assert_eq!(bridges()?, full);
+        assert_eq!(shape()?.as_deref(), Some(&first[..]));
+        // Where a rule is missing all is made again.
+        const DELETE_RULES: u16 = 10 << 8 | 8;
+        let chain = Attributes::new().text(1, &name).text(2, "forward");
+        change(vec![Message::new(DELETE_RULES, 0, &[1, 0, 0, 0]).with(chain)])?;
+        let without = shape()?.expect("a table");
+        assert!(without.len() < first.len());
+        place.engine();
+        let again = shape()?.expect("a table");
+        assert_eq!(again.len(), first.len());
+        assert_ne!(again, first, "the kernel numbers rules anew");
+        assert_eq!(bridges()?, full);
         Ok(())
     })
     .unwrap();

@@ -73,6 +73,12 @@ pub(super) fn take_resolver() -> (OwnedFd, OwnedFd) {
     unsafe { (OwnedFd::from_raw_fd(fd::NAMES), OwnedFd::from_raw_fd(fd::NAMES_BY_TCP)) }
 }
 
+/// Give the published ports back, where the library has given any. To be called once.
+pub(super) fn release_ports() {
+    // SAFETY: nothing else in this process owns this number.
+    drop(unsafe { OwnedFd::from_raw_fd(fd::PORTS) });
+}
+
 /// All signals at their defaults and none blocked: what is ignored or blocked would stay so in the container's process.
 fn reset_signals() {
     // SAFETY: the structures are initialised by the calls that take them. Signals that cannot be changed are left alone.

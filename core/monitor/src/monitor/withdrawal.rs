@@ -4,6 +4,7 @@
 //! else of firewalls. Where a batch has an element that is not there any more (somebody has flushed the rules) none of it is done
 //! (nfnetlink's batches are transactions), so then each deletion gets a batch of its own.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
@@ -13,6 +14,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
 
+use super::process;
 use crate::protocol::{PORTS_FILE, WITHDRAWAL_FILE};
 
 /// Do what the run directory says, if it says anything. What cannot be done now, the next command finds out and does.
@@ -23,6 +25,8 @@ pub(super) fn withdraw(run: BorrowedFd<'_>) {
         for name in [PORTS_FILE, WITHDRAWAL_FILE] {
             let _ = unlinkat(run, name, AtFlags::empty());
         }
+        // Whoever has waited for the end may have the ports, and does not wait for the process.
+        process::release_ports();
     }
 }
 
@@ -35,12 +39,14 @@ fn read(run: BorrowedFd<'_>) -> std::io::Result<Vec<u8>> {
 }
 
 fn send_batch(batch: &[u8]) -> Result<(), Errno> {
-    let socket = socket_with(
+    // It stays open until the monitor ends: to close it after a deletion takes a grace period of RCU, some 10 ms (`nft_rcv_nl_event` in
+    // nf_tables_api.c), which somebody would wait for now and nobody does then.
+    let socket = ManuallyDrop::new(socket_with(
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         Some(NETFILTER),
-    )?;
+    )?);
     if carried_out(&socket, batch) {
         return Ok(());
     }

@@ -84,6 +84,10 @@ impl Attributes {
         self.bytes(kind | NESTED, &[fixed, &inner.0].concat())
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Bytes of all of them.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -3,21 +3,19 @@
 //! A rule is a list of expressions, which the kernel runs as a small program on registers. Only those that the engine's
 //! rules are made of are here, as methods of [`Rule`] that are named for what `nft` calls them.
 
+mod element;
+mod look;
 mod rewrite;
 
+pub(crate) use element::Element;
 pub(crate) use rewrite::Protocol;
 
-use super::message::{Attributes, Message, attributes};
-use super::{Refusal, Socket};
+use super::message::{Attributes, Message};
 
 const SUBSYSTEM: u16 = 10;
 const INET: u8 = 1;
 /// `NFTA_LIST_ELEM`.
-const ELEMENT: u16 = 1;
-/// `NFTA_SET_ELEM_KEY`, `NFTA_SET_ELEM_DATA`, `NFTA_SET_ELEM_FLAGS`.
-const KEY: u16 = 1;
-const DATA: u16 = 2;
-const FLAGS: u16 = 3;
+const LIST_ELEMENT: u16 = 1;
 /// `NFTA_DATA_VALUE` and `NFTA_DATA_VERDICT`.
 const VALUE: u16 = 1;
 const VERDICT: u16 = 2;
@@ -26,9 +24,6 @@ const VERDICT: u16 = 2;
 const FIRST: u32 = 8;
 /// The register that decides.
 const DECISION: u32 = 0;
-
-/// Bytes of elements in one message: an attribute's length is a 16-bit number.
-const MOST: usize = 48 << 10;
 
 /// Bytes of an interface's name in a set: `IFNAMSIZ`.
 const NAME: usize = 16;
@@ -129,53 +124,11 @@ impl Table<'_> {
         )
     }
 
-    /// That this element is not there any more. It must be there.
-    pub(crate) fn delete_element(self, set: &str, element: Attributes) -> Message {
-        let list = Attributes::new().nest(ELEMENT, element);
-        message(14, 0).with(Attributes::new().text(1, self.0).text(2, set).nest(3, list))
-    }
-
-    /// Elements of a set, in as many messages as they need.
-    pub(crate) fn elements(self, set: &str, elements: Vec<Attributes>) -> Vec<Message> {
-        let mut messages = Vec::new();
-        let mut list = Attributes::new();
-        let finish = |list: Attributes| {
-            message(12, libc::NLM_F_CREATE)
-                .with(Attributes::new().text(1, self.0).text(2, set).nest(3, list))
-        };
-        for element in elements {
-            if list.len() + element.len() > MOST {
-                messages.push(finish(std::mem::take(&mut list)));
-            }
-            list = list.nest(ELEMENT, element);
-        }
-        if list.len() > 0 {
-            messages.push(finish(list));
-        }
-        messages
-    }
-
     /// A rule, behind those that are there.
     pub(crate) fn rule(self, chain: &str, rule: Rule) -> Message {
         message(6, libc::NLM_F_CREATE | libc::NLM_F_APPEND)
             .with(Attributes::new().text(1, self.0).text(2, chain).nest(4, rule.0))
     }
-}
-
-/// An element of a set.
-pub(crate) fn element(key: &[u8]) -> Attributes {
-    Attributes::new().nest(KEY, value(key))
-}
-
-/// An element of a map.
-pub(crate) fn entry(key: &[u8], stands_for: &[u8]) -> Attributes {
-    element(key).nest(DATA, value(stands_for))
-}
-
-/// Where a range that is an element has ended.
-pub(crate) fn range_end(key: &[u8]) -> Attributes {
-    const INTERVAL_END: u32 = 1;
-    Attributes::new().big(FLAGS, INTERVAL_END).nest(KEY, value(key))
 }
 
 /// A port, as keys and what they stand for have it: 32 bits.
@@ -336,7 +289,7 @@ impl Rule {
 
     fn expression(self, name: &str, data: Attributes) -> Rule {
         let expression = Attributes::new().text(1, name).nest(2, data);
-        Rule(self.0.nest(ELEMENT, expression))
+        Rule(self.0.nest(LIST_ELEMENT, expression))
     }
 }
 
@@ -363,28 +316,4 @@ pub(super) fn batch_end() -> Message {
 fn batch(kind: libc::c_int) -> Message {
     let [high, low] = SUBSYSTEM.to_be_bytes();
     Message::new(kind as u16, 0, &[libc::AF_UNSPEC as u8, 0, high, low])
-}
-
-impl Socket {
-    /// Whether there is such a table.
-    pub(crate) fn has_table(&self, table: Table<'_>) -> std::result::Result<bool, Refusal> {
-        let name = Attributes::new().text(1, table.0);
-        match self.get(message(1, 0).with(name), |_| {}) {
-            Err(refusal) if refusal.errno == libc::ENOENT => Ok(false),
-            found => found.map(|()| true),
-        }
-    }
-
-    /// The number of the rule set, which changes with each change that anyone makes.
-    pub(crate) fn generation(&self) -> std::result::Result<u32, Refusal> {
-        const GET_GENERATION: u16 = 16;
-        let mut generation = 0;
-        self.get(Message::new(SUBSYSTEM << 8 | GET_GENERATION, 0, &[0, 0, 0, 0]), |payload| {
-            let id = attributes(payload.get(4..).unwrap_or_default()).find(|(kind, _)| *kind == 1);
-            if let Some(Ok(bytes)) = id.map(|(_, value)| <[u8; 4]>::try_from(value)) {
-                generation = u32::from_be_bytes(bytes);
-            }
-        })?;
-        Ok(generation)
-    }
 }

@@ -1,0 +1,191 @@
+//! What the table holds: rules that are always the same, and sets that follow from the record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::super::bridge::{Bridge, bridge_name, masquerades};
+use super::super::publish::Published;
+use super::super::record::Record;
+use crate::sys::netlink::message::Message;
+use crate::sys::netlink::nftables::{Element, Hook, Rule, Table, Type, Verdict, interface, port};
+use crate::sys::netlink::{Refusal, Socket};
+
+/// The bridges, and those of internal networks; the subnets that are known outside by the host's address only.
+const BRIDGES: &str = "bridges";
+/// From each bridge to itself: where `br_netfilter` is loaded, packets that do not leave a bridge pass here too.
+const WITHIN: &str = "within";
+const INTERNAL: &str = "internal";
+const HIDDEN: &str = "hidden";
+/// Where published ports lead: those of all addresses of this host, and those of one.
+const PORTS: &str = "ports";
+const PORTS_AT: &str = "ports_at";
+/// From the address of each container that has any to itself.
+const ITSELF: &str = "itself";
+
+/// All of them.
+const SETS: [&str; 7] = [BRIDGES, INTERNAL, HIDDEN, WITHIN, PORTS, PORTS_AT, ITSELF];
+
+/// Elements by set.
+type Elements = BTreeMap<&'static str, BTreeSet<Element>>;
+
+/// What should be in the sets.
+pub(super) struct Wanted(Elements);
+
+impl Wanted {
+    pub(super) fn of(networks: &[Record], destinations: &[(Published, (Ipv4Addr, u16))]) -> Wanted {
+        let mut elements = published(destinations.iter().map(|(published, to)| (published, *to)));
+        let mut put = |set: &'static str, element: Element| {
+            elements.entry(set).or_default().insert(element);
+        };
+        let mut ranges = Vec::new();
+        for network in networks.iter().filter(|n| n.driver == Bridge::NAME && !n.removing) {
+            let name = interface(&bridge_name(network));
+            put(BRIDGES, Element::of(&name));
+            put(WITHIN, Element::of(&[name; 2].concat()));
+            if network.document.internal {
+                put(INTERNAL, Element::of(&name));
+            }
+            if let Some(range) = network.range
+                && masquerades(network)
+            {
+                let end = range.subnet.broadcast().to_bits().saturating_add(1);
+                ranges.push((range.subnet.address().to_bits(), end));
+            }
+        }
+        for (first, end) in joined(ranges) {
+            put(HIDDEN, Element::of(&first.to_be_bytes()));
+            put(HIDDEN, Element::range_end(&end.to_be_bytes()));
+        }
+        Wanted(elements)
+    }
+
+    fn elements(&self, set: &str) -> impl Iterator<Item = &Element> {
+        self.0.get(set).into_iter().flatten()
+    }
+
+    /// What is to be done to the sets that are there.
+    pub(super) fn corrections(
+        &self,
+        socket: &Socket,
+        table: Table<'_>,
+    ) -> Result<Vec<Message>, Refusal> {
+        let mut messages = Vec::new();
+        for set in SETS {
+            let there = socket.elements(table, set)?;
+            let wanted: BTreeSet<&Element> = self.elements(set).collect();
+            messages
+                .extend(table.delete_elements(set, there.iter().filter(|e| !wanted.contains(e))));
+            let missing = wanted.into_iter().filter(|element| !there.contains(element));
+            messages.extend(table.add_elements(set, missing));
+        }
+        Ok(messages)
+    }
+
+    /// The whole table, instead of the one that is there.
+    pub(super) fn messages(&self, table: Table<'_>) -> Vec<Message> {
+        let mut messages = vec![table.add(), table.delete(), table.add()];
+        messages.extend([
+            table.set(BRIDGES, 1, Type::INTERFACE, false),
+            table.set(INTERNAL, 2, Type::INTERFACE, false),
+            table.set(HIDDEN, 3, Type::ADDRESS, true),
+            table.set(WITHIN, 4, Type::INTERFACES, false),
+            table.map(PORTS, 5, Type::PORT, Type::PLACE),
+            table.map(PORTS_AT, 6, Type::PORT_AT, Type::PLACE),
+            table.set(ITSELF, 7, Type::ADDRESSES, false),
+        ]);
+        for set in SETS {
+            messages.extend(table.add_elements(set, self.elements(set)));
+        }
+        // Priorities of linux/netfilter_ipv4.h: raw, dstnat, filter, srcnat.
+        messages.extend([
+            table.chain("prerouting", "filter", Hook::Prerouting, -300),
+            table.chain("published", "nat", Hook::Prerouting, -100),
+            table.chain("own", "nat", Hook::Output, -100),
+            table.chain("forward", "filter", Hook::Forward, 0),
+            table.chain("postrouting", "nat", Hook::Postrouting, 100),
+        ]);
+        let to_ports =
+            |map: &str| Rule::new().ipv4().for_this_host().redirect_by(map, map == PORTS_AT);
+        let rules = [
+            // The host's loopback is nobody's on a bridge (CVE-2020-8558).
+            (
+                "prerouting",
+                Rule::new().ipv4().coming_by(BRIDGES).for_loopback().verdict(Verdict::Drop),
+            ),
+            // What is for a published port, from elsewhere or from this host itself. Only what is for this host: a container's port is
+            // nobody's on its way to another host.
+            // What comes from elsewhere for the loopback is led nowhere: then the kernel drops it, as it always does (CVE-2020-8558).
+            ("published", Rule::new().ipv4().for_loopback().verdict(Verdict::Accept)),
+            ("published", to_ports(PORTS_AT)),
+            ("published", to_ports(PORTS)),
+            ("own", to_ports(PORTS_AT)),
+            ("own", to_ports(PORTS)),
+            // Into a network comes what was asked for from inside, and what is for a published port, and nothing else: not from other
+            // networks, and not from outside, by whatever route (moby 28, "direct access to container ports").
+            ("forward", Rule::new().leaving_by(BRIDGES).answers().verdict(Verdict::Accept)),
+            ("forward", Rule::new().leaving_by(BRIDGES).redirected().verdict(Verdict::Accept)),
+            ("forward", Rule::new().between_interfaces_in(WITHIN).verdict(Verdict::Accept)),
+            ("forward", Rule::new().leaving_by(BRIDGES).verdict(Verdict::Drop)),
+            ("forward", Rule::new().coming_by(INTERNAL).verdict(Verdict::Drop)),
+            ("forward", Rule::new().coming_by(BRIDGES).verdict(Verdict::Accept)),
+            // Who asks by this host's address must have the answer from there: not from a neighbour in its own network, not from
+            // itself (which the first rule does not see where `br_netfilter` is loaded), and not from elsewhere than its own
+            // loopback. Others are seen as who they are.
+            ("postrouting", Rule::new().between_interfaces_in(WITHIN).redirected().masquerade()),
+            ("postrouting", Rule::new().ipv4().between_addresses_in(ITSELF).masquerade()),
+            (
+                "postrouting",
+                Rule::new().ipv4().source_is_loopback().leaving_by(BRIDGES).masquerade(),
+            ),
+            (
+                "postrouting",
+                Rule::new().ipv4().source_in(HIDDEN).not_leaving_by(BRIDGES).masquerade(),
+            ),
+        ];
+        messages.extend(rules.into_iter().map(|(chain, rule)| table.rule(chain, rule)));
+        messages
+    }
+}
+
+/// Ranges, first and behind the last, with those that touch as one.
+fn joined(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    ranges.sort_unstable();
+    let mut joined: Vec<(u32, u32)> = Vec::new();
+    for (first, end) in ranges {
+        match joined.last_mut() {
+            Some((_, before)) if *before >= first => *before = end.max(*before),
+            _ => joined.push((first, end)),
+        }
+    }
+    joined
+}
+
+/// What published ports have in the sets, with the addresses and ports that they lead to.
+pub(super) fn published<'p>(
+    ports: impl Iterator<Item = (&'p Published, (Ipv4Addr, u16))>,
+) -> Elements {
+    let mut elements = Elements::new();
+    for (published, (address, number)) in ports {
+        let (map, key) = key(published);
+        let to = [address.octets(), port(number)].concat();
+        elements.entry(map).or_default().insert(Element::entry(&key, &to));
+        let twice = [address.octets(); 2].concat();
+        elements.entry(ITSELF).or_default().insert(Element::of(&twice));
+    }
+    elements
+}
+
+/// The map that a published port is in, and its key there.
+fn key(published: &Published) -> (&'static str, Vec<u8>) {
+    let protocol = match published.protocol.as_str() {
+        "udp" => libc::IPPROTO_UDP,
+        "sctp" => libc::IPPROTO_SCTP,
+        _ => libc::IPPROTO_TCP,
+    };
+    // A register has 32 bits, and what is shorter stands at its beginning.
+    let key = [[protocol as u8, 0, 0, 0], port(published.host_port)].concat();
+    match published.host_ip.is_unspecified() {
+        true => (PORTS, key),
+        false => (PORTS_AT, [&published.host_ip.octets()[..], &key].concat()),
+    }
+}
