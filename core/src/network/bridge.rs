@@ -162,7 +162,7 @@ fn ensure(outside: &Socket, network: &Record) -> Result<u32> {
     let index = match outside.link(&name).map_err(failed)? {
         Some(index) => index,
         None => {
-            outside.add_bridge(&name, mtu(network)).map_err(failed)?;
+            outside.add_bridge(&name, mac(network), mtu(network)).map_err(failed)?;
             without_ipv6(&name)?;
             let made = outside.link(&name).map_err(failed)?;
             made.ok_or_else(|| Error::internal(format!("the bridge {name} is gone")))?
@@ -209,6 +209,12 @@ pub(super) fn bridge_name(network: &Record) -> String {
         Some(name) => name.clone(),
         None => format!("bq-{}", &network.id[..12]),
     }
+}
+
+/// The bridge's Ethernet address: one of those that anybody may choose (IEEE 802, the bit 2 of the first byte), the same each time.
+fn mac(network: &Record) -> [u8; 6] {
+    let byte = |at: usize| u8::from_str_radix(&network.id[at..at + 2], 16).unwrap_or_default();
+    [2, byte(0), byte(2), byte(4), byte(6), byte(8)]
 }
 
 /// The name of the host's end of a pair.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use barque_tests::Sandbox;
+use barque_tests::programs;
 use barque_tests::sandbox::wait_until;
 use barque_tests::suite::{Suite, note, own_network};
 
@@ -28,8 +30,39 @@ pub(super) fn add(suite: &mut Suite) {
         "of_the_host_s_settings_only_forwarding_is_changed",
         of_the_host_s_settings_only_forwarding_is_changed,
     );
+    suite.add(
+        "a_bridge_keeps_its_ethernet_address_whoever_leaves",
+        a_bridge_keeps_its_ethernet_address_whoever_leaves,
+    );
     suite.add("a_link_that_a_crash_left_is_no_trouble", a_link_that_a_crash_left_is_no_trouble);
     suite.add("two_hundred_networks_come_and_go", two_hundred_networks_come_and_go);
+}
+
+/// Else the others would send what is for the gateway to nobody, until they ask again who it is.
+fn a_bridge_keeps_its_ethernet_address_whoever_leaves() {
+    own_network();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "-o", "com.docker.network.bridge.name=kept", "web"]);
+    let address = || {
+        let ip = programs::tool("ip");
+        let shown = Command::new(ip).args(["-brief", "link", "show", "kept"]).output();
+        let shown = String::from_utf8(shown.expect("run ip").stdout).expect("text");
+        shown.split_whitespace().nth(2).expect("NAME STATE ADDRESS").to_owned()
+    };
+    let run = |name| {
+        let flags = ["run", "--detach", "--name", name, "--network", "web"];
+        sandbox.ok(&[&flags[..], &["testbox", "sleep", "forever"]].concat());
+        address()
+    };
+    let mut addresses: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(run).into();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        sandbox.ok(&["rm", "--force", name]);
+        addresses.push(address());
+    }
+    addresses.dedup();
+    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    // One that anybody may choose, and no group's.
+    assert_eq!(u8::from_str_radix(&addresses[0][..2], 16).expect("an address") & 3, 2);
 }
 
 /// What a container in a network is told by a server.

@@ -59,9 +59,11 @@ impl Socket {
         }
     }
 
-    /// Make a bridge.
-    pub(crate) fn add_bridge(&self, name: &str, mtu: Option<u32>) -> Done {
-        let attributes = with_mtu(Attributes::new().text(IFLA_IFNAME, name), mtu);
+    /// Make a bridge. One without an address of its own has the lowest of its ports' (`br_stp_recalculate_bridge_id`), so another with
+    /// each that comes or goes, which the neighbours do not hear of.
+    pub(crate) fn add_bridge(&self, name: &str, mac: [u8; 6], mtu: Option<u32>) -> Done {
+        let attributes = Attributes::new().text(IFLA_IFNAME, name).bytes(IFLA_ADDRESS, &mac);
+        let attributes = with_mtu(attributes, mtu);
         let kind = Attributes::new().text(IFLA_INFO_KIND, "bridge");
         self.change(
             Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
