@@ -13,6 +13,7 @@ use barque_tests::{Sandbox, programs, suite};
 
 suite!(
     names_hold_in_shared_networks_only,
+    a_link_is_a_name_that_only_one_knows,
     an_alias_of_several_takes_turns,
     the_name_of_an_address_is_found,
     renames_restarts_and_ends_show_at_once,
@@ -135,6 +136,32 @@ fn names_hold_in_shared_networks_only() {
     assert_eq!(lookup(&sandbox, "a", "172.18.0.2"), "203.0.113.7", "an address is no name");
     let asked = server.asked();
     assert!(!asked.contains("www") && !asked.contains("srv"), "{asked}");
+}
+
+fn a_link_is_a_name_that_only_one_knows() {
+    let sandbox = host(&["one", "two"]);
+    let server = Server::new(&sandbox, SERVER);
+    let at = |network: &'static str| ["--network", network, "--dns", SERVER];
+    start(&sandbox, "db", &at("one"));
+    start(&sandbox, "web", &[&at("one")[..], &["--link", "db:Store"]].concat());
+    start(&sandbox, "a", &at("one"));
+    start(&sandbox, "late", &at("two"));
+    sandbox.ok(&["network", "connect", "--link", "db:mate", "one", "late"]);
+    for (container, name) in
+        [("web", "store"), ("web", "STORE.one"), ("web", "db"), ("late", "mate"), ("a", "db")]
+    {
+        assert_eq!(lookup(&sandbox, container, name), "172.18.0.2", "{name} from {container}");
+    }
+    for (container, name) in [("a", "store"), ("db", "store"), ("late", "store"), ("web", "mate")] {
+        assert_eq!(lookup(&sandbox, container, name), "203.0.113.7", "{name} from {container}");
+    }
+    // It stands for the name: whoever has that next is meant.
+    sandbox.ok(&["rm", "--force", "db"]);
+    assert_eq!(lookup(&sandbox, "web", "store"), "203.0.113.7");
+    start(&sandbox, "between", &at("one"));
+    start(&sandbox, "db", &at("one"));
+    assert_eq!(lookup(&sandbox, "web", "store"), lookup(&sandbox, "a", "db"));
+    drop(server);
 }
 
 fn an_alias_of_several_takes_turns() {

@@ -7,7 +7,7 @@ use super::mount_point::Mounts;
 use super::plan::Plan;
 use super::record::Record;
 use super::settle::settle_if_free;
-use super::{joined, launch, name};
+use super::{joined, launch, link, name};
 use crate::Engine;
 use crate::api::{ContainerCreate, ContainerCreated};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +46,7 @@ pub(super) fn create(
     }
     let mut request = request.clone();
     joined::identify(engine, &mut request.host_config)?;
+    link::identify(engine, &mut request.host_config)?;
     let networks = network::wanted(engine, &request)?;
     let policy = Policy::parse(&request.pull, Policy::Never)?;
     engine.images().ensure(&request.image, &request.platform, policy)?;

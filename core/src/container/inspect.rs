@@ -6,6 +6,7 @@ use std::path::Path;
 use barque_monitor::protocol::LOG_FILE;
 
 use super::Containers;
+use super::link;
 use super::list::{network_mode, words};
 use super::plan::{self, NetworkMode};
 use super::ports;
@@ -14,7 +15,7 @@ use super::state::{self, Standing};
 use crate::Engine;
 use crate::api::{
     ContainerInspect, ContainerInspectOptions, ContainerState, EndpointSettings, GraphDriver,
-    MountPoint, NetworkSettings,
+    HostConfig, MountPoint, NetworkSettings,
 };
 use crate::error::{Error, Result};
 use crate::sys::clock;
@@ -50,6 +51,7 @@ impl Containers<'_> {
             Some(_) => ports::by_key(self.engine, &record)?,
             None => BTreeMap::new(),
         };
+        let links = link::shown(self.engine, &record);
         // Docker says again what a container has in the default network.
         let default = networks.get(network::DEFAULT).cloned().unwrap_or_default();
         Ok(ContainerInspect {
@@ -92,7 +94,7 @@ impl Containers<'_> {
                 networks,
             },
             config: record.config,
-            host_config: record.document.host_config,
+            host_config: HostConfig { links, ..record.document.host_config },
             ..Default::default()
         })
     }

@@ -20,7 +20,7 @@ use super::plan::{self, NetworkMode, Plan, PlanInput};
 use super::record::Record;
 use super::settle;
 use super::state::Standing;
-use super::{failure, init_layer, joined, monitor};
+use super::{failure, init_layer, joined, link, monitor};
 use crate::Engine;
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
@@ -217,6 +217,7 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Giv
             Ok(Given::default())
         }
         NetworkMode::Named(_) => {
+            let linked = link::in_default_network(engine, record)?;
             let attached = network::attach(engine, &record.id, &plan.ports)?;
             let mut name = plan.config.hostname.clone();
             if !plan.config.domainname.is_empty() {
@@ -226,6 +227,7 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Giv
                 plan.use_resolver();
             }
             plan.reach_host_at(&attached.gateway);
+            link::tell(plan, &record.name, &linked);
             for address in &attached.addresses {
                 plan.names(&format!("{address}\t{name}\n"));
             }

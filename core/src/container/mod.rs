@@ -20,6 +20,7 @@ mod inspect;
 mod joined;
 mod kill;
 mod launch;
+pub(crate) mod link;
 mod list;
 mod lock;
 mod log;

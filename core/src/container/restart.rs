@@ -11,7 +11,7 @@ use super::launch::{self, Manner};
 use super::lock::OperationLock;
 use super::record::Record;
 use super::stop::{MARGIN, patience, stop_signal};
-use super::{joined, monitor, start};
+use super::{joined, link, monitor, start};
 use crate::Engine;
 use crate::api::ContainerRestart;
 use crate::error::{Error, ErrorKind, Result};
@@ -69,6 +69,7 @@ fn restart(
 pub(super) fn again(engine: &Engine, record: &Record) -> Result<Launch> {
     joined::check(engine, &record.document.host_config)?;
     let image = engine.images().of_container(&record.image_id)?;
-    let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
+    let mut plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
+    link::tell(&mut plan, &record.name, &link::in_default_network(engine, record)?);
     Ok(launch::document(engine, record, plan.launch, Manner::default()))
 }

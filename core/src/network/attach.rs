@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind as Io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::DEFAULT;
@@ -91,6 +92,13 @@ pub(super) fn places_of(engine: &Engine, container: &str) -> Result<Vec<(Record,
     let found = engine.store().read(|c| Endpoint::with_networks(c, container))?.into_iter();
     let there = found.filter_map(|(network, endpoint)| Some((network?, endpoint)));
     Ok(there.filter(|(network, _)| !network.removing).collect())
+}
+
+/// A container's address in the default network; `None`: it is not in it.
+pub(crate) fn address_in_default(engine: &Engine, container: &str) -> Result<Option<Ipv4Addr>> {
+    let places = places_of(engine, container)?;
+    let place = places.iter().find(|(network, _)| network.name == DEFAULT);
+    Ok(place.map(|(_, endpoint)| endpoint.address))
 }
 
 /// The place that a container is reached at from outside, and goes out from: in the network with the highest priority, of these the

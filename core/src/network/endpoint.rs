@@ -51,7 +51,12 @@ pub(crate) fn wanted(engine: &Engine, create: &ContainerCreate) -> Result<Vec<Wa
     };
     let default = EndpointSettings::default();
     let settings = asked.remove(main).or_else(|| asked.remove("default")).unwrap_or(&default);
-    let mut wanted = vec![want(engine, main, settings, &create.mac_address)?];
+    let mut settings = settings.clone();
+    if main != DEFAULT {
+        // There they are names that only this container knows.
+        settings.links.extend_from_slice(&create.host_config.links);
+    }
+    let mut wanted = vec![want(engine, main, &settings, &create.mac_address)?];
     for (name, settings) in asked {
         let more = want(engine, name, settings, "")?;
         if !wanted.iter().any(|known| known.network == more.network) {
@@ -78,10 +83,8 @@ pub(super) fn want(
         mac(&settings.mac_address)?;
     }
     let not_yet = |field: &str| Error::not_yet(field).about("field", field);
-    if !settings.links.is_empty() {
-        return Err(not_yet("NetworkingConfig.EndpointsConfig.Links"));
-    }
     names::check(&network, &settings.aliases)?;
+    names::check_links(engine, &network, &mut settings.links)?;
     if !settings.driver_opts.is_empty() {
         return Err(not_yet("NetworkingConfig.EndpointsConfig.DriverOpts"));
     }

@@ -40,9 +40,10 @@ use crate::id;
 use crate::store::Durability;
 use crate::sys::{clock, namespace};
 
-pub(crate) use attach::attach;
+pub(crate) use attach::{address_in_default, attach};
 pub(crate) use connect::{INTENT, finish_leaving};
 pub(crate) use endpoint::{Wanted, claim, documents, wanted};
+pub(crate) use names::is_name;
 pub(crate) use publish::{of as published, withdraw};
 pub(crate) use remove::clear;
 pub(crate) use resolver::{ADDRESS as RESOLVER, Sockets as Resolver};

@@ -18,6 +18,7 @@ use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::EndpointSettings;
 use crate::container;
+use crate::container::link::Link;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::store::{Durability, Intent};
@@ -56,10 +57,8 @@ pub(super) fn check(network: &Record, aliases: &[String]) -> Result<()> {
         )
         .about("field", field));
     }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let fits = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
     for alias in aliases {
-        if alias.len() > LONGEST_NAME || !alias.split('.').all(fits) {
+        if !is_name(alias) {
             return Err(Error::invalid(format!(
                 "invalid alias {alias:?}: use letters, digits, '-' and '_', and points between words of at most 63"
             ))
@@ -72,6 +71,46 @@ pub(super) fn check(network: &Record, aliases: &[String]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether it can be asked for by DNS.
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let fits = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    text.len() <= LONGEST_NAME && text.split('.').all(fits)
+}
+
+/// Check links in a network, and write the names for ids, by which nobody asks.
+pub(super) fn check_links(engine: &Engine, network: &Record, links: &mut [String]) -> Result<()> {
+    let field = "NetworkingConfig.EndpointsConfig.Links";
+    if network.name == DEFAULT && !links.is_empty() {
+        return Err(Error::invalid(
+            "links in a network are only supported for user-defined networks: use HostConfig.Links",
+        )
+        .about("field", field));
+    }
+    if links.iter().map(|link| link.len() + 1).sum::<usize>() > MOST {
+        return Err(
+            Error::invalid(format!("more than {MOST} bytes of links")).about("field", field)
+        );
+    }
+    for text in links {
+        let link = Link::parse(text)?;
+        // Docker asks by the name whenever the alias is asked for: it may be another's by then.
+        let name = match engine.containers().find(link.container)? {
+            found if found.id.starts_with(link.container) => found.name,
+            _ => link.container.to_owned(),
+        };
+        *text = format!("{name}:{}", link.alias);
+    }
+    Ok(())
+}
+
+/// The links of a container in a network, as its resolver reads them.
+fn links(settings: &EndpointSettings) -> Vec<(String, String)> {
+    let links = settings.links.iter().filter_map(|text| Link::parse(text).ok());
+    let lower = |name: &str| name.to_ascii_lowercase();
+    links.map(|Link { container, alias }| (lower(alias), lower(container))).collect()
 }
 
 /// Write down what the record says about a container's networks and names.
@@ -93,6 +132,7 @@ pub(crate) fn publish(engine: &Engine, id: &str) -> Result<()> {
             id: network.id.clone(),
             name: network.name.clone(),
             internal: network.document.internal,
+            links: links(&endpoint.settings),
         }
         .line();
         if network.name != DEFAULT {

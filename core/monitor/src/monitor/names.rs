@@ -210,6 +210,8 @@ impl Names {
 
     /// Who has a name in a network, `web` or `web.network`.
     fn addresses(&self, network: &Network, name: &str) -> Vec<Ipv4Addr> {
+        let linked = network.links.iter().find(|(alias, _)| alias == name);
+        let name = linked.map_or(name, |(_, linked)| linked);
         let addresses = self.table.addresses(&network.id, name);
         if !addresses.is_empty() {
             return addresses;

@@ -1,7 +1,8 @@
 //! Who has which name: files in the engine's run directory, `names/ID`.
 //!
 //! A network's has a line for each container that has been started in it, `CONTAINER =ADDRESS NAME NAME … `, the container's own name
-//! first, and a container's has a line for each network that it is in, `NETWORK open|internal NAME`. They are replaced as a whole and
+//! first, and a container's has a line for each network that it is in, `NETWORK open|internal NAME ALIAS=NAME …`, with the aliases for others
+//! that only it knows. They are replaced as a whole and
 //! read anew for every question, so whoever reads one sees what is so now, and nobody has to be told. That a container is in a file does
 //! not say that it runs: its lock does.
 
@@ -31,13 +32,17 @@ pub struct Network {
     pub name: String,
     /// Nothing outside of it is reached from it.
     pub internal: bool,
+    /// The container's own names for others there, and their names, in lower case.
+    pub links: Vec<(String, String)>,
 }
 
 impl Network {
     /// Its line in a container's file.
     pub fn line(&self) -> String {
         let way = if self.internal { "internal" } else { "open" };
-        format!("{} {way} {}\n", self.id, self.name)
+        let links: String =
+            self.links.iter().map(|(alias, name)| format!(" {alias}={name}")).collect();
+        format!("{} {way} {}{links}\n", self.id, self.name)
     }
 
     /// The networks of which these are the lines.
@@ -49,6 +54,10 @@ impl Network {
                 id: id.to_owned(),
                 name: name.to_owned(),
                 internal: way != "open",
+                links: words
+                    .filter_map(|word| word.split_once('='))
+                    .map(|(alias, name)| (alias.to_owned(), name.to_owned()))
+                    .collect(),
             })
         })
     }
@@ -223,7 +232,8 @@ mod tests {
 
     #[test]
     fn networks_are_read_as_they_were_written() {
-        let network = Network { id: "a".repeat(64), name: "web".into(), internal: true };
+        let links = vec![("store".into(), "db".into()), ("x".into(), "y".into())];
+        let network = Network { id: "a".repeat(64), name: "web".into(), internal: true, links };
         let text = format!("{}nonsense\n../x open y\n", network.line());
         assert_eq!(Network::parse(&text).collect::<Vec<_>>(), [network]);
     }

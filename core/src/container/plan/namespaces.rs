@@ -91,6 +91,12 @@ impl Namespaces<'_> {
         if let NetworkMode::Container(container) = network {
             refuse_beside_joined(create, container)?;
         }
+        if network == NetworkMode::Host && !host_config.links.is_empty() {
+            return Err(Error::invalid(
+                "conflicting options: host type networking can't be used with links",
+            )
+            .about("field", "HostConfig.Links"));
+        }
         let pid = match host_config.pid_mode.as_str() {
             "" | "private" => Pid::Private,
             "host" => Pid::Host,

@@ -609,6 +609,7 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
         ("VolumesFrom", "--volumes-from"),
         ("DeviceCgroupRules", "--device-cgroup-rule"),
         ("ExtraHosts", "--add-host"),
+        ("Links", "--link"),
         ("Dns", "--dns"),
         ("DnsSearch", "--dns-search"),
         ("DnsOptions", "--dns-option"),

@@ -414,12 +414,15 @@ fn kernel_parameters_are_those_of_the_container_s_own_namespaces() {
 fn what_is_not_implemented_is_refused_with_its_name() {
     let host = TestHost::default();
     for (request, field) in [
-        (json!({"HostConfig": {"Links": ["a:b"]}}), "HostConfig.Links"),
         (json!({"HostConfig": {"StorageOpt": {"size": "1g"}}}), "HostConfig.StorageOpt"),
         (json!({"HostConfig": {"DeviceRequests": [{}]}}), "HostConfig.DeviceRequests"),
     ] {
         assert_eq!(unsupported(request, &host), format!("not implemented yet: {field}"));
     }
+    assert_eq!(
+        invalid(json!({"HostConfig": {"NetworkMode": "host", "Links": ["a:b"]}})),
+        "conflicting options: host type networking can't be used with links"
+    );
     unsupported(json!({"HostConfig": {"KernelMemory": 1 << 24}}), &host);
     unsupported(json!({"HostConfig": {"LogConfig": {"Type": "syslog"}}}), &host);
     assert_eq!(
