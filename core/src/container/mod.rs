@@ -82,7 +82,7 @@ impl<'a> Containers<'a> {
     }
 
     /// The record of the container that `text` names.
-    fn find(&self, text: &str) -> Result<Record> {
+    pub(crate) fn find(&self, text: &str) -> Result<Record> {
         let found = self.engine.store().read(|connection| {
             Ok(match Record::resolve(connection, text)? {
                 Ok(id) => Record::find(connection, &id)?.ok_or(record::Unresolved::None),

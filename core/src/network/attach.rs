@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::DEFAULT;
+use super::bridge::Bridge;
 use super::driver::{self, Inside};
 use super::endpoint;
 use super::names;
@@ -39,8 +40,7 @@ pub(crate) struct Attached {
 /// made goes with the namespace and the run directory.
 pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) -> Result<Attached> {
     let places = places(engine, container)?;
-    // From internal networks nothing is published.
-    let ports = match outward(&places) {
+    let ports = match published(&places) {
         Some((_, endpoint)) if !wanted.is_empty() => {
             Some(publish::hold(engine, container, wanted, endpoint.address)?)
         }
@@ -68,7 +68,7 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     }
     set_default_route(&socket, &places)?;
     failpoint("network-attached")?;
-    let gateway = outward(&places).or(places.first()).and_then(|(network, _)| network.range);
+    let gateway = published(&places).or(places.first()).and_then(|(network, _)| network.range);
     let gateway = gateway.map_or_else(String::new, |range| range.gateway.to_string());
     let addresses = places.iter().map(|(_, endpoint)| endpoint.address.to_string()).collect();
     let has_names = places.iter().any(|(network, _)| network.name != DEFAULT);
@@ -106,6 +106,11 @@ pub(crate) fn address_in_default(engine: &Engine, container: &str) -> Result<Opt
 pub(super) fn outward(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
     let outward = places.iter().rev().filter(|(network, _)| !network.document.internal);
     outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
+}
+
+/// The place that published ports lead to. There is none in internal networks, nor where the host has no part in a network.
+pub(super) fn published(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
+    outward(places).filter(|(network, _)| network.driver == Bridge::NAME)
 }
 
 /// Have a way out, where there is none.

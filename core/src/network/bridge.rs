@@ -130,7 +130,7 @@ impl Driver for Bridge {
         inside.socket.set_up(index).map_err(failed)
     }
 
-    fn leave(&self, endpoint: &Endpoint) -> Result<()> {
+    fn leave(&self, _: &Engine, endpoint: &Endpoint) -> Result<()> {
         let name = link_name(endpoint);
         Socket::route()?
             .delete_link(&name)
@@ -242,7 +242,7 @@ fn mtu(network: &Record) -> Option<u32> {
 }
 
 /// dev_valid_name() in net/core/dev.c, and nothing that a path or a pattern could be made of.
-fn is_link_name(name: &str) -> bool {
+pub(super) fn is_link_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=LONGEST).contains(&name.len())
         && name.bytes().all(plain)

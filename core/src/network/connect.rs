@@ -137,7 +137,7 @@ fn take_out(
     force: bool,
 ) -> Result<()> {
     let id = &endpoint.container;
-    match driver::of(&network.driver)?.leave(endpoint) {
+    match driver::of(&network.driver)?.leave(engine, endpoint) {
         Err(_) if force => {}
         left => left?,
     }

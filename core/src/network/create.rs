@@ -34,8 +34,11 @@ impl Networks<'_> {
             [config] if config.subnet.is_empty() && *config == IpamConfig::default() => None,
             [config] => Some(range(config)?),
             _ => {
-                return Err(Error::invalid("bridge driver doesn't support multiple subnets")
-                    .about("field", "IPAM.Config"));
+                let driver = if request.driver.is_empty() { "bridge" } else { &request.driver };
+                return Err(Error::invalid(format!(
+                    "{driver} driver doesn't support multiple subnets"
+                ))
+                .about("field", "IPAM.Config"));
             }
         };
         let mut document = request.clone();

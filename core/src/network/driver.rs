@@ -7,6 +7,7 @@
 use std::os::fd::BorrowedFd;
 
 use super::bridge::Bridge;
+use super::parented::Parented;
 use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::NetworkCreate;
@@ -38,7 +39,7 @@ pub(super) trait Driver: Sync {
     ) -> Result<()>;
 
     /// Take the interface away. That there is none is fine.
-    fn leave(&self, endpoint: &Endpoint) -> Result<()>;
+    fn leave(&self, engine: &Engine, endpoint: &Endpoint) -> Result<()>;
 
     /// Take away what the network has in the kernel. Its row is marked, and no container is in it.
     fn tear_down(&self, engine: &Engine, network: &Record) -> Result<()>;
@@ -49,7 +50,9 @@ pub(super) fn of(name: &str) -> Result<&'static dyn Driver> {
     match name {
         "" | Bridge::NAME => Ok(&Bridge),
         "host" | "null" => Ok(&Nothing),
-        "macvlan" | "ipvlan" | "overlay" => {
+        "macvlan" => Ok(&Parented::Macvlan),
+        "ipvlan" => Ok(&Parented::Ipvlan),
+        "overlay" => {
             Err(Error::not_yet(format!("network driver {name}; use bridge"))
                 .about("field", "Driver"))
         }
@@ -84,7 +87,7 @@ impl Driver for Nothing {
         self.may_join(network)
     }
 
-    fn leave(&self, _: &Endpoint) -> Result<()> {
+    fn leave(&self, _: &Engine, _: &Endpoint) -> Result<()> {
         Ok(())
     }
 

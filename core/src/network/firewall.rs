@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 
 use sha2::{Digest, Sha256};
 
-use super::attach::{outward, places_of};
+use super::attach::{self, places_of};
 use super::publish::{self, Published};
 use super::record::Record;
 use crate::Engine;
@@ -163,7 +163,7 @@ fn destinations(engine: &Engine) -> Result<Destinations> {
     let mut destinations = Vec::new();
     for (container, ports) in publish::all(engine)? {
         let places = places_of(engine, &container)?;
-        let Some((_, endpoint)) = outward(&places) else { continue };
+        let Some((_, endpoint)) = attach::published(&places) else { continue };
         destinations.extend(ports.into_iter().map(|published| {
             let to = (endpoint.address, published.port);
             (published, to)

@@ -18,6 +18,7 @@ mod firewall;
 mod inspect;
 mod list;
 pub(crate) mod names;
+mod parented;
 mod pool;
 mod port_owner;
 mod prune;

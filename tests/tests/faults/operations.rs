@@ -8,7 +8,7 @@ use std::time::Duration;
 use barque_tests::image::{Image, Layer};
 use barque_tests::registry::Registry;
 use barque_tests::sandbox::{Finished, finish, wait_until};
-use barque_tests::{Sandbox, invariants};
+use barque_tests::{Sandbox, invariants, programs};
 use serde_json::json;
 
 /// An operation.
@@ -670,6 +670,25 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             auto_removed(s);
             networks_are_true(s);
             nothing_is_published(s);
+        },
+        done_already: &[],
+    },
+    Operation {
+        name: "run beside the host",
+        prepare: |s| {
+            barque_tests::suite::own_network();
+            let ip = programs::tool("ip");
+            let link = ["link", "add", "outward", "type", "veth", "peer", "name", "inward"];
+            assert!(Command::new(ip).args(link).status().is_ok_and(|done| done.success()));
+            let create = ["network", "create", "--driver", "macvlan", "--opt", "parent=outward"];
+            s.ok(&[&create[..], &["--subnet", "192.0.2.0/24", "web"]].concat());
+        },
+        arguments: |_| {
+            words(&["run", "--rm", "--network", "web", "testbox", "echo", "x", ",", "exit", "3"])
+        },
+        settled: |s| {
+            auto_removed(s);
+            networks_are_true(s);
         },
         done_already: &[],
     },

@@ -14,6 +14,7 @@ mod number_of {
     pub(super) const IFLA_ADDRESS: u16 = 1;
     pub(super) const IFLA_IFNAME: u16 = 3;
     pub(super) const IFLA_MTU: u16 = 4;
+    pub(super) const IFLA_LINK: u16 = 5;
     pub(super) const IFLA_MASTER: u16 = 10;
     pub(super) const IFLA_LINKINFO: u16 = 18;
     pub(super) const IFLA_NET_NS_FD: u16 = 28;
@@ -22,6 +23,8 @@ mod number_of {
     pub(super) const IFLA_INFO_SLAVE_KIND: u16 = 4;
     pub(super) const IFLA_INFO_SLAVE_DATA: u16 = 5;
     pub(super) const IFLA_BRPORT_MODE: u16 = 4;
+    pub(super) const IFLA_MACVLAN_MODE: u16 = 1;
+    pub(super) const IFLA_IPVLAN_MODE: u16 = 1;
     pub(super) const VETH_INFO_PEER: u16 = 1;
     pub(super) const IFA_ADDRESS: u16 = 1;
     pub(super) const IFA_LOCAL: u16 = 2;
@@ -44,6 +47,24 @@ pub(crate) struct Veth<'a> {
     /// The bridge that the first belongs to, by number.
     pub(crate) bridge: u32,
     pub(crate) mtu: Option<u32>,
+}
+
+/// A link that is one more on another.
+pub(crate) struct Child<'a> {
+    pub(crate) name: &'a str,
+    /// The namespace that it is in, unlike its parent.
+    pub(crate) namespace: BorrowedFd<'a>,
+    /// Its parent, by number.
+    pub(crate) parent: u32,
+    pub(crate) kind: Kind,
+    pub(crate) mac: Option<[u8; 6]>,
+}
+
+/// How it is one, with the number of its mode.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Macvlan(u32),
+    Ipvlan(u16),
 }
 
 impl Socket {
@@ -88,6 +109,28 @@ impl Socket {
         self.change(
             Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
                 .with(with_mtu(attributes, veth.mtu).nest(IFLA_LINKINFO, kind)),
+        )
+    }
+
+    /// Make a link on another.
+    pub(crate) fn add_child(&self, child: &Child<'_>) -> Done {
+        let (kind, data) = match child.kind {
+            Kind::Macvlan(mode) => ("macvlan", Attributes::new().number(IFLA_MACVLAN_MODE, mode)),
+            Kind::Ipvlan(mode) => {
+                ("ipvlan", Attributes::new().bytes(IFLA_IPVLAN_MODE, &mode.to_ne_bytes()))
+            }
+        };
+        let mut attributes = Attributes::new()
+            .text(IFLA_IFNAME, child.name)
+            .number(IFLA_LINK, child.parent)
+            .number(IFLA_NET_NS_FD, child.namespace.as_raw_fd().cast_unsigned());
+        if let Some(mac) = child.mac {
+            attributes = attributes.bytes(IFLA_ADDRESS, &mac);
+        }
+        let kind = Attributes::new().text(IFLA_INFO_KIND, kind).nest(IFLA_INFO_DATA, data);
+        self.change(
+            Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
+                .with(attributes.nest(IFLA_LINKINFO, kind)),
         )
     }
 
