@@ -207,24 +207,28 @@ fn create(parsed: &mut Parsed) -> Result<u8> {
     output::out(format!("{}\n", created.id)).map(|()| 0)
 }
 
-/// The ranges that flags ask for: those of each kind belong together in their order, and auxiliary addresses to the first.
+/// The ranges that flags ask for: of each family, those of each kind belong together in their order, and auxiliary addresses to the first.
 fn ranges(flags: &CreateFlags) -> Vec<IpamConfig> {
-    let count = [flags.subnet.len(), flags.gateway.len(), flags.ip_range.len()]
-        .into_iter()
-        .max()
-        .unwrap_or(0)
-        .max(usize::from(!flags.aux_address.is_empty()));
-    let of = |texts: &[String], at: usize| texts.get(at).cloned().unwrap_or_default();
-    let mut ranges: Vec<IpamConfig> = (0..count)
-        .map(|at| IpamConfig {
-            subnet: of(&flags.subnet, at),
-            ip_range: of(&flags.ip_range, at),
-            gateway: of(&flags.gateway, at),
-            auxiliary_addresses: BTreeMap::new(),
-        })
-        .collect();
-    if let Some(first) = ranges.first_mut() {
-        first.auxiliary_addresses = list::pairs(&flags.aux_address);
+    let auxiliary = list::pairs(&flags.aux_address);
+    let mut ranges = Vec::new();
+    for ipv6 in [false, true] {
+        let of_family = |texts: &[String]| -> Vec<String> {
+            texts.iter().filter(|text| text.contains(':') == ipv6).cloned().collect()
+        };
+        let (subnets, gateways) = (of_family(&flags.subnet), of_family(&flags.gateway));
+        let parts = of_family(&flags.ip_range);
+        let mut addresses: BTreeMap<String, String> = auxiliary.clone();
+        addresses.retain(|_, address| address.contains(':') == ipv6);
+        let count = subnets.len().max(gateways.len()).max(parts.len());
+        let of = |texts: &[String], at: usize| texts.get(at).cloned().unwrap_or_default();
+        for at in 0..count.max(usize::from(!addresses.is_empty())) {
+            ranges.push(IpamConfig {
+                subnet: of(&subnets, at),
+                ip_range: of(&parts, at),
+                gateway: of(&gateways, at),
+                auxiliary_addresses: std::mem::take(&mut addresses),
+            });
+        }
     }
     ranges
 }

@@ -115,7 +115,7 @@ pub fn dns(bytes: &[u8]) {
             let name = query.name.as_deref().unwrap_or_default();
             assert!(name.len() < 255 && !name.contains([' ', '\n', '=', '/']), "{name:?}");
             let _ = query.reverse();
-            let addresses = [std::net::Ipv4Addr::LOCALHOST; 100];
+            let addresses = [std::net::IpAddr::from([127, 0, 0, 1]); 100];
             for answer in [Answer::Addresses(&addresses), Answer::Name("a.b"), Answer::Nothing] {
                 let answer = query.answer(answer, query.room());
                 assert!(answer.len() <= query.room(), "{} bytes", answer.len());

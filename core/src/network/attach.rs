@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::ErrorKind as Io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::DEFAULT;
 use super::bridge::Bridge;
 use super::driver::{self, Inside};
 use super::endpoint;
+use super::interface;
 use super::names;
 use super::publish;
 use super::record::{Endpoint, Record};
@@ -40,14 +41,13 @@ pub(crate) struct Attached {
 /// made goes with the namespace and the run directory.
 pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) -> Result<Attached> {
     let places = places(engine, container)?;
-    let ports = match published(&places) {
-        Some((_, endpoint)) if !wanted.is_empty() => {
-            Some(publish::hold(engine, container, wanted, endpoint.address)?)
-        }
-        _ => None,
+    let reached = Reached::at(&places);
+    let ports = match wanted.is_empty() || reached == Reached::default() {
+        false => Some(publish::hold(engine, container, wanted, reached)?),
+        true => None,
     };
     let (namespace, (socket, resolver)) = namespace::make_network(|| {
-        // None of its networks has IPv6, and a link would give itself addresses.
+        // Only links in networks of IPv6 have it: others would give themselves addresses.
         match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
             Err(error) if error.kind() != Io::NotFound => {
                 return Err(Error::system("keep IPv6 out of a network namespace", error));
@@ -68,9 +68,14 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     }
     set_default_route(&socket, &places)?;
     failpoint("network-attached")?;
-    let gateway = published(&places).or(places.first()).and_then(|(network, _)| network.range);
+    let bridged = outward(&places).filter(|(network, _)| network.driver == Bridge::NAME);
+    let gateway = bridged.or(places.first()).and_then(|(network, _)| network.range);
     let gateway = gateway.map_or_else(String::new, |range| range.gateway.to_string());
-    let addresses = places.iter().map(|(_, endpoint)| endpoint.address.to_string()).collect();
+    let addresses = places.iter().flat_map(|(_, endpoint)| {
+        let address6 = endpoint.address6.map(|address| address.to_string());
+        [Some(endpoint.address.to_string()), address6].into_iter().flatten()
+    });
+    let addresses = addresses.collect();
     let has_names = places.iter().any(|(network, _)| network.name != DEFAULT);
     names::publish(engine, container)?;
     Ok(Attached { namespace, addresses, has_names, gateway, ports, resolver })
@@ -108,19 +113,57 @@ pub(super) fn outward(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoin
     outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
 }
 
-/// The place that published ports lead to. There is none in internal networks, nor where the host has no part in a network.
-pub(super) fn published(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
-    outward(places).filter(|(network, _)| network.driver == Bridge::NAME)
+/// The same among the networks of IPv6.
+fn outward6(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
+    let outward = places.iter().rev().filter(|(n, _)| n.range6.is_some() && !n.document.internal);
+    outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
+}
+
+/// Where published ports lead, of each family. There is none in internal networks, nor where the host has no part in a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reached {
+    v4: Option<Ipv4Addr>,
+    v6: Option<Ipv6Addr>,
+}
+
+impl Reached {
+    pub(super) fn at(places: &[(Record, Endpoint)]) -> Reached {
+        let bridged = |place: &&(Record, Endpoint)| place.0.driver == Bridge::NAME;
+        Reached {
+            v4: outward(places).filter(bridged).map(|(_, endpoint)| endpoint.address),
+            v6: outward6(places).filter(bridged).and_then(|(_, endpoint)| endpoint.address6),
+        }
+    }
+
+    /// From an address of this host's.
+    pub(super) fn from(self, host: IpAddr) -> Option<IpAddr> {
+        match host {
+            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
+        }
+    }
 }
 
 /// Have a way out, where there is none.
 pub(super) fn set_default_route(socket: &Socket, places: &[(Record, Endpoint)]) -> Result<()> {
-    let Some((network, endpoint)) = outward(places) else { return Ok(()) };
+    if let Some((network, endpoint)) = outward(places) {
+        let gateway = endpoint::range(network)?.gateway;
+        send_by(socket, network, endpoint, gateway.into())?;
+    }
+    if let Some((network, endpoint)) = outward6(places)
+        && let Some(range) = network.range6
+    {
+        send_by(socket, network, endpoint, range.gateway.into())?;
+    }
+    Ok(())
+}
+
+fn send_by(socket: &Socket, network: &Record, endpoint: &Endpoint, gateway: IpAddr) -> Result<()> {
     let failed = |refusal: Refusal| {
         refusal.error(format!("set the default route to network {}", network.name))
     };
-    let interface = super::bridge::interface(endpoint);
+    let interface = interface::name(endpoint);
     let index = socket.link(&interface).map_err(failed)?;
     let index = index.ok_or_else(|| Error::internal(format!("the link {interface} is gone")))?;
-    socket.add_default_route(index, endpoint::range(network)?.gateway).map_err(failed)
+    socket.add_default_route(index, gateway).map_err(failed)
 }

@@ -4,11 +4,12 @@
 //! end of a pair is made in the container's namespace, so when that goes the pair goes by itself.
 
 use std::fs;
-use std::io::ErrorKind as Io;
+use std::net::IpAddr;
 
 use super::driver::{Driver, Inside};
 use super::endpoint;
 use super::firewall;
+use super::interface::{self, with_ipv6, without_ipv6};
 use super::publish;
 use super::record::{Endpoint, Record};
 use crate::Engine;
@@ -67,7 +68,6 @@ impl Driver for Bridge {
         endpoint: &Endpoint,
         inside: &Inside<'_>,
     ) -> Result<()> {
-        let range = endpoint::range(network)?;
         let outside = Socket::route()?;
         // First what keeps others out, then what lets them in.
         let bridge = {
@@ -77,7 +77,7 @@ impl Driver for Bridge {
             ensure(&outside, network)?
         };
         failpoint("network-bridge-up")?;
-        let (name, interface) = (link_name(endpoint), interface(endpoint));
+        let (name, interface) = (link_name(endpoint), interface::name(endpoint));
         let veth = Veth {
             name: &name,
             peer: &interface,
@@ -116,18 +116,13 @@ impl Driver for Bridge {
             }
             outside.set_up(index).map_err(failed)?;
         }
-        if published.iter().any(|port| port.host_ip.is_unspecified() || port.host_ip.is_loopback())
-        {
+        let at_loopback = |host_ip: IpAddr| {
+            host_ip.is_ipv4() && (host_ip.is_unspecified() || host_ip.is_loopback())
+        };
+        if published.iter().any(|port| at_loopback(port.host_ip)) {
             from_loopback(&bridge_name(network))?;
         }
-        let index = inside.socket.link(&interface).map_err(failed)?;
-        let index =
-            index.ok_or_else(|| Error::internal(format!("the link {interface} is gone")))?;
-        inside
-            .socket
-            .add_address(index, endpoint.address, range.subnet.prefix())
-            .map_err(failed)?;
-        inside.socket.set_up(index).map_err(failed)
+        interface::furnish(inside, network, endpoint)
     }
 
     fn leave(&self, _: &Engine, endpoint: &Endpoint) -> Result<()> {
@@ -168,20 +163,27 @@ fn ensure(outside: &Socket, network: &Record) -> Result<u32> {
             made.ok_or_else(|| Error::internal(format!("the bridge {name} is gone")))?
         }
     };
-    outside.add_address(index, range.gateway, range.subnet.prefix()).map_err(failed)?;
+    outside.add_address(index, range.gateway.into(), range.subnet.prefix()).map_err(failed)?;
+    if let Some(range) = network.range6 {
+        with_ipv6(&name)?;
+        outside.add_address(index, range.gateway.into(), range.subnet.prefix()).map_err(failed)?;
+    }
     outside.set_up(index).map_err(failed)?;
     if !network.document.internal {
-        forward()?;
+        forward("ipv4/ip_forward")?;
+        if network.range6.is_some() {
+            forward("ipv6/conf/all/forwarding")?;
+        }
     }
     Ok(index)
 }
 
 /// Let this host pass packets on, as docker does: without it nothing outside is reached from a container.
-fn forward() -> Result<()> {
-    const PATH: &str = "/proc/sys/net/ipv4/ip_forward";
-    let failed = |error| Error::system(format!("let this host forward packets ({PATH})"), error);
-    if fs::read(PATH).map_err(failed)?.first() == Some(&b'0') {
-        fs::write(PATH, "1").map_err(failed)?;
+fn forward(setting: &str) -> Result<()> {
+    let path = format!("/proc/sys/net/{setting}");
+    let failed = |error| Error::system(format!("let this host forward packets ({path})"), error);
+    if fs::read(&path).map_err(failed)?.first() == Some(&b'0') {
+        fs::write(&path, "1").map_err(failed)?;
     }
     Ok(())
 }
@@ -191,16 +193,6 @@ fn forward() -> Result<()> {
 fn from_loopback(bridge: &str) -> Result<()> {
     let path = format!("/proc/sys/net/ipv4/conf/{bridge}/route_localnet");
     fs::write(&path, "1").map_err(|error| Error::system(format!("write {path}"), error))
-}
-
-/// No addresses by themselves on a link that is only for IPv4, and nothing learned from what a container sends there (SEC-129).
-fn without_ipv6(link: &str) -> Result<()> {
-    let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
-    match fs::write(&path, "1") {
-        // This kernel has none.
-        Err(error) if error.kind() == Io::NotFound => Ok(()),
-        done => done.map_err(|error| Error::system(format!("write {path}"), error)),
-    }
 }
 
 /// The bridge's name.
@@ -220,11 +212,6 @@ fn mac(network: &Record) -> [u8; 6] {
 /// The name of the host's end of a pair.
 fn link_name(endpoint: &Endpoint) -> String {
     format!("bqv{}", &endpoint.id()[..12])
-}
-
-/// The name of the container's.
-pub(super) fn interface(endpoint: &Endpoint) -> String {
-    format!("eth{}", endpoint.position)
 }
 
 /// Whether what leaves the network is sent on as the host's own.

@@ -1,11 +1,10 @@
 //! `create`: a row. The kernel hears of the network when the first container starts in it.
 
-use std::net::Ipv4Addr;
-
-use rusqlite::Transaction;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::record::{Range, Record};
-use super::subnet::Subnet;
+use super::subnet::{Address, Subnet};
 use super::{Networks, driver, endpoint, is_predefined, pool, remove};
 use crate::api::{IpamConfig, NetworkCreate, NetworkCreated};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,8 +15,7 @@ use crate::store::Durability;
 use crate::sys::netlink::Socket;
 use crate::sys::{clock, namespace};
 
-/// The shortest of ranges with an address for the host and one for a container (RFC 3021), and the widest.
-const NARROWEST: u8 = 31;
+/// The narrowest of ranges have an address for the host and one for a container (RFC 3021); this is the widest.
 const WIDEST: u8 = 8;
 
 impl Networks<'_> {
@@ -29,18 +27,7 @@ impl Networks<'_> {
         let name = check_name(&request.name)?;
         driver::of(&request.driver)?.validate(request)?;
         refuse_the_rest(request)?;
-        let asked = match request.ipam.config.as_slice() {
-            [] => None,
-            [config] if config.subnet.is_empty() && *config == IpamConfig::default() => None,
-            [config] => Some(range(config)?),
-            _ => {
-                let driver = if request.driver.is_empty() { "bridge" } else { &request.driver };
-                return Err(Error::invalid(format!(
-                    "{driver} driver doesn't support multiple subnets"
-                ))
-                .about("field", "IPAM.Config"));
-            }
-        };
+        let (asked, asked6) = asked(request)?;
         let mut document = request.clone();
         if document.driver.is_empty() {
             "bridge".clone_into(&mut document.driver);
@@ -52,6 +39,7 @@ impl Networks<'_> {
             created: clock::now(),
             document,
             range: asked,
+            range6: asked6,
             removing: false,
         };
         failpoint("network-create-checked")?;
@@ -59,13 +47,20 @@ impl Networks<'_> {
         // Two engines of one host choose one after the other.
         let _lock = namespace::lock_network()?;
         let used = used()?;
+        let used6 = if request.enable_ipv6 == Some(true) { used6()? } else { Vec::new() };
         let mut finished = false;
         loop {
             let written = engine.store().write(Durability::Full, |transaction| {
+                let others = Record::all(transaction)?;
                 record.range = Some(match asked {
-                    Some(range) => free(transaction, range)?,
-                    None => choose(transaction, &used, false)?,
+                    Some(range) => free(&others, |other| other.range, range)?,
+                    None => choose(&others, &used, false)?,
                 });
+                record.range6 = match (request.enable_ipv6, asked6) {
+                    (Some(true), None) => Some(choose6(&others, &used6, &record.id)?),
+                    (_, Some(range)) => Some(free(&others, |other| other.range6, range)?),
+                    (_, None) => None,
+                };
                 match record.insert(transaction)? {
                     true => Ok(None),
                     false => Record::named(transaction, name).map(Some).map_err(Error::from),
@@ -117,7 +112,6 @@ fn check_name(name: &str) -> Result<&str> {
 /// What there is no network with yet, and what there is no sense in without a swarm.
 fn refuse_the_rest(request: &NetworkCreate) -> Result<()> {
     let rows = [
-        ("EnableIPv6", request.enable_ipv6 == Some(true)),
         ("EnableIPv4", request.enable_ipv4 == Some(false)),
         ("ConfigOnly", request.config_only),
         ("ConfigFrom", !request.config_from.network.is_empty()),
@@ -147,47 +141,68 @@ fn refuse_the_rest(request: &NetworkCreate) -> Result<()> {
     Ok(())
 }
 
-/// The addresses that a request asks for.
-fn range(config: &IpamConfig) -> Result<Range> {
+/// The addresses that a request asks for, of both families.
+fn asked(request: &NetworkCreate) -> Result<(Option<Range>, Option<Range<Ipv6Addr>>)> {
+    let about = |error: Error| error.about("field", "IPAM.Config");
+    let (mut asked, mut asked6) = (None, None);
+    for config in &request.ipam.config {
+        if *config == IpamConfig::default() {
+            continue;
+        }
+        let is_second = match config.subnet.contains(':') {
+            true => asked6.replace(range(config).map_err(about)?).is_some(),
+            false => asked.replace(range(config).map_err(about)?).is_some(),
+        };
+        if is_second {
+            let driver = if request.driver.is_empty() { "bridge" } else { &request.driver };
+            return Err(about(Error::invalid(format!(
+                "{driver} driver doesn't support multiple subnets"
+            ))));
+        }
+    }
+    match asked6 {
+        Some(range) if request.enable_ipv6 != Some(true) => Err(about(Error::invalid(format!(
+            "subnet {} is of IPv6, which the network has only with EnableIPv6 (--ipv6)",
+            range.subnet
+        )))),
+        _ => Ok((asked, asked6)),
+    }
+}
+
+/// The addresses that a part of a request asks for.
+fn range<A: Address>(config: &IpamConfig) -> Result<Range<A>> {
     if config.subnet.is_empty() {
         return Err(Error::invalid(
             "invalid IPAM configuration: a gateway, range or address needs its subnet",
-        )
-        .about("field", "IPAM.Config"));
+        ));
     }
-    let subnet = Subnet::parse(&config.subnet)?;
-    let about = |error: Error| error.about("field", "IPAM.Config");
-    if !(WIDEST..=NARROWEST).contains(&subnet.prefix()) {
-        return Err(about(Error::invalid(format!(
-            "invalid subnet {subnet}: its length must be from /{WIDEST} to /{NARROWEST}"
-        ))));
+    let subnet = Subnet::<A>::parse(&config.subnet)?;
+    let narrowest = A::BITS - 1;
+    if !(WIDEST..=narrowest).contains(&subnet.prefix()) {
+        return Err(Error::invalid(format!(
+            "invalid subnet {subnet}: its length must be from /{WIDEST} to /{narrowest}"
+        )));
     }
     let address = subnet.address();
-    if address.is_loopback()
-        || address.is_multicast()
-        || address.is_unspecified()
-        || address.octets()[0] >= 240
-    {
-        return Err(about(Error::invalid(format!(
-            "invalid subnet {subnet}: no addresses for machines"
-        ))));
+    if !address.is_for_machines() {
+        return Err(Error::invalid(format!("invalid subnet {subnet}: no addresses for machines")));
     }
-    let within = |what: &str, text: &str| -> Result<Ipv4Addr> {
-        let address = endpoint::address(text).map_err(about)?;
+    let within = |what: &str, text: &str| -> Result<A> {
+        let address = endpoint::address(text)?;
         match subnet.contains(address) {
             true => Ok(address),
-            false => Err(about(Error::invalid(format!("no matching subnet for {what} {text}")))),
+            false => Err(Error::invalid(format!("no matching subnet for {what} {text}"))),
         }
     };
     let gateway = match config.gateway.as_str() {
-        "" if subnet.prefix() == 31 => address,
-        "" => Ipv4Addr::from_bits(address.to_bits() + 1),
+        "" if subnet.prefix() == narrowest => address,
+        "" => A::of(address.number() + 1),
         text => within("gateway", text)?,
     };
     if !config.ip_range.is_empty() {
-        let part = Subnet::parse(&config.ip_range).map_err(about)?;
+        let part = Subnet::parse(&config.ip_range)?;
         if !subnet.includes(part) {
-            return Err(about(Error::invalid(format!("no matching subnet for range {part}"))));
+            return Err(Error::invalid(format!("no matching subnet for range {part}")));
         }
     }
     for text in config.auxiliary_addresses.values() {
@@ -198,21 +213,31 @@ fn range(config: &IpamConfig) -> Result<Range> {
 
 /// What this host sends somewhere already.
 pub(super) fn used() -> Result<Vec<Subnet>> {
-    let destinations = Socket::route()?
-        .destinations()
-        .map_err(|refusal| refusal.error("look at this host's routes"))?;
-    Ok(destinations.into_iter().map(|(first, prefix)| Subnet::around(first, prefix)).collect())
+    let address = |(address, prefix)| match address {
+        IpAddr::V4(address) => Some(Subnet::around(address, prefix)),
+        IpAddr::V6(_) => None,
+    };
+    Ok(destinations(libc::AF_INET)?.into_iter().filter_map(address).collect())
+}
+
+/// The same of IPv6.
+fn used6() -> Result<Vec<Subnet<Ipv6Addr>>> {
+    let address = |(address, prefix)| match address {
+        IpAddr::V6(address) => Some(Subnet::around(address, prefix)),
+        IpAddr::V4(_) => None,
+    };
+    Ok(destinations(libc::AF_INET6)?.into_iter().filter_map(address).collect())
+}
+
+fn destinations(family: libc::c_int) -> Result<BTreeSet<(IpAddr, u8)>> {
+    let found = Socket::route()?.destinations(family);
+    found.map_err(|refusal| refusal.error("look at this host's routes"))
 }
 
 /// A range that nobody has.
-pub(super) fn choose(
-    transaction: &Transaction<'_>,
-    used: &[Subnet],
-    default: bool,
-) -> Result<Range> {
+pub(super) fn choose(others: &[Record], used: &[Subnet], default: bool) -> Result<Range> {
     let mut taken = used.to_vec();
-    taken
-        .extend(Record::all(transaction)?.iter().filter_map(|n| n.range).map(|range| range.subnet));
+    taken.extend(others.iter().filter_map(|network| network.range).map(|range| range.subnet));
     let subnet = pool::choose(&taken, default).ok_or_else(|| {
         Error::new(
             ErrorKind::ResourceExhausted,
@@ -223,20 +248,34 @@ pub(super) fn choose(
     Ok(Range { subnet, gateway: Ipv4Addr::from_bits(subnet.address().to_bits() + 1) })
 }
 
+/// The same of IPv6: one that nobody else in the world has, most likely (RFC 4193, 3.2.1), made of the network's id.
+fn choose6(others: &[Record], used: &[Subnet<Ipv6Addr>], id: &str) -> Result<Range<Ipv6Addr>> {
+    let mut taken = used.to_vec();
+    taken.extend(others.iter().filter_map(|network| network.range6).map(|range| range.subnet));
+    let subnet = pool::choose6(&taken, id).ok_or_else(|| {
+        Error::new(
+            ErrorKind::ResourceExhausted,
+            "all IPv6 ranges that were tried are taken: give the network a subnet of its own",
+        )
+        .with_reason("no_subnet")
+    })?;
+    Ok(Range { subnet, gateway: Ipv6Addr::of(subnet.address().number() + 1) })
+}
+
 /// That no other network of this engine has it.
-fn free(transaction: &Transaction<'_>, range: Range) -> Result<Range> {
-    let all = Record::all(transaction)?;
-    let other =
-        all.iter().find(|n| n.range.is_some_and(|other| other.subnet.overlaps(range.subnet)));
-    match other {
+fn free<A: Address>(
+    others: &[Record],
+    of: impl Fn(&Record) -> Option<Range<A>>,
+    range: Range<A>,
+) -> Result<Range<A>> {
+    let mut ranges = others.iter().filter_map(|other| Some((other, of(other)?.subnet)));
+    match ranges.find(|(_, subnet)| subnet.overlaps(range.subnet)) {
         None => Ok(range),
-        Some(other) => Err(Error::new(
+        Some((other, subnet)) => Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "invalid pool request: Pool overlaps with other one on this address space: {} and {} of network {}",
-                range.subnet,
-                other.range.map_or_else(String::new, |range| range.subnet.to_string()),
-                other.name
+                "invalid pool request: Pool overlaps with other one on this address space: {} and {subnet} of network {}",
+                range.subnet, other.name
             ),
         )
         .with_reason("overlap")

@@ -1,11 +1,11 @@
 //! What a container asks for in its networks, and what it has there.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-
 use rusqlite::Transaction;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::record::{Endpoint, Range, Record};
+use super::subnet::Address;
 use super::{DEFAULT, Networks, addresses, driver, is_predefined, names};
 use crate::Engine;
 use crate::api::{ContainerCreate, EndpointSettings};
@@ -89,19 +89,16 @@ pub(super) fn want(
         return Err(not_yet("NetworkingConfig.EndpointsConfig.DriverOpts"));
     }
     if let Some(addresses) = &settings.ipam_config {
-        if !addresses.ipv6_address.is_empty() {
-            return Err(not_yet("NetworkingConfig.EndpointsConfig.IPAMConfig.IPv6Address"));
-        }
         if !addresses.link_local_ips.is_empty() {
             return Err(not_yet("NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs"));
         }
-        if !addresses.ipv4_address.is_empty() {
-            address(&addresses.ipv4_address)?;
-            if is_predefined(&network.name) {
-                return Err(Error::invalid(
-                    "invalid config for network bridge: user specified IP address is supported on user defined networks only",
-                ));
-            }
+        asked::<Ipv4Addr>(&addresses.ipv4_address)?;
+        asked::<Ipv6Addr>(&addresses.ipv6_address)?;
+        let any = !addresses.ipv4_address.is_empty() || !addresses.ipv6_address.is_empty();
+        if any && is_predefined(&network.name) {
+            return Err(Error::invalid(
+                "invalid config for network bridge: user specified IP address is supported on user defined networks only",
+            ));
         }
     }
     Ok(Wanted { network: network.id, name: name.to_owned(), settings })
@@ -121,14 +118,20 @@ pub(crate) fn claim(
         // It was removed since it was looked at.
         let record = record.ok_or_else(|| super::not_found(name))?;
         let range = range(&record)?;
-        let asked = settings.ipam_config.as_ref().map_or("", |config| &config.ipv4_address);
-        let asked = if asked.is_empty() { None } else { Some(address(asked)?) };
+        let config = settings.ipam_config.clone().unwrap_or_default();
+        let asked6 = asked(&config.ipv6_address)?;
+        let address6 = match (record.range6, asked6) {
+            (Some(range), asked) => Some(addresses::give(transaction, &record, range, asked)?),
+            (None, None) => None,
+            (None, Some(asked)) => return Err(addresses::not_of::<Ipv6Addr>(&record, asked)),
+        };
         let endpoint = Endpoint {
             container: container.to_owned(),
             network: network.clone(),
             position: free.next().unwrap_or(u32::MAX),
             settings: settings.clone(),
-            address: addresses::give(transaction, &record, range, asked)?,
+            address: addresses::give(transaction, &record, range, asked(&config.ipv4_address)?)?,
+            address6,
         };
         endpoint.insert(transaction)?;
         endpoints.push(endpoint);
@@ -159,23 +162,33 @@ pub(crate) fn documents(
             document.dns_names = names::of(record, &document);
         }
         document.network_id.clone_from(&endpoint.network);
-        if let Some(range) = network.and_then(|network| network.range)
-            && running
-        {
+        if let Some(network) = network.filter(|_| running) {
             document.endpoint_id = endpoint.id();
-            document.gateway = range.gateway.to_string();
-            document.ip_address = endpoint.address.to_string();
-            document.ip_prefix_len = range.subnet.prefix().into();
             document.mac_address = written(endpoint.mac()?);
+            if let Some(range) = network.range {
+                document.gateway = range.gateway.to_string();
+                document.ip_address = endpoint.address.to_string();
+                document.ip_prefix_len = range.subnet.prefix().into();
+            }
+            if let (Some(range), Some(address)) = (network.range6, endpoint.address6) {
+                document.ipv6_gateway = range.gateway.to_string();
+                document.global_ipv6_address = address.to_string();
+                document.global_ipv6_prefix_len = range.subnet.prefix().into();
+            }
         }
         documents.insert(place, document);
     }
     Ok(documents)
 }
 
-/// An IPv4 address.
-pub(super) fn address(text: &str) -> Result<Ipv4Addr> {
-    text.parse().map_err(|_| Error::invalid(format!("invalid IPv4 address: {text}")))
+/// An address.
+pub(super) fn address<A: Address>(text: &str) -> Result<A> {
+    text.parse().map_err(|_| Error::invalid(format!("invalid {} address: {text}", A::FAMILY)))
+}
+
+/// The same, where one is asked for.
+fn asked<A: Address>(text: &str) -> Result<Option<A>> {
+    if text.is_empty() { Ok(None) } else { address(text).map(Some) }
 }
 
 /// An Ethernet address, `92:d0:c6:0a:29:33`.

@@ -9,12 +9,12 @@
 mod wanted;
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 
 use sha2::{Digest, Sha256};
 
-use super::attach::{self, places_of};
+use super::attach::{Reached, places_of};
 use super::publish::{self, Published};
 use super::record::Record;
 use crate::Engine;
@@ -146,9 +146,9 @@ pub(super) fn follow(engine: &Engine) -> Result<()> {
 }
 
 /// A message that takes away what these ports, which lead to this address, have in the sets.
-pub(super) fn withdrawal(engine: &Engine, ports: &[Published], to: Ipv4Addr) -> Vec<u8> {
+pub(super) fn withdrawal(engine: &Engine, ports: &[Published], to: Reached) -> Vec<u8> {
     let name = engine.layout().firewall_table();
-    let elements = published(ports.iter().map(|port| (port, (to, port.port))));
+    let elements = published(ports.iter().filter_map(|port| Some((port, to.from(port.host_ip)?))));
     // One by one, for whoever finds that some of them are not there.
     let deletions = elements.iter().flat_map(|(set, elements)| {
         elements.iter().flat_map(|element| Table(&name).delete_elements(set, [element]))
@@ -156,17 +156,16 @@ pub(super) fn withdrawal(engine: &Engine, ports: &[Published], to: Ipv4Addr) -> 
     batch(deletions.collect(), 0)
 }
 
-/// The published ports of all containers, and the places that they lead to.
-type Destinations = Vec<(Published, (Ipv4Addr, u16))>;
+/// The published ports of all containers, and the addresses that they lead to.
+type Destinations = Vec<(Published, IpAddr)>;
 
 fn destinations(engine: &Engine) -> Result<Destinations> {
     let mut destinations = Vec::new();
     for (container, ports) in publish::all(engine)? {
-        let places = places_of(engine, &container)?;
-        let Some((_, endpoint)) = attach::published(&places) else { continue };
-        destinations.extend(ports.into_iter().map(|published| {
-            let to = (endpoint.address, published.port);
-            (published, to)
+        let reached = Reached::at(&places_of(engine, &container)?);
+        destinations.extend(ports.into_iter().filter_map(|published| {
+            let to = reached.from(published.host_ip)?;
+            Some((published, to))
         }));
     }
     Ok(destinations)

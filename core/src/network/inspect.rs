@@ -1,6 +1,7 @@
 //! `inspect`: a network's document.
 
-use super::record::{Endpoint, Record};
+use super::record::{Endpoint, Range, Record};
+use super::subnet::Address;
 use super::{Networks, endpoint};
 use crate::api::{Ipam, IpamConfig, Network, NetworkContainer};
 use crate::error::Result;
@@ -16,15 +17,16 @@ impl Networks<'_> {
         let inside =
             self.engine.store().read(|connection| Endpoint::in_network(connection, &record.id))?;
         let mut document = document(&record);
-        let range = record.range;
         for (endpoint, name) in self.running(inside)? {
-            let prefix = range.map_or(32, |range| range.subnet.prefix());
+            let prefix = record.range.map_or(32, |range| range.subnet.prefix());
+            let prefix6 = record.range6.map_or(128, |range| range.subnet.prefix());
+            let address6 = endpoint.address6.map(|address| format!("{address}/{prefix6}"));
             let container = NetworkContainer {
                 name,
                 endpoint_id: endpoint.id(),
                 mac_address: endpoint::written(endpoint.mac()?),
                 ipv4_address: format!("{}/{prefix}", endpoint.address),
-                ipv6_address: String::new(),
+                ipv6_address: address6.unwrap_or_default(),
             };
             document.containers.insert(endpoint.container, container);
         }
@@ -35,14 +37,9 @@ impl Networks<'_> {
 /// The document of a network, without the containers in it.
 pub(super) fn document(record: &Record) -> Network {
     let asked = &record.document;
-    let config = match record.range {
-        None => asked.ipam.config.clone(),
-        Some(range) => {
-            let asked = asked.ipam.config.first().cloned().unwrap_or_default();
-            let (subnet, gateway) = (range.subnet.to_string(), range.gateway.to_string());
-            vec![IpamConfig { subnet, gateway, ..asked }]
-        }
-    };
+    let ranges = [record.range.map(|range| shown(record, range))];
+    let ranges = ranges.into_iter().chain([record.range6.map(|range| shown(record, range))]);
+    let config: Vec<IpamConfig> = ranges.flatten().collect();
     let driver = match asked.ipam.driver.as_str() {
         "" => "default".to_owned(),
         driver => driver.to_owned(),
@@ -54,7 +51,7 @@ pub(super) fn document(record: &Record) -> Network {
         scope: "local".to_owned(),
         driver: record.driver.clone(),
         enable_ipv4: true,
-        enable_ipv6: false,
+        enable_ipv6: record.range6.is_some(),
         ipam: Ipam { driver, options: asked.ipam.options.clone(), config },
         internal: asked.internal,
         attachable: asked.attachable,
@@ -62,4 +59,11 @@ pub(super) fn document(record: &Record) -> Network {
         labels: asked.labels.clone(),
         ..Network::default()
     }
+}
+
+/// The addresses of a family, as they were asked for and as they are.
+fn shown<A: Address>(record: &Record, range: Range<A>) -> IpamConfig {
+    let asked = record.asked::<A>().cloned().unwrap_or_default();
+    let (subnet, gateway) = (range.subnet.to_string(), range.gateway.to_string());
+    IpamConfig { subnet, gateway, ..asked }
 }

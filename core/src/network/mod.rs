@@ -16,6 +16,7 @@ mod endpoint;
 mod filter;
 mod firewall;
 mod inspect;
+mod interface;
 mod list;
 pub(crate) mod names;
 mod parented;
@@ -111,14 +112,14 @@ impl<'a> Networks<'a> {
                 driver: driver.to_owned(),
                 ..NetworkCreate::default()
             };
-            let chosen = match name {
+            let used = match name {
                 DEFAULT => create::used()?,
                 _ => Vec::new(),
             };
             let id = id::random()?;
             self.engine.store().write(Durability::Full, |transaction| {
                 let range = match name {
-                    DEFAULT => Some(create::choose(transaction, &chosen, true)?),
+                    DEFAULT => Some(create::choose(&Record::all(transaction)?, &used, true)?),
                     _ => None,
                 };
                 Record {
@@ -128,6 +129,7 @@ impl<'a> Networks<'a> {
                     created: clock::now(),
                     document,
                     range,
+                    range6: None,
                     removing: false,
                 }
                 .insert(transaction)

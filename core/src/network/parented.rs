@@ -3,9 +3,9 @@
 //! Containers are machines of the network that the parent is on. Nothing of ours stands between: no bridge, no rules, no published ports; and
 //! the host itself does not reach them by the parent, as the kernel keeps the two apart.
 
-use super::bridge::{interface, is_link_name};
+use super::bridge::is_link_name;
 use super::driver::{Driver, Inside};
-use super::endpoint;
+use super::interface;
 use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::NetworkCreate;
@@ -119,7 +119,7 @@ impl Driver for Parented {
             Error::not_found("link", parent)
                 .because(format!("it is the parent of network {}", network.name))
         })?;
-        let interface = interface(endpoint);
+        let interface = interface::name(endpoint);
         let kind = self.kind(option(self.mode_option()));
         let child = Child {
             name: &interface,
@@ -134,15 +134,7 @@ impl Driver for Parented {
         };
         outside.add_child(&child).map_err(failed)?;
         failpoint("network-child-made")?;
-        let index = inside.socket.link(&interface).map_err(failed)?;
-        let index =
-            index.ok_or_else(|| Error::internal(format!("the link {interface} is gone")))?;
-        let range = endpoint::range(network)?;
-        inside
-            .socket
-            .add_address(index, endpoint.address, range.subnet.prefix())
-            .map_err(failed)?;
-        inside.socket.set_up(index).map_err(failed)
+        interface::furnish(inside, network, endpoint)
     }
 
     fn leave(&self, engine: &Engine, endpoint: &Endpoint) -> Result<()> {
@@ -150,7 +142,7 @@ impl Driver for Parented {
         let Some(namespace) = container::network_of(engine, &endpoint.container)? else {
             return Ok(());
         };
-        let name = interface(endpoint);
+        let name = interface::name(endpoint);
         namespace::in_network(namespace, Socket::route)?
             .delete_link(&name)
             .map_err(|refusal| refusal.error(format!("remove the link {name}")))

@@ -4,18 +4,16 @@
 //! hardly one has more than a handful: so networks of one's own get a range of 254 addresses, of which there are 3,840, and only
 //! the default one is as wide as docker's.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::subnet::Subnet;
 
 /// The default network's, where it is free.
-const DEFAULT: Subnet = Subnet::around(Ipv4Addr::new(172, 17, 0, 0), 16);
+const DEFAULT: Subnet = Subnet::new(Ipv4Addr::new(172, 17, 0, 0), 16);
 
 /// What the others are parts of. Both are for private use (RFC 1918), and what docker takes.
-const POOLS: [Subnet; 2] = [
-    Subnet::around(Ipv4Addr::new(172, 16, 0, 0), 12),
-    Subnet::around(Ipv4Addr::new(192, 168, 0, 0), 16),
-];
+const POOLS: [Subnet; 2] =
+    [Subnet::new(Ipv4Addr::new(172, 16, 0, 0), 12), Subnet::new(Ipv4Addr::new(192, 168, 0, 0), 16)];
 
 /// The length of a part.
 const PREFIX: u8 = 24;
@@ -27,7 +25,7 @@ pub(super) fn choose(taken: &[Subnet], default: bool) -> Option<Subnet> {
         return Some(DEFAULT);
     }
     // 172.16 is left to those whose network at home or at work it is.
-    let below = Subnet::around(Ipv4Addr::new(172, 16, 0, 0), 15);
+    let below = Subnet::new(Ipv4Addr::new(172, 16, 0, 0), 15);
     POOLS
         .into_iter()
         .flat_map(|pool| pool.parts(PREFIX))
@@ -35,9 +33,28 @@ pub(super) fn choose(taken: &[Subnet], default: bool) -> Option<Subnet> {
         .find(free)
 }
 
+/// A range of IPv6 that overlaps none of these: for private use (RFC 4193), with 40 bits of `id`, which are by chance.
+pub(super) fn choose6(taken: &[Subnet<Ipv6Addr>], id: &str) -> Option<Subnet<Ipv6Addr>> {
+    const PRIVATE: u128 = 0xfd << 120;
+    let parts = (0..id.len() / 10).filter_map(|nth| {
+        let digits = u128::from_str_radix(id.get(nth * 10..)?.get(..10)?, 16).ok()?;
+        Some(Subnet::new(Ipv6Addr::from_bits(PRIVATE | digits << 80), 64))
+    });
+    parts.into_iter().find(|part| !taken.iter().any(|taken| taken.overlaps(*part)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::subnet::Subnet, choose};
+    use super::{super::subnet::Subnet, choose, choose6};
+
+    #[test]
+    fn ranges_of_ipv6_are_made_of_ids() {
+        let id = "0123456789abcdef".repeat(4);
+        let first = choose6(&[], &id).unwrap();
+        assert_eq!(first.to_string(), "fd01:2345:6789::/64");
+        assert_eq!(choose6(&[first], &id).unwrap().to_string(), "fdab:cdef:123::/64");
+        assert!(choose6(&[Subnet::parse("fd00::/8").unwrap()], &id).is_none());
+    }
 
     #[test]
     fn ranges_are_given_until_there_is_none() {

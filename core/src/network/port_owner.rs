@@ -1,18 +1,13 @@
 //! Whose a port of this host is: for the error that says that it is somebody's.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::publish;
 use crate::Engine;
 
 /// The container of this engine, or else the process, that has a port; `None` where neither is found.
-pub(super) fn find(
-    engine: &Engine,
-    protocol: &str,
-    host_ip: Ipv4Addr,
-    port: u16,
-) -> Option<String> {
+pub(super) fn find(engine: &Engine, protocol: &str, host_ip: IpAddr, port: u16) -> Option<String> {
     let all = publish::all(engine).unwrap_or_default();
     let has =
         |ports: &[publish::Published]| ports.iter().any(|p| p.clashes(protocol, host_ip, port));
@@ -20,7 +15,9 @@ pub(super) fn find(
         let name = engine.containers().name_of(container).ok()?;
         return Some(format!("container {name}"));
     }
-    let sockets = ["", "6"].into_iter().flat_map(|version| {
+    // A socket of IPv6 may have the port of IPv4 too (ipv6(7), IPV6_V6ONLY).
+    let versions: &[&str] = if host_ip.is_ipv6() { &["6"] } else { &["", "6"] };
+    let sockets = versions.iter().flat_map(|version| {
         let table = fs::read_to_string(format!("/proc/thread-self/net/{protocol}{version}"));
         let table = table.unwrap_or_default();
         let numbers = table.lines().filter_map(|line| socket(line, port));

@@ -9,13 +9,14 @@
 
 use std::fs;
 use std::io::ErrorKind as Io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use barque_monitor::protocol::{PORTS_FILE, WITHDRAWAL_FILE};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::attach::Reached;
 use super::{firewall, port_owner};
 use crate::Engine;
 use crate::container::plan::WantedPort;
@@ -30,8 +31,8 @@ pub(crate) struct Published {
     pub(crate) port: u16,
     /// `tcp`, `udp` or `sctp`.
     pub(crate) protocol: String,
-    /// 0.0.0.0: all of this host's.
-    pub(crate) host_ip: Ipv4Addr,
+    /// 0.0.0.0 and ::: all of this host's, of the family.
+    pub(crate) host_ip: IpAddr,
     pub(crate) host_port: u16,
 }
 
@@ -42,32 +43,34 @@ impl Published {
     }
 
     /// Whether both would have the same port of this host.
-    pub(super) fn clashes(&self, protocol: &str, host_ip: Ipv4Addr, host_port: u16) -> bool {
+    pub(super) fn clashes(&self, protocol: &str, host_ip: IpAddr, host_port: u16) -> bool {
         let all = self.host_ip.is_unspecified() || host_ip.is_unspecified();
-        self.protocol == protocol && self.host_port == host_port && (all || self.host_ip == host_ip)
+        let same = self.host_ip == host_ip || all && self.host_ip.is_ipv6() == host_ip.is_ipv6();
+        self.protocol == protocol && self.host_port == host_port && same
     }
 }
 
-/// Take ports for a container, whose run directory is there, and which is at this address. They are held as long as what is returned.
+/// Take ports for a container, whose run directory is there, and which is reached there. They are held as long as what is returned.
 pub(super) fn hold(
     engine: &Engine,
     container: &str,
     wanted: &[WantedPort],
-    address: Ipv4Addr,
+    reached: Reached,
 ) -> Result<OwnedFd> {
     let (entrance, queue) = sys::socket::queue()?;
     let mut published = Vec::new();
-    for wanted in wanted.chunks(sys::socket::MOST_AT_ONCE) {
+    // Each is one socket, or two.
+    for wanted in wanted.chunks(sys::socket::MOST_AT_ONCE / 2) {
         let mut held = Vec::new();
         for wanted in wanted {
-            let (socket, host_port) = take(engine, wanted)?;
-            held.push(socket);
-            published.push(Published {
+            let taken = take(engine, wanted, reached)?;
+            published.extend(taken.places.into_iter().map(|host_ip| Published {
                 port: wanted.port,
                 protocol: wanted.protocol.clone(),
-                host_ip: wanted.host_ip,
-                host_port,
-            });
+                host_ip,
+                host_port: taken.port,
+            }));
+            held.extend(taken.sockets);
         }
         sys::socket::enqueue(&entrance, &held)?;
     }
@@ -78,7 +81,7 @@ pub(super) fn hold(
     // The second counts: when it is there, the monitor knows how to undo what follows from it.
     sys::file::replace(
         &run.join(WITHDRAWAL_FILE),
-        &firewall::withdrawal(engine, &published, address),
+        &firewall::withdrawal(engine, &published, reached),
         0o600,
     )?;
     sys::file::replace(&run.join(PORTS_FILE), &text, 0o600)?;
@@ -132,45 +135,92 @@ pub(crate) fn withdraw(engine: &Engine, container: &str) -> Result<()> {
     firewall::follow(engine)
 }
 
-/// A socket that holds a port, and which one that is.
-fn take(engine: &Engine, wanted: &WantedPort) -> Result<(OwnedFd, u16)> {
-    let WantedPort { protocol, host_ip, host_ports: (first, last), .. } = wanted;
-    for port in *first..=*last {
-        match sys::socket::hold(protocol, SocketAddrV4::new(*host_ip, port)) {
-            Ok(held) => return Ok(held),
-            Err(Errno::ADDRINUSE) => {}
-            Err(errno) => return Err(refused(wanted, port, errno)),
-        }
-    }
-    Err(taken(engine, wanted))
+/// A port of this host, at one address or two.
+struct Taken {
+    port: u16,
+    places: Vec<IpAddr>,
+    sockets: Vec<OwnedFd>,
 }
 
-fn refused(wanted: &WantedPort, port: u16, errno: Errno) -> Error {
-    let WantedPort { protocol, host_ip, .. } = wanted;
+/// How often a port of the kernel's choice may be somebody's at the other family's address.
+const TRIES: usize = 32;
+
+/// Take a port, where the container is reached.
+fn take(engine: &Engine, wanted: &WantedPort, reached: Reached) -> Result<Taken> {
+    let WantedPort { port, protocol, host_ip, host_ports: (first, last) } = wanted;
+    let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    let places: Vec<IpAddr> = match host_ip {
+        Some(address) if reached.from(*address).is_some() => vec![*address],
+        Some(address) => {
+            return Err(Error::invalid(format!(
+                "port {port} cannot be published at {address}: the container is in no network with addresses of that kind"
+            ))
+            .about("port", format!("{port}/{protocol}")));
+        }
+        None => all.into_iter().filter(|place| reached.from(*place).is_some()).collect(),
+    };
+    for port in *first..=*last {
+        let tries = if port == 0 { TRIES } else { 1 };
+        for _ in 0..tries {
+            match take_at(protocol, &places, port) {
+                Ok((port, sockets)) => return Ok(Taken { port, places, sockets }),
+                Err((_, Errno::ADDRINUSE)) => {}
+                Err((place, errno)) => return Err(refused(protocol, place, port, errno)),
+            }
+        }
+    }
+    Err(taken(engine, wanted, &places))
+}
+
+/// Take a port at these addresses; 0: any one, the same at all. With an error, the address where it happened.
+fn take_at(
+    protocol: &str,
+    places: &[IpAddr],
+    mut port: u16,
+) -> std::result::Result<(u16, Vec<OwnedFd>), (IpAddr, Errno)> {
+    let mut sockets = Vec::new();
+    for place in places {
+        let held = sys::socket::hold(protocol, SocketAddr::new(*place, port));
+        let (socket, number) = held.map_err(|errno| (*place, errno))?;
+        port = number;
+        sockets.push(socket);
+    }
+    Ok((port, sockets))
+}
+
+fn refused(protocol: &str, host_ip: IpAddr, port: u16, errno: Errno) -> Error {
+    let place = SocketAddr::new(host_ip, port);
     match errno {
         Errno::PROTONOSUPPORT => Error::unsupported(format!(
             "this kernel has no {protocol}: port {port} cannot be published"
         )),
-        Errno::ADDRNOTAVAIL => Error::invalid(format!(
-            "Bind for {host_ip}:{port} failed: this host has no address {host_ip}"
-        )),
-        _ => Error::system(format!("Bind for {host_ip}:{port} failed"), errno.into()),
+        Errno::ADDRNOTAVAIL => {
+            Error::invalid(format!("Bind for {place} failed: this host has no address {host_ip}"))
+        }
+        _ => Error::system(format!("Bind for {place} failed"), errno.into()),
     }
     .about("port", format!("{port}/{protocol}"))
 }
 
 /// The error for ports that others have.
-fn taken(engine: &Engine, wanted: &WantedPort) -> Error {
-    let WantedPort { protocol, host_ip, host_ports: (first, last), .. } = wanted;
+fn taken(engine: &Engine, wanted: &WantedPort, places: &[IpAddr]) -> Error {
+    let WantedPort { protocol, host_ports: (first, last), .. } = wanted;
+    let owned = |place: &&IpAddr| port_owner::find(engine, protocol, **place, *first).is_some();
+    let host_ip = match *first {
+        0 => places.first(),
+        _ => places.iter().find(owned).or(places.first()),
+    };
+    let host_ip = *host_ip.unwrap_or(&IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let place = SocketAddr::new(host_ip, *first);
     let message = match (first, last) {
         (0, _) => format!("Bind for {host_ip} failed: all ports are allocated"),
         (first, last) if first == last => {
-            let owner = port_owner::find(engine, protocol, *host_ip, *first);
+            let owner = port_owner::find(engine, protocol, host_ip, *first);
             let by = owner.map_or_else(String::new, |owner| format!(" by {owner}"));
-            format!("Bind for {host_ip}:{first} failed: port is already allocated{by}")
+            format!("Bind for {place} failed: port is already allocated{by}")
         }
-        (first, last) => {
-            format!("Bind for {host_ip}:{first}-{last} failed: all ports are already allocated")
+        (_, last) => {
+            format!("Bind for {place}-{last} failed: all ports are already allocated")
         }
     };
     Error::new(ErrorKind::Conflict, message)

@@ -1,12 +1,14 @@
 //! A network's record, and those of the containers in it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
+use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use sha2::{Digest, Sha256};
 
-use super::subnet::Subnet;
-use crate::api::{EndpointSettings, NetworkCreate};
+use super::subnet::{Address, Subnet};
+use crate::api::{EndpointSettings, IpamConfig, NetworkCreate};
 use crate::error::Result;
 use crate::id;
 use crate::store::document::{document, text};
@@ -24,27 +26,63 @@ pub(crate) struct Record {
     pub(crate) document: NetworkCreate,
     /// Its addresses, where it has any.
     pub(crate) range: Option<Range>,
+    pub(crate) range6: Option<Range<Ipv6Addr>>,
     /// Its removal has begun.
     pub(crate) removing: bool,
 }
 
 /// The addresses of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
-    pub(crate) subnet: Subnet,
+pub(crate) struct Range<A = Ipv4Addr> {
+    pub(crate) subnet: Subnet<A>,
     /// The host's.
-    pub(crate) gateway: Ipv4Addr,
+    pub(crate) gateway: A,
 }
 
-const COLUMNS: &str = "id, name, driver, created, document, subnet, gateway, removing";
+/// The columns that are about a family of addresses.
+pub(super) trait Columns: Address {
+    /// Of networks: the place in the range of what was given last.
+    const LAST: &'static str;
+    /// Of endpoints.
+    const ADDRESS: &'static str;
+
+    fn value(self) -> Value;
+}
+
+impl Columns for Ipv4Addr {
+    const LAST: &'static str = "last";
+    const ADDRESS: &'static str = "address";
+
+    fn value(self) -> Value {
+        Value::Integer(self.to_bits().into())
+    }
+}
+
+impl Columns for Ipv6Addr {
+    const LAST: &'static str = "last6";
+    const ADDRESS: &'static str = "address6";
+
+    fn value(self) -> Value {
+        Value::Text(self.to_string())
+    }
+}
+
+const COLUMNS: &str =
+    "id, name, driver, created, document, subnet, gateway, subnet6, gateway6, removing";
 
 impl Record {
+    /// What was asked for about the addresses of a family.
+    pub(super) fn asked<A: Address>(&self) -> Option<&IpamConfig> {
+        let mut asked = self.document.ipam.config.iter();
+        asked.find(|config| config.subnet.contains(':') == (A::BITS == 128))
+    }
+
     /// Write the row, unless there is one of that name. Whether it was written.
     pub(super) fn insert(&self, transaction: &Transaction<'_>) -> Result<bool> {
         let rows = transaction
             .prepare_cached(
-                "INSERT INTO networks (id, name, driver, created, document, subnet, gateway)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING",
+                "INSERT INTO networks (id, name, driver, created, document, subnet, gateway, subnet6, gateway6)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO NOTHING",
             )?
             .execute(params![
                 self.id,
@@ -53,7 +91,9 @@ impl Record {
                 self.created,
                 text(&self.document)?,
                 self.range.map(|range| range.subnet.to_string()),
-                self.range.map(|range| range.gateway.to_bits()),
+                self.range.map(|range| range.gateway.value()),
+                self.range6.map(|range| range.subnet.to_string()),
+                self.range6.map(|range| range.gateway.value()),
             ])?;
         Ok(rows == 1)
     }
@@ -121,19 +161,15 @@ impl Record {
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Record> {
-        let subnet: Option<String> = row.get(5)?;
         let gateway: Option<u32> = row.get(6)?;
-        let range = match (subnet, gateway) {
-            (Some(subnet), Some(gateway)) => Some(Range {
-                subnet: Subnet::parse(&subnet).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(
-                        5,
-                        rusqlite::types::Type::Text,
-                        error.message().into(),
-                    )
-                })?,
-                gateway: Ipv4Addr::from_bits(gateway),
-            }),
+        let range = match (row.get::<_, Option<String>>(5)?, gateway) {
+            (Some(text), Some(gateway)) => {
+                Some(Range { subnet: subnet(5, &text)?, gateway: Ipv4Addr::from_bits(gateway) })
+            }
+            _ => None,
+        };
+        let range6 = match (row.get::<_, Option<String>>(7)?, parsed(row, 8)?) {
+            (Some(text), Some(gateway)) => Some(Range { subnet: subnet(7, &text)?, gateway }),
             _ => None,
         };
         Ok(Record {
@@ -143,9 +179,24 @@ impl Record {
             created: row.get(3)?,
             document: document(row, 4)?,
             range,
-            removing: row.get(7)?,
+            range6,
+            removing: row.get(9)?,
         })
     }
+}
+
+fn subnet<A: Address>(column: usize, text: &str) -> rusqlite::Result<Subnet<A>> {
+    Subnet::parse(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.message().into())
+    })
+}
+
+/// What is in a column as text.
+fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{text:?}").into())
+    })
 }
 
 /// A container's place in a network.
@@ -158,9 +209,11 @@ pub(crate) struct Endpoint {
     /// What was asked for.
     pub(crate) settings: EndpointSettings,
     pub(crate) address: Ipv4Addr,
+    /// Where the network has any of that kind.
+    pub(crate) address6: Option<Ipv6Addr>,
 }
 
-const ENDPOINT: &str = "container_id, network_id, position, settings, address";
+const ENDPOINT: &str = "container_id, network_id, position, settings, address, address6";
 
 impl Endpoint {
     /// 64 hexadecimal digits. They follow from whose it is, so that what has its name can be found again.
@@ -181,14 +234,15 @@ impl Endpoint {
     pub(super) fn insert(&self, transaction: &Transaction<'_>) -> Result<()> {
         transaction
             .prepare_cached(&format!(
-                "INSERT INTO endpoints ({ENDPOINT}) VALUES (?1, ?2, ?3, ?4, ?5)"
+                "INSERT INTO endpoints ({ENDPOINT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
             ))?
             .execute(params![
                 self.container,
                 self.network,
                 self.position,
                 text(&self.settings)?,
-                self.address.to_bits(),
+                self.address.value(),
+                self.address6.map(Columns::value),
             ])?;
         Ok(())
     }
@@ -239,7 +293,7 @@ impl Endpoint {
                 "SELECT {ENDPOINT}, containers.name FROM endpoints JOIN containers ON id = container_id
                  WHERE network_id = ?1 ORDER BY containers.name"
             ))?
-            .query_map([network], |row| Ok((Endpoint::from_row(row)?, row.get(5)?)))?
+            .query_map([network], |row| Ok((Endpoint::from_row(row)?, row.get(6)?)))?
             .collect()
     }
 
@@ -252,14 +306,17 @@ impl Endpoint {
     }
 
     /// Whether an address is somebody's.
-    pub(super) fn has(
+    pub(super) fn has<A: Columns>(
         connection: &Connection,
         network: &str,
-        address: Ipv4Addr,
+        address: A,
     ) -> rusqlite::Result<bool> {
+        let column = A::ADDRESS;
         connection
-            .prepare_cached("SELECT 1 FROM endpoints WHERE network_id = ?1 AND address = ?2")?
-            .exists(params![network, address.to_bits()])
+            .prepare_cached(&format!(
+                "SELECT 1 FROM endpoints WHERE network_id = ?1 AND {column} = ?2"
+            ))?
+            .exists(params![network, address.value()])
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Endpoint> {
@@ -269,6 +326,7 @@ impl Endpoint {
             position: row.get(2)?,
             settings: document(row, 3)?,
             address: Ipv4Addr::from_bits(row.get(4)?),
+            address6: parsed(row, 5)?,
         })
     }
 }

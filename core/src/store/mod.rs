@@ -25,13 +25,14 @@ use copies::Claim;
 pub(crate) use intent::{Intent, Owner, start_time};
 
 /// The steps from an empty database to the present schema. `user_version` says how many were taken.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("volumes.sql"),
     include_str!("index.sql"),
     include_str!("build.sql"),
     include_str!("networks.sql"),
     include_str!("cache_mounts.sql"),
+    include_str!("ipv6.sql"),
 ];
 
 /// Version of the present schema.

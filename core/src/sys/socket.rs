@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -43,14 +43,25 @@ pub(crate) fn enqueue(entrance: &OwnedFd, descriptors: &[OwnedFd]) -> Result<()>
 /// A socket that has a port (0: any one) of this host, and which one. It never listens.
 pub(crate) fn hold(
     protocol: &str,
-    address: SocketAddrV4,
+    address: SocketAddr,
 ) -> std::result::Result<(OwnedFd, u16), Errno> {
     let (kind, number) = match protocol {
         "udp" => (SocketType::DGRAM, ipproto::UDP),
         "sctp" => (SocketType::STREAM, ipproto::SCTP),
         _ => (SocketType::STREAM, ipproto::TCP),
     };
-    let open = || socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, Some(number));
+    let open = || match address {
+        SocketAddr::V4(_) => {
+            socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, Some(number))
+        }
+        SocketAddr::V6(_) => {
+            let socket =
+                socket_with(AddressFamily::INET6, kind, SocketFlags::CLOEXEC, Some(number))?;
+            // The same port of IPv4 is somebody else's, or a socket's of its own.
+            sockopt::set_ipv6_v6only(&socket, true)?;
+            Ok(socket)
+        }
+    };
     let mut socket = open()?;
     match bind(&socket, &address) {
         // A connection of a server that has ended keeps its port for a minute, unless one says that one does not mind (socket(7)). Then
@@ -67,7 +78,7 @@ pub(crate) fn hold(
         // What the firewall leads past it in time is not kept for nobody.
         sockopt::set_socket_recv_buffer_size(&socket, 0)?;
     }
-    match SocketAddrV4::try_from(getsockname(&socket)?) {
+    match SocketAddr::try_from(getsockname(&socket)?) {
         Ok(bound) => Ok((socket, bound.port())),
         Err(_) => Err(Errno::AFNOSUPPORT),
     }

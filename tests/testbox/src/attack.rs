@@ -1,7 +1,10 @@
 //! What a hostile container tries, bounded. Each command says what it got.
 
 use std::fs::{self, OpenOptions};
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -251,4 +254,54 @@ pub(crate) fn release_agent(_arguments: &[String]) -> Result<u8, String> {
     );
     say(&Value::from(steps).to_string())?;
     Ok(0)
+}
+
+/// `advertise PREFIX`: say to all on the link `eth0` that one is a router, and that the prefix is there (RFC 4861, 4.2).
+pub(crate) fn advertise(arguments: &[String]) -> Result<u8, String> {
+    let prefix: Ipv6Addr =
+        arguments.first().and_then(|a| a.parse().ok()).ok_or("advertise PREFIX")?;
+    // It must come from the link's own address, which is there when nobody else was found to have it.
+    let begin = Instant::now();
+    while !has_own_address("eth0") {
+        if begin.elapsed() > Duration::from_secs(20) {
+            return Err("eth0 has no address of its own".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Type, code, the kernel's checksum, hops, flags, a lifetime of an hour; reachable and retransmission times.
+    let mut message = vec![134, 0, 0, 0, 64, 0, 0x0e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0];
+    // Option 3: a prefix of 64 bits that is on the link and that addresses may be made of, for an hour.
+    message.extend([3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0]);
+    message.extend(prefix.octets());
+    // SAFETY: plain system calls; the descriptor is nobody else's, and the option is an int that lives as long as the call.
+    let (socket, index) = unsafe {
+        let fd = libc::socket(libc::AF_INET6, libc::SOCK_RAW, libc::IPPROTO_ICMPV6);
+        if fd < 0 {
+            return Err(format!("socket: errno {}", errno()));
+        }
+        let hops: libc::c_int = 255;
+        libc::setsockopt(
+            fd,
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MULTICAST_HOPS,
+            std::ptr::from_ref(&hops).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        );
+        (UdpSocket::from(OwnedFd::from_raw_fd(fd)), libc::if_nametoindex(c"eth0".as_ptr()))
+    };
+    let everybody = SocketAddrV6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1), 0, 0, index);
+    socket.send_to(&message, everybody).map_err(|e| format!("advertise: {e}"))?;
+    say("advertised").map(|()| 0)
+}
+
+/// Whether a link has its link-local address, and may use it: scope 20, and no flag 40 (linux/if_addr.h, `IFA_F_TENTATIVE`).
+fn has_own_address(link: &str) -> bool {
+    let addresses = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    addresses.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| words.get(at).and_then(|word| u32::from_str_radix(word, 16).ok());
+        words.last() == Some(&link)
+            && number(3) == Some(0x20)
+            && number(4).is_some_and(|flags| flags & 0x40 == 0)
+    })
 }

@@ -1,7 +1,7 @@
 //! Names: a client that asks a name server, and a name server.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::say;
@@ -221,6 +221,7 @@ fn described(answer: &[u8]) -> String {
             let data = answer.get(at + 12..at + 12 + length)?;
             found.push(match (kind, data) {
                 (1, [a, b, c, d]) => Ipv4Addr::new(*a, *b, *c, *d).to_string(),
+                (28, data) => Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?).to_string(),
                 _ => name(answer, at + 12)?.0,
             });
             at += 12 + length;

@@ -60,6 +60,7 @@ const COMMANDS: &[Command] = &[
     ("syscalls", syscalls::table),
     ("open-exes", attack::open_exes),
     ("watch-processes", attack::watch_processes),
+    ("advertise", attack::advertise),
     ("probe", attack::probe),
     ("swap", attack::swap),
     ("abstract-sockets", attack::abstract_sockets),

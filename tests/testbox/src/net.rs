@@ -10,12 +10,15 @@ use crate::say;
 /// `listen PORT`: tell everybody who comes the address that it comes from.
 pub(crate) fn listen(arguments: &[String]) -> Result<u8, String> {
     let port: u16 = arguments.first().and_then(|n| n.parse().ok()).ok_or("listen PORT")?;
-    let listener = TcpListener::bind(("0.0.0.0", port)).map_err(|e| format!("listen: {e}"))?;
+    // Where there is IPv6, callers of IPv4 come there too (ipv6(7), IPV6_V6ONLY).
+    let listener =
+        TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)));
+    let listener = listener.map_err(|e| format!("listen: {e}"))?;
     say("listening")?;
     loop {
         let (mut stream, from) = listener.accept().map_err(|e| format!("accept: {e}"))?;
         // Who has gone again needs no answer.
-        let _ = write!(stream, "{}", from.ip());
+        let _ = write!(stream, "{}", from.ip().to_canonical());
     }
 }
 
@@ -51,12 +54,13 @@ pub(crate) fn drain(arguments: &[String]) -> Result<u8, String> {
 /// `listen-udp PORT`: say `listening`, then answer every datagram with its sender's address, and say that too.
 pub(crate) fn listen_udp(arguments: &[String]) -> Result<u8, String> {
     let port: u16 = arguments.first().and_then(|n| n.parse().ok()).ok_or("listen-udp PORT")?;
-    let socket = UdpSocket::bind(("0.0.0.0", port)).map_err(|e| format!("listen-udp: {e}"))?;
+    let socket = UdpSocket::bind(("::", port)).or_else(|_| UdpSocket::bind(("0.0.0.0", port)));
+    let socket = socket.map_err(|e| format!("listen-udp: {e}"))?;
     say("listening")?;
     let mut room = [0; 64];
     loop {
         let (_, from) = socket.recv_from(&mut room).map_err(|e| format!("receive: {e}"))?;
-        let sender = from.ip().to_string();
+        let sender = from.ip().to_canonical().to_string();
         say(&sender)?;
         // Who has gone again needs no answer.
         let _ = socket.send_to(sender.as_bytes(), from);
@@ -68,7 +72,8 @@ pub(crate) fn ask_udp(arguments: &[String]) -> Result<u8, String> {
     let address: SocketAddr =
         arguments.first().and_then(|a| a.parse().ok()).ok_or("ask-udp ADDRESS:PORT")?;
     let mut room = [0; 64];
-    let answer = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| {
+    let own = if address.is_ipv6() { "::" } else { "0.0.0.0" };
+    let answer = UdpSocket::bind((own, 0)).and_then(|socket| {
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         // Connected, so that an answer from elsewhere is none.
         socket.connect(address)?;

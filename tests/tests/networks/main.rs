@@ -1,6 +1,7 @@
 //! Networks beside a host and a world: what is reached from where, and what of the host is changed. Each test is in a network
 //! namespace of its own, which is the host; another one is the world, with a link between them.
 
+mod ipv6;
 mod parented;
 mod published;
 mod reach;
@@ -11,6 +12,7 @@ use barque_tests::suite::Suite;
 fn main() -> std::process::ExitCode {
     let mut suite = Suite::default();
     reach::add(&mut suite);
+    ipv6::add(&mut suite);
     parented::add(&mut suite);
     published::add(&mut suite);
     suite.run()

@@ -40,7 +40,7 @@ fn serve(sandbox: &Sandbox, name: &str, flags: &[&str], command: &[&str]) {
 }
 
 /// What a client on the host is told by a server.
-fn host_hears(address: &str) -> String {
+pub(super) fn host_hears(address: &str) -> String {
     host_says(&["connect", address])
 }
 

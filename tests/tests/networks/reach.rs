@@ -154,7 +154,7 @@ fn of_the_host_s_settings_only_forwarding_is_changed() {
 }
 
 /// The settings of this network namespace, but for those of links that barque makes, and those that follow from `ip_forward`.
-fn settings() -> BTreeMap<String, String> {
+pub(super) fn settings() -> BTreeMap<String, String> {
     let mut seen = BTreeMap::new();
     let mut left = vec!["/proc/sys/net".to_owned()];
     while let Some(directory) = left.pop() {
@@ -179,7 +179,7 @@ fn settings() -> BTreeMap<String, String> {
     seen
 }
 
-fn changed(before: &BTreeMap<String, String>) -> Vec<String> {
+pub(super) fn changed(before: &BTreeMap<String, String>) -> Vec<String> {
     let mut now = settings();
     // Forwarding takes these along (Documentation/networking/ip-sysctl.rst).
     now.retain(|name, value| {

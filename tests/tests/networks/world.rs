@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use barque_tests::programs;
+use barque_tests::sandbox::wait_until;
 use barque_tests::suite::own_network;
 
 /// A host with nothing but a link to the world.
@@ -13,6 +16,8 @@ pub(super) struct World(Child);
 /// The host's address there, and the world's.
 pub(super) const HOST: &str = "192.0.2.1";
 pub(super) const WORLD: &str = "192.0.2.2";
+pub(super) const HOST6: &str = "2001:db8::1";
+pub(super) const WORLD6: &str = "2001:db8::2";
 
 impl World {
     /// A server on port 80 in a network namespace of its own, which sends what is for containers to the host.
@@ -31,13 +36,22 @@ impl World {
         said.read_line(&mut line).expect("read what it says");
         let pid = inside(world.id());
         ip(&format!("link add outward type veth peer name inward netns {pid}"));
+        // Else nothing of IPv6 would be sent there for a second.
+        let at_once = |link: &str| format!("/proc/sys/net/ipv6/conf/{link}/accept_dad");
+        fs::write(at_once("outward"), "0").expect("ask nobody for addresses");
+        let write = format!("echo 0 >{}", at_once("inward"));
+        let done = nsenter(pid).args(["sh", "-c", &write]).status();
+        assert!(done.expect("run nsenter").success(), "{write}");
         ip(&format!("addr add {HOST}/24 dev outward"));
+        ip(&format!("addr add {HOST6}/64 dev outward nodad"));
         ip("link set outward up");
         for command in [
             "link set lo up".to_owned(),
             format!("addr add {WORLD}/24 dev inward"),
+            format!("addr add {WORLD6}/64 dev inward nodad"),
             "link set inward up".to_owned(),
             format!("route add 172.16.0.0/12 via {HOST}"),
+            format!("route add fd00::/8 via {HOST6}"),
         ] {
             let done = nsenter(pid).arg("ip").args(command.split(' ')).status();
             assert!(done.expect("run nsenter").success(), "ip {command}");
@@ -46,6 +60,13 @@ impl World {
         line.clear();
         said.read_line(&mut line).expect("read what it says");
         assert_eq!(line, "listening\n");
+        // The kernel looks at links that have come up once in a second (`linkwatch_schedule_work`), and nothing of IPv6 is said before.
+        wait_until("the world is there", Duration::from_secs(30), || {
+            [WORLD, WORLD6].iter().all(|address| {
+                let place = SocketAddr::new(address.parse().expect("an address"), 80);
+                TcpStream::connect_timeout(&place, Duration::from_secs(1)).is_ok()
+            })
+        });
         World(world)
     }
 

@@ -12,7 +12,7 @@ mod stream;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -195,24 +195,31 @@ impl Names {
             .iter()
             .map(|network| self.addresses(network, name))
             .find(|addresses| !addresses.is_empty())?;
-        Some(match query.kind {
-            packet::A | packet::ANY => {
-                // Only these count: who asks for a name asks for AAAA every other time.
-                self.turn = self.turn.wrapping_add(1);
-                let first = self.turn % addresses.len();
-                addresses.rotate_left(first);
-                query.answer(Answer::Addresses(&addresses), room)
-            }
+        addresses.retain(|address| match query.kind {
+            packet::A => address.is_ipv4(),
+            packet::AAAA => address.is_ipv6(),
+            kind => kind == packet::ANY,
+        });
+        if addresses.is_empty() {
             // A container has nothing else, and nobody outside is asked about it.
-            _ => query.answer(Answer::Nothing, room),
-        })
+            return Some(query.answer(Answer::Nothing, room));
+        }
+        // Who asks for a name asks for both kinds, and is to see the same one first.
+        if query.kind != packet::AAAA {
+            self.turn = self.turn.wrapping_add(1);
+        }
+        let first = self.turn % addresses.len();
+        addresses.rotate_left(first);
+        Some(query.answer(Answer::Addresses(&addresses), room))
     }
 
     /// Who has a name in a network, `web` or `web.network`.
-    fn addresses(&self, network: &Network, name: &str) -> Vec<Ipv4Addr> {
-        let linked = network.links.iter().find(|(alias, _)| alias == name);
-        let name = linked.map_or(name, |(_, linked)| linked);
-        let addresses = self.table.addresses(&network.id, name);
+    fn addresses(&self, network: &Network, name: &str) -> Vec<IpAddr> {
+        let known = |name: &str| {
+            let linked = network.links.iter().find(|(alias, _)| alias == name);
+            self.table.addresses(&network.id, linked.map_or(name, |(_, linked)| linked))
+        };
+        let addresses = known(name);
         if !addresses.is_empty() {
             return addresses;
         }
@@ -221,7 +228,7 @@ impl Names {
             Some((name, suffix))
                 if suffix.starts_with('.') && suffix[1..].eq_ignore_ascii_case(&network.name) =>
             {
-                self.table.addresses(&network.id, name)
+                known(name)
             }
             _ => Vec::new(),
         }

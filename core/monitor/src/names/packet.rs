@@ -3,7 +3,7 @@
 //! A query has one question, and its name is written out: there is nothing before it that it could point to. So no pointer is ever
 //! followed. Of an answer from elsewhere only the header and the question are looked at; the rest is passed on as it is.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a header.
 const HEADER: usize = 12;
@@ -23,8 +23,10 @@ const RECURSION_DESIRED: u16 = 1 << 8;
 const RECURSION_AVAILABLE: u16 = 1 << 7;
 const CODE: u16 = 0xf;
 
-/// The type of an address.
+/// The type of an address of IPv4.
 pub const A: u16 = 1;
+/// Of IPv6 (RFC 3596).
+pub const AAAA: u16 = 28;
 /// The type of an address's name.
 pub const PTR: u16 = 12;
 /// All types.
@@ -78,7 +80,7 @@ pub struct Query<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Answer<'a> {
     /// Of a name.
-    Addresses(&'a [Ipv4Addr]),
+    Addresses(&'a [IpAddr]),
     /// Of an address.
     Name(&'a str),
     /// There is such a name, but nothing of the type.
@@ -155,13 +157,24 @@ impl Query<'_> {
     }
 
     /// The address whose name is asked for.
-    pub fn reverse(&self) -> Option<Ipv4Addr> {
-        let mut words = self.name.as_deref()?.strip_suffix(".in-addr.arpa")?.split('.');
+    pub fn reverse(&self) -> Option<IpAddr> {
+        let name = self.name.as_deref()?;
+        if let Some(digits) = name.strip_suffix(".ip6.arpa") {
+            // RFC 3596, 2.5: each of the 32 digits, the last first.
+            let mut words = digits.split('.');
+            let mut bits = 0_u128;
+            for place in 0..32 {
+                let word = words.next().filter(|word| word.len() == 1)?;
+                bits |= u128::from(u8::from_str_radix(word, 16).ok()?) << (4 * place);
+            }
+            return words.next().is_none().then(|| Ipv6Addr::from_bits(bits).into());
+        }
+        let mut words = name.strip_suffix(".in-addr.arpa")?.split('.');
         let mut octets = [0; 4];
         for octet in octets.iter_mut().rev() {
             *octet = words.next()?.parse().ok()?;
         }
-        words.next().is_none().then(|| Ipv4Addr::from(octets))
+        words.next().is_none().then(|| Ipv4Addr::from(octets).into())
     }
 
     /// How long an answer by UDP may be.
@@ -198,7 +211,12 @@ impl Query<'_> {
         };
         match answer {
             Answer::Addresses(addresses) => {
-                addresses.iter().for_each(|address| add(&mut bytes, A, &address.octets()));
+                for address in addresses {
+                    match address {
+                        IpAddr::V4(address) => add(&mut bytes, A, &address.octets()),
+                        IpAddr::V6(address) => add(&mut bytes, AAAA, &address.octets()),
+                    }
+                }
             }
             Answer::Name(name) => {
                 if let Some(data) = encoded(name) {
@@ -337,7 +355,7 @@ mod tests {
         let packet = query("Web.Example", A, false);
         let asked = heard(&packet);
         assert_eq!((asked.name.as_deref(), asked.kind), (Some("web.example"), A));
-        let answer = asked.answer(Answer::Addresses(&[Ipv4Addr::new(10, 1, 2, 3)]), asked.room());
+        let answer = asked.answer(Answer::Addresses(&[[10, 1, 2, 3].into()]), asked.room());
         assert_eq!(&answer[..HEADER], [0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
         assert_eq!(&answer[HEADER..packet.len()], &packet[HEADER..], "as it was written");
         assert_eq!(&answer[packet.len()..], [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 1, 2, 3]);
@@ -350,7 +368,7 @@ mod tests {
     fn the_name_of_an_address_is_asked_for_backwards() {
         let packet = query("3.0.18.172.in-addr.arpa", PTR, false);
         let asked = heard(&packet);
-        assert_eq!(asked.reverse(), Some(Ipv4Addr::new(172, 18, 0, 3)));
+        assert_eq!(asked.reverse(), Some([172, 18, 0, 3].into()));
         let answer = asked.answer(Answer::Name("web.net"), 512);
         assert_eq!(&answer[answer.len() - 9..], b"\x03web\x03net\0");
         for name in ["18.172.in-addr.arpa", "0.3.0.18.172.in-addr.arpa", "x.0.18.172.in-addr.arpa"]
@@ -360,8 +378,23 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_ipv6_are_given_and_asked_for_backwards() {
+        let packet = query("web", AAAA, false);
+        let address: IpAddr = "fd00:1::2".parse().unwrap();
+        let answer = heard(&packet).answer(Answer::Addresses(&[address]), 512);
+        let expected = [0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 0, 0, 16, 0xfd, 0, 0, 1];
+        assert_eq!(&answer[packet.len()..][..16], expected);
+        let zeros = "0.".repeat(23);
+        let name = format!("2.{zeros}1.0.0.0.0.0.d.f.ip6.arpa");
+        assert_eq!(heard(&query(&name, PTR, false)).reverse(), Some(address));
+        for wrong in [&name[2..], &format!("0.{name}"), &name.replace('d', "g"), "1.ip6.arpa"] {
+            assert_eq!(heard(&query(wrong, PTR, false)).reverse(), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_has_no_room_is_left_out_and_said_to_be() {
-        let addresses: Vec<Ipv4Addr> = (0..200).map(Ipv4Addr::from_bits).collect();
+        let addresses: Vec<IpAddr> = (0..200).map(|n| Ipv4Addr::from_bits(n).into()).collect();
         for (options, room) in [(false, 512), (true, 1232)] {
             let packet = query("many", A, options);
             let asked = heard(&packet);

@@ -1,13 +1,13 @@
 //! Who has which name: files in the engine's run directory, `names/ID`.
 //!
-//! A network's has a line for each container that has been started in it, `CONTAINER =ADDRESS NAME NAME … `, the container's own name
-//! first, and a container's has a line for each network that it is in, `NETWORK open|internal NAME ALIAS=NAME …`, with the aliases for others
+//! A network's has a line for each container that has been started in it, `CONTAINER =ADDRESS … NAME NAME … `, the container's own name
+//! first of the names, and a container's has a line for each network that it is in, `NETWORK open|internal NAME ALIAS=NAME …`, with the aliases for others
 //! that only it knows. They are replaced as a whole and
 //! read anew for every question, so whoever reads one sees what is so now, and nobody has to be told. That a container is in a file does
 //! not say that it runs: its lock does.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
 use memchr::{memmem, memrchr};
@@ -64,8 +64,11 @@ impl Network {
 }
 
 /// A container's line in a network's file.
-pub fn line(container: &str, address: Ipv4Addr, names: &[String]) -> String {
-    let mut line = format!("{container} ={address} ");
+pub fn line(container: &str, addresses: &[IpAddr], names: &[String]) -> String {
+    let mut line = format!("{container} ");
+    for address in addresses {
+        line.push_str(&format!("={address} "));
+    }
     for name in names {
         line.push_str(&name.to_ascii_lowercase());
         line.push(' ');
@@ -91,21 +94,22 @@ impl Table<'_> {
     }
 
     /// The addresses of the running containers that have a name in a network.
-    pub fn addresses(&self, network: &str, name: &str) -> Vec<Ipv4Addr> {
+    pub fn addresses(&self, network: &str, name: &str) -> Vec<IpAddr> {
         let mut found = Vec::new();
         if !name.is_empty() {
             self.each(network, &format!(" {name} "), |line| {
-                found.extend(line.split(' ').nth(1).and_then(address));
+                found.extend(line.split(' ').skip(1).map_while(address));
             });
         }
         found
     }
 
     /// The name of the running container that has an address in a network.
-    pub fn name(&self, network: &str, address: Ipv4Addr) -> Option<String> {
+    pub fn name(&self, network: &str, address: IpAddr) -> Option<String> {
         let mut found = None;
         self.each(network, &format!(" ={address} "), |line| {
-            found = line.split(' ').nth(2).map(str::to_owned);
+            let mut words = line.split(' ').skip(1);
+            found = words.find(|word| !word.starts_with('=')).map(str::to_owned);
         });
         found
     }
@@ -139,7 +143,7 @@ impl Table<'_> {
     }
 }
 
-fn address(word: &str) -> Option<Ipv4Addr> {
+fn address(word: &str) -> Option<IpAddr> {
     word.strip_prefix('=')?.parse().ok()
 }
 
@@ -204,11 +208,13 @@ mod tests {
     fn a_line_is_found_by_a_whole_word_of_it_however_it_is_read() {
         let id = "0".repeat(64);
         let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        let one = line(&id, Ipv4Addr::new(10, 0, 0, 1), &names(&["Web", "db", "db"]));
-        let two = line(&id, Ipv4Addr::new(10, 0, 0, 2), &names(&["webs", "db"]));
+        let v4 = |text: &str| [text.parse::<IpAddr>().unwrap()];
+        let both = [v4("10.0.0.1")[0], v4("fd00::1")[0]];
+        let one = line(&id, &both, &names(&["Web", "db", "db"]));
+        let two = line(&id, &v4("10.0.0.2"), &names(&["webs", "db"]));
         let mut text = one.clone();
         (0..500).for_each(|number| {
-            text += &line(&id, Ipv4Addr::LOCALHOST, &names(&[&format!("other-{number}")]));
+            text += &line(&id, &v4("127.0.0.1"), &names(&[&format!("other-{number}")]));
         });
         text += &two;
         for step in [7, 4096, usize::MAX] {
@@ -219,6 +225,7 @@ mod tests {
             assert_eq!(found(text.as_bytes(), " web ", step).len(), 1);
             assert_eq!(found(text.as_bytes(), " other-499 ", step).len(), 1);
             assert_eq!(found(text.as_bytes(), " =10.0.0.2 ", step).len(), 1);
+            assert_eq!(found(text.as_bytes(), " =fd00::1 ", step).len(), 1);
             assert_eq!(found(text.as_bytes(), " 10.0.0.2 ", step), [] as [&str; 0]);
         }
     }

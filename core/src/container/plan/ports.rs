@@ -3,10 +3,9 @@
 //! What is asked for is checked when the container is created. Which of a range it is, or which one where any will do, is known when
 //! it is started and not before: then it is taken (`network/publish.rs`).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::namespaces::{NetworkMode, network_mode};
-use super::unsupported;
 use crate::api::{ContainerConfig, ContainerCreate};
 use crate::error::{Error, Result};
 use crate::shorthand;
@@ -17,8 +16,8 @@ pub(crate) struct Wanted {
     /// As the key of Docker's maps has it: the port in the container, and `tcp`, `udp` or `sctp`.
     pub(crate) port: u16,
     pub(crate) protocol: String,
-    /// 0.0.0.0: all of this host's.
-    pub(crate) host_ip: Ipv4Addr,
+    /// 0.0.0.0 and :: are all of this host's, of a family; `None`: both, as far as the container has them.
+    pub(crate) host_ip: Option<IpAddr>,
     /// Any one of these, the first that is free. From 0: any that is.
     pub(crate) host_ports: (u16, u16),
 }
@@ -44,7 +43,7 @@ pub(crate) fn published(create: &ContainerCreate, config: &ContainerConfig) -> R
             |key: &String| host_config.port_bindings.get(key).is_some_and(|b| !b.is_empty());
         for key in config.exposed_ports.keys().filter(|key| !bound(key)) {
             let (port, protocol) = port(key)?;
-            let (host_ip, host_ports) = (Ipv4Addr::UNSPECIFIED, (0, 0));
+            let (host_ip, host_ports) = (None, (0, 0));
             wanted.push(Wanted { port, protocol, host_ip, host_ports });
         }
     }
@@ -78,13 +77,10 @@ pub(crate) fn port(key: &str) -> Result<(u16, String)> {
     }
 }
 
-fn address(text: &str) -> Result<Ipv4Addr> {
+fn address(text: &str) -> Result<Option<IpAddr>> {
     match text {
-        "" => Ok(Ipv4Addr::UNSPECIFIED),
-        _ if text.contains(':') => {
-            Err(unsupported::not_yet("HostConfig.PortBindings.HostIp of IPv6"))
-        }
-        _ => text.parse().map_err(|_| {
+        "" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| {
             Error::invalid(format!("invalid host IP address: {text}"))
                 .about("field", "HostConfig.PortBindings.HostIp")
         }),
@@ -118,24 +114,24 @@ mod tests {
         published(&create, &config)
     }
 
-    fn wanted(port: u16, protocol: &str, host_ip: [u8; 4], host_ports: (u16, u16)) -> Wanted {
-        Wanted { port, protocol: protocol.to_owned(), host_ip: host_ip.into(), host_ports }
+    fn wanted(port: u16, protocol: &str, host_ip: &str, host_ports: (u16, u16)) -> Wanted {
+        Wanted { port, protocol: protocol.to_owned(), host_ip: host_ip.parse().ok(), host_ports }
     }
 
     #[test]
     fn each_binding_is_a_port_of_its_own() {
-        let bindings =
-            json!([{"HostPort": "8080"}, {"HostIp": "127.0.0.1", "HostPort": "7000-7010"}, {}]);
+        let bindings = json!([{"HostPort": "8080"}, {"HostIp": "127.0.0.1", "HostPort": "7000-7010"}, {"HostIp": "::"}, {}]);
         let read = read(
             json!({"HostConfig": {"PortBindings": {"80/tcp": bindings, "53/udp": [{"HostPort": "0"}]}}}),
         );
         assert_eq!(
             read.unwrap(),
             [
-                wanted(53, "udp", [0; 4], (0, 0)),
-                wanted(80, "tcp", [0; 4], (8080, 8080)),
-                wanted(80, "tcp", [127, 0, 0, 1], (7000, 7010)),
-                wanted(80, "tcp", [0; 4], (0, 0)),
+                wanted(53, "udp", "", (0, 0)),
+                wanted(80, "tcp", "", (8080, 8080)),
+                wanted(80, "tcp", "127.0.0.1", (7000, 7010)),
+                wanted(80, "tcp", "::", (0, 0)),
+                wanted(80, "tcp", "", (0, 0)),
             ]
         );
     }
@@ -146,11 +142,8 @@ mod tests {
         let bindings = json!({"80/tcp": [{"HostPort": "8080"}], "443/tcp": []});
         let host_config = json!({"PublishAllPorts": true, "PortBindings": bindings});
         let read = read(json!({"ExposedPorts": exposed, "HostConfig": host_config})).unwrap();
-        let any = |port, protocol| wanted(port, protocol, [0; 4], (0, 0));
-        assert_eq!(
-            read,
-            [wanted(80, "tcp", [0; 4], (8080, 8080)), any(443, "tcp"), any(53, "udp")]
-        );
+        let any = |port, protocol| wanted(port, protocol, "", (0, 0));
+        assert_eq!(read, [wanted(80, "tcp", "", (8080, 8080)), any(443, "tcp"), any(53, "udp")]);
     }
 
     #[test]
@@ -166,7 +159,7 @@ mod tests {
             ("80/tcp", json!({"HostPort": "0-80"})),
             ("80/tcp", json!({"HostPort": "-1"})),
             ("80/tcp", json!({"HostIp": "localhost"})),
-            ("80/tcp", json!({"HostIp": "::1"})),
+            ("80/tcp", json!({"HostIp": "[::1]"})),
         ] {
             let read = read(json!({"HostConfig": {"PortBindings": {key: [binding]}}}));
             assert!(read.is_err(), "{key} {binding}");

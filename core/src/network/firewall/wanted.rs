@@ -1,11 +1,12 @@
 //! What the table holds: rules that are always the same, and sets that follow from the record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::bridge::{Bridge, bridge_name, masquerades};
 use super::super::publish::Published;
 use super::super::record::Record;
+use super::super::subnet::{Address, Subnet};
 use crate::sys::netlink::message::Message;
 use crate::sys::netlink::nftables::{Element, Hook, Rule, Table, Type, Verdict, interface, port};
 use crate::sys::netlink::{Refusal, Socket};
@@ -16,14 +17,20 @@ const BRIDGES: &str = "bridges";
 const WITHIN: &str = "within";
 const INTERNAL: &str = "internal";
 const HIDDEN: &str = "hidden";
+const HIDDEN6: &str = "hidden6";
 /// Where published ports lead: those of all addresses of this host, and those of one.
 const PORTS: &str = "ports";
 const PORTS_AT: &str = "ports_at";
+const PORTS6: &str = "ports6";
+const PORTS6_AT: &str = "ports6_at";
 /// From the address of each container that has any to itself.
 const ITSELF: &str = "itself";
+const ITSELF6: &str = "itself6";
 
 /// All of them.
-const SETS: [&str; 7] = [BRIDGES, INTERNAL, HIDDEN, WITHIN, PORTS, PORTS_AT, ITSELF];
+const SETS: [&str; 11] = [
+    BRIDGES, INTERNAL, HIDDEN, HIDDEN6, WITHIN, PORTS, PORTS_AT, PORTS6, PORTS6_AT, ITSELF, ITSELF6,
+];
 
 /// Elements by set.
 type Elements = BTreeMap<&'static str, BTreeSet<Element>>;
@@ -32,12 +39,12 @@ type Elements = BTreeMap<&'static str, BTreeSet<Element>>;
 pub(super) struct Wanted(Elements);
 
 impl Wanted {
-    pub(super) fn of(networks: &[Record], destinations: &[(Published, (Ipv4Addr, u16))]) -> Wanted {
+    pub(super) fn of(networks: &[Record], destinations: &[(Published, IpAddr)]) -> Wanted {
         let mut elements = published(destinations.iter().map(|(published, to)| (published, *to)));
         let mut put = |set: &'static str, element: Element| {
             elements.entry(set).or_default().insert(element);
         };
-        let mut ranges = Vec::new();
+        let (mut ranges, mut ranges6) = (Vec::new(), Vec::new());
         for network in networks.iter().filter(|n| n.driver == Bridge::NAME && !n.removing) {
             let name = interface(&bridge_name(network));
             put(BRIDGES, Element::of(&name));
@@ -45,16 +52,18 @@ impl Wanted {
             if network.document.internal {
                 put(INTERNAL, Element::of(&name));
             }
-            if let Some(range) = network.range
-                && masquerades(network)
-            {
-                let end = range.subnet.broadcast().to_bits().saturating_add(1);
-                ranges.push((range.subnet.address().to_bits(), end));
+            if masquerades(network) {
+                ranges.extend(network.range.map(|range| bounds(range.subnet)));
+                ranges6.extend(network.range6.map(|range| bounds(range.subnet)));
             }
         }
         for (first, end) in joined(ranges) {
-            put(HIDDEN, Element::of(&first.to_be_bytes()));
-            put(HIDDEN, Element::range_end(&end.to_be_bytes()));
+            put(HIDDEN, Element::of(&Ipv4Addr::of(first).octets()));
+            put(HIDDEN, Element::range_end(&Ipv4Addr::of(end).octets()));
+        }
+        for (first, end) in joined(ranges6) {
+            put(HIDDEN6, Element::of(&first.to_be_bytes()));
+            put(HIDDEN6, Element::range_end(&end.to_be_bytes()));
         }
         Wanted(elements)
     }
@@ -92,6 +101,10 @@ impl Wanted {
             table.map(PORTS, 5, Type::PORT, Type::PLACE),
             table.map(PORTS_AT, 6, Type::PORT_AT, Type::PLACE),
             table.set(ITSELF, 7, Type::ADDRESSES, false),
+            table.set(HIDDEN6, 8, Type::ADDRESS6, true),
+            table.map(PORTS6, 9, Type::PORT, Type::PLACE6),
+            table.map(PORTS6_AT, 10, Type::PORT_AT6, Type::PLACE6),
+            table.set(ITSELF6, 11, Type::ADDRESSES6, false),
         ]);
         for set in SETS {
             messages.extend(table.add_elements(set, self.elements(set)));
@@ -106,6 +119,8 @@ impl Wanted {
         ]);
         let to_ports =
             |map: &str| Rule::new().ipv4().for_this_host().redirect_by(map, map == PORTS_AT);
+        let to_ports6 =
+            |map: &str| Rule::new().ipv6().for_this_host().redirect6_by(map, map == PORTS6_AT);
         let rules = [
             // The host's loopback is nobody's on a bridge (CVE-2020-8558).
             (
@@ -118,8 +133,14 @@ impl Wanted {
             ("published", Rule::new().ipv4().for_loopback().verdict(Verdict::Accept)),
             ("published", to_ports(PORTS_AT)),
             ("published", to_ports(PORTS)),
+            ("published", to_ports6(PORTS6_AT)),
+            ("published", to_ports6(PORTS6)),
             ("own", to_ports(PORTS_AT)),
             ("own", to_ports(PORTS)),
+            // Nothing may come from ::1 on another link (RFC 4291, 2.5.3), and there is no setting that would let it.
+            ("own", Rule::new().ipv6().for_loopback6().verdict(Verdict::Accept)),
+            ("own", to_ports6(PORTS6_AT)),
+            ("own", to_ports6(PORTS6)),
             // Into a network comes what was asked for from inside, and what is for a published port, and nothing else: not from other
             // networks, and not from outside, by whatever route (moby 28, "direct access to container ports").
             ("forward", Rule::new().leaving_by(BRIDGES).answers().verdict(Verdict::Accept)),
@@ -133,6 +154,7 @@ impl Wanted {
             // loopback. Others are seen as who they are.
             ("postrouting", Rule::new().between_interfaces_in(WITHIN).redirected().masquerade()),
             ("postrouting", Rule::new().ipv4().between_addresses_in(ITSELF).masquerade()),
+            ("postrouting", Rule::new().ipv6().between_addresses6_in(ITSELF6).masquerade()),
             (
                 "postrouting",
                 Rule::new().ipv4().source_is_loopback().leaving_by(BRIDGES).masquerade(),
@@ -141,16 +163,25 @@ impl Wanted {
                 "postrouting",
                 Rule::new().ipv4().source_in(HIDDEN).not_leaving_by(BRIDGES).masquerade(),
             ),
+            (
+                "postrouting",
+                Rule::new().ipv6().source6_in(HIDDEN6).not_leaving_by(BRIDGES).masquerade(),
+            ),
         ];
         messages.extend(rules.into_iter().map(|(chain, rule)| table.rule(chain, rule)));
         messages
     }
 }
 
-/// Ranges, first and behind the last, with those that touch as one.
-fn joined(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+/// The number of a range's first address, and the one behind its last.
+fn bounds<A: Address>(subnet: Subnet<A>) -> (u128, u128) {
+    (subnet.address().number(), subnet.last().number().saturating_add(1))
+}
+
+/// Ranges, with those that touch as one.
+fn joined(mut ranges: Vec<(u128, u128)>) -> Vec<(u128, u128)> {
     ranges.sort_unstable();
-    let mut joined: Vec<(u32, u32)> = Vec::new();
+    let mut joined: Vec<(u128, u128)> = Vec::new();
     for (first, end) in ranges {
         match joined.last_mut() {
             Some((_, before)) if *before >= first => *before = end.max(*before),
@@ -161,18 +192,24 @@ fn joined(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
 }
 
 /// What published ports have in the sets, with the addresses and ports that they lead to.
-pub(super) fn published<'p>(
-    ports: impl Iterator<Item = (&'p Published, (Ipv4Addr, u16))>,
-) -> Elements {
+pub(super) fn published<'p>(ports: impl Iterator<Item = (&'p Published, IpAddr)>) -> Elements {
     let mut elements = Elements::new();
-    for (published, (address, number)) in ports {
+    for (published, address) in ports {
         let (map, key) = key(published);
-        let to = [address.octets(), port(number)].concat();
+        let octets = octets(address);
+        let to = [&octets[..], &port(published.port)].concat();
         elements.entry(map).or_default().insert(Element::entry(&key, &to));
-        let twice = [address.octets(); 2].concat();
-        elements.entry(ITSELF).or_default().insert(Element::of(&twice));
+        let itself = if address.is_ipv6() { ITSELF6 } else { ITSELF };
+        elements.entry(itself).or_default().insert(Element::of(&octets.repeat(2)));
     }
     elements
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().into(),
+        IpAddr::V6(address) => address.octets().into(),
+    }
 }
 
 /// The map that a published port is in, and its key there.
@@ -184,8 +221,11 @@ fn key(published: &Published) -> (&'static str, Vec<u8>) {
     };
     // A register has 32 bits, and what is shorter stands at its beginning.
     let key = [[protocol as u8, 0, 0, 0], port(published.host_port)].concat();
-    match published.host_ip.is_unspecified() {
-        true => (PORTS, key),
-        false => (PORTS_AT, [&published.host_ip.octets()[..], &key].concat()),
+    let at = || [&octets(published.host_ip)[..], &key].concat();
+    match (published.host_ip.is_ipv6(), published.host_ip.is_unspecified()) {
+        (false, true) => (PORTS, key),
+        (false, false) => (PORTS_AT, at()),
+        (true, true) => (PORTS6, key),
+        (true, false) => (PORTS6_AT, at()),
     }
 }

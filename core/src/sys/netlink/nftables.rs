@@ -10,6 +10,8 @@ mod rewrite;
 pub(crate) use element::Element;
 pub(crate) use rewrite::Protocol;
 
+use std::net::Ipv6Addr;
+
 use super::message::{Attributes, Message};
 
 const SUBSYSTEM: u16 = 10;
@@ -37,6 +39,7 @@ pub(crate) struct Type {
 
 impl Type {
     pub(crate) const ADDRESS: Type = Type { number: 7, length: 4 };
+    pub(crate) const ADDRESS6: Type = Type { number: 8, length: 16 };
     pub(crate) const INTERFACE: Type = Type { number: 41, length: NAME as u32 };
     /// Two addresses.
     pub(crate) const ADDRESSES: Type = Type { number: 7 << 6 | 7, length: 8 };
@@ -48,6 +51,10 @@ impl Type {
     pub(crate) const PORT_AT: Type = Type { number: (7 << 6 | 12) << 6 | 13, length: 12 };
     /// An address and a port there.
     pub(crate) const PLACE: Type = Type { number: 7 << 6 | 13, length: 8 };
+    /// The same of IPv6.
+    pub(crate) const ADDRESSES6: Type = Type { number: 8 << 6 | 8, length: 32 };
+    pub(crate) const PORT_AT6: Type = Type { number: (8 << 6 | 12) << 6 | 13, length: 24 };
+    pub(crate) const PLACE6: Type = Type { number: 8 << 6 | 13, length: 20 };
 }
 
 /// What becomes of a packet.
@@ -156,8 +163,12 @@ impl Rule {
 
     /// `meta nfproto ipv4`.
     pub(crate) fn ipv4(self) -> Rule {
-        const NFPROTO: u32 = 15;
         self.meta(NFPROTO).compare(&[libc::NFPROTO_IPV4 as u8], true)
+    }
+
+    /// `meta nfproto ipv6`.
+    pub(crate) fn ipv6(self) -> Rule {
+        self.meta(NFPROTO).compare(&[libc::NFPROTO_IPV6 as u8], true)
     }
 
     /// `iifname @set`.
@@ -186,9 +197,24 @@ impl Rule {
         self.payload(12, 4).lookup(set, true)
     }
 
+    /// `ip6 saddr @set`. Behind [`Rule::ipv6`].
+    pub(crate) fn source6_in(self, set: &str) -> Rule {
+        self.payload(8, 16).lookup(set, true)
+    }
+
     /// `ip saddr . ip daddr @set`. Behind [`Rule::ipv4`].
     pub(crate) fn between_addresses_in(self, set: &str) -> Rule {
         self.payload(12, 8).lookup(set, true)
+    }
+
+    /// `ip6 saddr . ip6 daddr @set`. Behind [`Rule::ipv6`].
+    pub(crate) fn between_addresses6_in(self, set: &str) -> Rule {
+        self.payload(8, 32).lookup(set, true)
+    }
+
+    /// `ip6 daddr ::1`. Behind [`Rule::ipv6`].
+    pub(crate) fn for_loopback6(self) -> Rule {
+        self.payload(24, 16).compare(&Ipv6Addr::LOCALHOST.octets(), true)
     }
 
     /// `ip daddr 127.0.0.0/8`. Behind [`Rule::ipv4`].
@@ -219,20 +245,34 @@ impl Rule {
 
     /// `dnat ip to meta l4proto . th dport map @map`; `at`: with `ip daddr` first. Behind [`Rule::ipv4`].
     pub(crate) fn redirect_by(self, map: &str, at: bool) -> Rule {
-        const L4PROTO: u32 = 16;
-        const TRANSPORT_HEADER: u32 = 2;
         let (rule, protocol) = match at {
             true => (self.payload(16, 4), FIRST + 1),
             false => (self, FIRST),
         };
+        rule.redirect(map, protocol, libc::NFPROTO_IPV4, 1)
+    }
+
+    /// The same of IPv6. Behind [`Rule::ipv6`].
+    pub(crate) fn redirect6_by(self, map: &str, at: bool) -> Rule {
+        let (rule, protocol) = match at {
+            true => (self.payload(24, 16), FIRST + 4),
+            false => (self, FIRST),
+        };
+        rule.redirect(map, protocol, libc::NFPROTO_IPV6, 4)
+    }
+
+    /// With what is in the registers before `protocol`. `words`: of an address, each of 32 bits.
+    fn redirect(self, map: &str, protocol: u32, family: libc::c_int, words: u32) -> Rule {
+        const L4PROTO: u32 = 16;
+        const TRANSPORT_HEADER: u32 = 2;
         let port = Attributes::new().big(1, protocol + 1).big(2, TRANSPORT_HEADER);
         let found = Attributes::new().text(1, map).big(2, FIRST).big(3, FIRST);
         const TO_DESTINATION: u32 = 1;
-        let to = Attributes::new().big(1, TO_DESTINATION).big(2, libc::NFPROTO_IPV4 as u32);
-        rule.expression("meta", Attributes::new().big(1, protocol).big(2, L4PROTO))
+        let to = Attributes::new().big(1, TO_DESTINATION).big(2, family as u32);
+        self.expression("meta", Attributes::new().big(1, protocol).big(2, L4PROTO))
             .expression("payload", port.big(3, 2).big(4, 2))
             .expression("lookup", found)
-            .expression("nat", to.big(3, FIRST).big(5, FIRST + 1))
+            .expression("nat", to.big(3, FIRST).big(5, FIRST + words))
     }
 
     /// `ct state established,related`.
@@ -293,7 +333,8 @@ impl Rule {
     }
 }
 
-/// `NFT_META_IIFNAME` and `NFT_META_OIFNAME`.
+/// `NFT_META_NFPROTO`, `NFT_META_IIFNAME` and `NFT_META_OIFNAME`.
+const NFPROTO: u32 = 15;
 const IIFNAME: u32 = 6;
 const OIFNAME: u32 = 7;
 

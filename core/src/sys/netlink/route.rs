@@ -1,7 +1,7 @@
 //! rtnetlink(7): links, their addresses, and routes.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::message::{Attributes, Message, attributes, number};
@@ -160,11 +160,13 @@ impl Socket {
         }
     }
 
-    /// Give a link an address; that it has it is fine.
-    pub(crate) fn add_address(&self, index: u32, address: Ipv4Addr, prefix: u8) -> Done {
-        let mut header = vec![libc::AF_INET as u8, prefix, 0, libc::RT_SCOPE_UNIVERSE];
+    /// Give a link an address, which nobody else has there; that it has it is fine.
+    pub(crate) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Done {
+        // It can be used at once, and nobody is asked first (RFC 4862, 5.4).
+        let flags = if address.is_ipv6() { libc::IFA_F_NODAD as u8 } else { 0 };
+        let mut header = vec![family(address), prefix, flags, libc::RT_SCOPE_UNIVERSE];
         header.extend(index.to_ne_bytes());
-        let octets = address.octets();
+        let octets = octets(address);
         let attributes = Attributes::new().bytes(IFA_LOCAL, &octets).bytes(IFA_ADDRESS, &octets);
         match self.change(Message::new(libc::RTM_NEWADDR, CREATE, &header).with(attributes)) {
             Err(refusal) if refusal.errno == libc::EEXIST => Ok(()),
@@ -173,28 +175,36 @@ impl Socket {
     }
 
     /// Send what has no other way to `gateway`.
-    pub(crate) fn add_default_route(&self, index: u32, gateway: Ipv4Addr) -> Done {
-        let header = route_header(libc::RT_TABLE_MAIN, libc::RTPROT_BOOT, libc::RTN_UNICAST);
+    pub(crate) fn add_default_route(&self, index: u32, gateway: IpAddr) -> Done {
+        let header = route_header(
+            family(gateway),
+            libc::RT_TABLE_MAIN,
+            libc::RTPROT_BOOT,
+            libc::RTN_UNICAST,
+        );
         let attributes =
-            Attributes::new().bytes(RTA_GATEWAY, &gateway.octets()).number(RTA_OIF, index);
+            Attributes::new().bytes(RTA_GATEWAY, &octets(gateway)).number(RTA_OIF, index);
         match self.change(Message::new(libc::RTM_NEWROUTE, CREATE, &header).with(attributes)) {
             Err(refusal) if refusal.errno == libc::EEXIST => Ok(()),
             done => done,
         }
     }
 
-    /// Where this namespace sends what: first address and length of each destination but the default, of links and routes.
-    pub(crate) fn destinations(&self) -> Done<BTreeSet<(Ipv4Addr, u8)>> {
+    /// Where this namespace sends what, of a family (`AF_INET`, `AF_INET6`): an address and the length of each destination but the
+    /// default, of links and routes.
+    pub(crate) fn destinations(&self, family: libc::c_int) -> Done<BTreeSet<(IpAddr, u8)>> {
         let mut found = BTreeSet::new();
         let mut add = |address: &[u8], prefix: u8| {
-            if let Ok(octets) = <[u8; 4]>::try_from(address)
-                && (1..=32).contains(&prefix)
+            let four = <[u8; 4]>::try_from(address).map(IpAddr::from);
+            let address = four.or_else(|_| <[u8; 16]>::try_from(address).map(IpAddr::from));
+            if let Ok(address) = address
+                && prefix > 0
             {
-                let mask = u32::MAX << (32 - prefix);
-                found.insert((Ipv4Addr::from_bits(u32::from_be_bytes(octets) & mask), prefix));
+                found.insert((address, prefix));
             }
         };
-        let header = [libc::AF_INET as u8, 0, 0, 0, 0, 0, 0, 0];
+        let family = family as u8;
+        let header = [family, 0, 0, 0, 0, 0, 0, 0];
         self.dump(&Message::new(libc::RTM_GETADDR, 0, &header), |payload| {
             let prefix = payload.get(1).copied().unwrap_or(0);
             let address = attributes(payload.get(8..).unwrap_or_default());
@@ -202,7 +212,7 @@ impl Socket {
                 .filter(|(kind, _)| *kind == IFA_ADDRESS)
                 .for_each(|(_, value)| add(value, prefix));
         })?;
-        let header = route_header(0, 0, 0);
+        let header = route_header(family, 0, 0, 0);
         self.dump(&Message::new(libc::RTM_GETROUTE, 0, &header), |payload| {
             let prefix = payload.get(1).copied().unwrap_or(0);
             let address = attributes(payload.get(12..).unwrap_or_default());
@@ -228,7 +238,21 @@ fn link_header(index: u32, flags: u32) -> [u8; 16] {
     header
 }
 
+fn family(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => libc::AF_INET as u8,
+        IpAddr::V6(_) => libc::AF_INET6 as u8,
+    }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().into(),
+        IpAddr::V6(address) => address.octets().into(),
+    }
+}
+
 /// `struct rtmsg`.
-fn route_header(table: u8, protocol: u8, kind: u8) -> [u8; 12] {
-    [libc::AF_INET as u8, 0, 0, 0, table, protocol, libc::RT_SCOPE_UNIVERSE, kind, 0, 0, 0, 0]
+fn route_header(family: u8, table: u8, protocol: u8, kind: u8) -> [u8; 12] {
+    [family, 0, 0, 0, table, protocol, libc::RT_SCOPE_UNIVERSE, kind, 0, 0, 0, 0]
 }
