@@ -5,6 +5,7 @@ mod ipv6;
 mod parented;
 mod published;
 mod reach;
+mod real;
 mod world;
 
 use barque_tests::suite::Suite;
@@ -14,6 +15,7 @@ fn main() -> std::process::ExitCode {
     reach::add(&mut suite);
     ipv6::add(&mut suite);
     parented::add(&mut suite);
+    real::add(&mut suite);
     published::add(&mut suite);
     suite.run()
 }
