@@ -808,7 +808,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         name: "builder prune",
         prepare: |s| {
             let context = tree(s);
-            let dockerfile = "FROM testbox AS one\nRUN [\"/testbox\", \"write\", \"/made\", \"text\"]\n\
+            let dockerfile = "FROM testbox AS one\n\
+                              RUN --mount=type=cache,target=/cache [\"/testbox\", \"write\", \"/made\", \"text\"]\n\
                               FROM testbox\nCOPY --from=one /made /\n";
             std::fs::write(format!("{context}/Dockerfile"), dockerfile).expect("write a file");
             s.ok(&["build", "--quiet", "--tag", "made", &context]);
