@@ -22,6 +22,9 @@ pub(super) fn read(layout: &Layout, digest: &Digest) -> Result<Vec<u8>> {
     open(layout, digest)?.take(json::MAX_SIZE + 1).read_to_end(&mut bytes).map_err(|error| {
         Error::system(format!("read {}", path(layout, digest).display()), error)
     })?;
+    if bytes.len() as u64 > json::MAX_SIZE {
+        return Err(damaged(digest, "is larger than a document may be"));
+    }
     if Digest::of(&bytes) != *digest {
         return Err(damaged(digest, "is damaged"));
     }
