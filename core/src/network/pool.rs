@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::subnet::Subnet;
 
-/// The default network's, where it is free.
-const DEFAULT: Subnet = Subnet::new(Ipv4Addr::new(172, 17, 0, 0), 16);
+/// The default network's length.
+const DEFAULT_PREFIX: u8 = 16;
 
 /// What the others are parts of. Both are for private use (RFC 1918), and what docker takes.
 const POOLS: [Subnet; 2] =
@@ -21,11 +21,15 @@ const PREFIX: u8 = 24;
 /// A range that overlaps none of these; `default`: for the default network.
 pub(super) fn choose(taken: &[Subnet], default: bool) -> Option<Subnet> {
     let free = |candidate: &Subnet| !taken.iter().any(|taken| taken.overlaps(*candidate));
-    if default && free(&DEFAULT) {
-        return Some(DEFAULT);
+    // 172.16 is left to those whose network at home or at work it is, and 172.17 to the default network, docker's or ours.
+    let (first, below) =
+        (Ipv4Addr::new(172, 16, 0, 0), Subnet::new(Ipv4Addr::new(172, 16, 0, 0), 15));
+    if default {
+        let mut wide = POOLS[0].parts(DEFAULT_PREFIX).filter(|part| part.address() != first);
+        if let Some(found) = wide.find(free) {
+            return Some(found);
+        }
     }
-    // 172.16 is left to those whose network at home or at work it is.
-    let below = Subnet::new(Ipv4Addr::new(172, 16, 0, 0), 15);
     POOLS
         .into_iter()
         .flat_map(|pool| pool.parts(PREFIX))
@@ -77,7 +81,8 @@ mod tests {
     fn what_others_have_is_left_to_them() {
         let taken =
             [Subnet::parse("172.17.5.0/24").unwrap(), Subnet::parse("172.18.0.0/15").unwrap()];
-        assert_eq!(choose(&taken, true).unwrap().to_string(), "172.20.0.0/24");
+        assert_eq!(choose(&taken, true).unwrap().to_string(), "172.20.0.0/16");
+        assert_eq!(choose(&taken, false).unwrap().to_string(), "172.20.0.0/24");
         assert!(choose(&[Subnet::parse("0.0.0.0/0").unwrap()], false).is_none());
     }
 }
