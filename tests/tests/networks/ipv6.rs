@@ -51,6 +51,10 @@ fn a_network_of_both_families_has_both_ways_out() {
     let sandbox = Sandbox::with_testbox();
     create(&sandbox, "web", &["--subnet", SUBNET]);
     create(&sandbox, "chosen", &[]);
+    let format = "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}} {{end}}";
+    let ranges = sandbox.ok(&["network", "inspect", "--format", format, "chosen"]);
+    // RFC 4193: one for private use.
+    assert!(ranges.contains(" fd") && ranges.trim().ends_with("::1"), "{ranges}");
     create(&sandbox, "inside", &["--internal"]);
     let unmasked = ["--opt", "com.docker.network.bridge.enable_ip_masquerade=false"];
     create(&sandbox, "routed", &[&unmasked[..], &["--subnet", "fd00:a::/64"]].concat());
