@@ -71,11 +71,8 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
     let bridged = outward(&places).filter(|(network, _)| network.driver == Bridge::NAME);
     let gateway = bridged.or(places.first()).and_then(|(network, _)| network.range);
     let gateway = gateway.map_or_else(String::new, |range| range.gateway.to_string());
-    let addresses = places.iter().flat_map(|(_, endpoint)| {
-        let address6 = endpoint.address6.map(|address| address.to_string());
-        [Some(endpoint.address.to_string()), address6].into_iter().flatten()
-    });
-    let addresses = addresses.collect();
+    let addresses = places.iter().flat_map(|(_, endpoint)| endpoint.addresses());
+    let addresses = addresses.map(|address| address.to_string()).collect();
     let has_names = places.iter().any(|(network, _)| network.name != DEFAULT);
     names::publish(engine, container)?;
     Ok(Attached { namespace, addresses, has_names, gateway, ports, resolver })
@@ -108,14 +105,21 @@ pub(crate) fn address_in_default(engine: &Engine, container: &str) -> Result<Opt
 
 /// The place that a container is reached at from outside, and goes out from: in the network with the highest priority, of these the
 /// first.
-pub(super) fn outward(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
-    let outward = places.iter().rev().filter(|(network, _)| !network.document.internal);
-    outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
+fn outward(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
+    outward_among(places, |_| true)
 }
 
-/// The same among the networks of IPv6.
+/// The same by IPv6.
 fn outward6(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
-    let outward = places.iter().rev().filter(|(n, _)| n.range6.is_some() && !n.document.internal);
+    outward_among(places, |network| network.range6.is_some())
+}
+
+fn outward_among(
+    places: &[(Record, Endpoint)],
+    fits: impl Fn(&Record) -> bool,
+) -> Option<&(Record, Endpoint)> {
+    let open = |network: &Record| !network.document.internal && fits(network);
+    let outward = places.iter().rev().filter(|(network, _)| open(network));
     outward.max_by_key(|(_, endpoint)| endpoint.settings.gw_priority)
 }
 

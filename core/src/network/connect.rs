@@ -106,9 +106,7 @@ impl Networks<'_> {
 
 /// Give a running container its interface.
 fn join(engine: &Engine, network: &Record, endpoint: &Endpoint, namespace: OwnedFd) -> Result<()> {
-    let copy =
-        namespace.try_clone().map_err(|error| Error::system("hold a network namespace", error))?;
-    let socket = namespace::in_network(copy, Socket::route)?;
+    let socket = namespace::in_network(namespace::hold(namespace.as_fd())?, Socket::route)?;
     let inside = Inside { namespace: namespace.as_fd(), socket: &socket };
     driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
     set_default_route(&socket, &places(engine, &endpoint.container)?)?;

@@ -1,7 +1,6 @@
 //! `create`: a row. The kernel hears of the network when the first container starts in it.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::record::{Range, Record};
 use super::subnet::{Address, Subnet};
@@ -46,18 +45,18 @@ impl Networks<'_> {
         let engine = self.engine;
         // Two engines of one host choose one after the other.
         let _lock = namespace::lock_network()?;
-        let used = used()?;
-        let used6 = if request.enable_ipv6 == Some(true) { used6()? } else { Vec::new() };
+        let routed = used()?;
+        let routed6 = if request.enable_ipv6 == Some(true) { used()? } else { Vec::new() };
         let mut finished = false;
         loop {
             let written = engine.store().write(Durability::Full, |transaction| {
                 let others = Record::all(transaction)?;
                 record.range = Some(match asked {
                     Some(range) => free(&others, |other| other.range, range)?,
-                    None => choose(&others, &used, false)?,
+                    None => choose(&others, &routed, false)?,
                 });
                 record.range6 = match (request.enable_ipv6, asked6) {
-                    (Some(true), None) => Some(choose6(&others, &used6, &record.id)?),
+                    (Some(true), None) => Some(choose6(&others, &routed6, &record.id)?),
                     (_, Some(range)) => Some(free(&others, |other| other.range6, range)?),
                     (_, None) => None,
                 };
@@ -212,26 +211,12 @@ fn range<A: Address>(config: &IpamConfig) -> Result<Range<A>> {
 }
 
 /// What this host sends somewhere already.
-pub(super) fn used() -> Result<Vec<Subnet>> {
-    let address = |(address, prefix)| match address {
-        IpAddr::V4(address) => Some(Subnet::around(address, prefix)),
-        IpAddr::V6(_) => None,
-    };
-    Ok(destinations(libc::AF_INET)?.into_iter().filter_map(address).collect())
-}
-
-/// The same of IPv6.
-fn used6() -> Result<Vec<Subnet<Ipv6Addr>>> {
-    let address = |(address, prefix)| match address {
-        IpAddr::V6(address) => Some(Subnet::around(address, prefix)),
-        IpAddr::V4(_) => None,
-    };
-    Ok(destinations(libc::AF_INET6)?.into_iter().filter_map(address).collect())
-}
-
-fn destinations(family: libc::c_int) -> Result<BTreeSet<(IpAddr, u8)>> {
-    let found = Socket::route()?.destinations(family);
-    found.map_err(|refusal| refusal.error("look at this host's routes"))
+pub(super) fn used<A: Address>() -> Result<Vec<Subnet<A>>> {
+    let destinations = Socket::route()?
+        .destinations(A::NUMBER)
+        .map_err(|refusal| refusal.error("look at this host's routes"))?;
+    let range = |(address, prefix)| Some(Subnet::around(A::of_family(address)?, prefix));
+    Ok(destinations.into_iter().filter_map(range).collect())
 }
 
 /// A range that nobody has.

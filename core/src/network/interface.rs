@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::ErrorKind as Io;
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
 
 use super::driver::Inside;
 use super::endpoint;
@@ -27,16 +26,12 @@ pub(super) fn furnish(inside: &Inside<'_>, network: &Record, endpoint: &Endpoint
     let prefix = endpoint::range(network)?.subnet.prefix();
     inside.socket.add_address(index, endpoint.address.into(), prefix).map_err(failed)?;
     if let (Some(range), Some(address)) = (network.range6, endpoint.address6) {
-        let (link, namespace) = (name.clone(), hold(inside.namespace)?);
+        let (link, namespace) = (name.clone(), namespace::hold(inside.namespace)?);
         namespace::in_network(namespace, move || with_ipv6(&link))?;
         let prefix = range.subnet.prefix();
         inside.socket.add_address(index, IpAddr::V6(address), prefix).map_err(failed)?;
     }
     inside.socket.set_up(index).map_err(failed)
-}
-
-fn hold(namespace: BorrowedFd<'_>) -> Result<std::os::fd::OwnedFd> {
-    namespace.try_clone_to_owned().map_err(|error| Error::system("hold a network namespace", error))
 }
 
 /// Have IPv6 on a link of the network namespace that this thread is in: with the addresses that it is given and no others, whatever

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind as Io, Write};
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use barque_monitor::names::table::{LONGEST_LINE, Network, line};
@@ -138,10 +137,7 @@ pub(crate) fn publish(engine: &Engine, id: &str) -> Result<()> {
         .line();
         if network.name != DEFAULT {
             let known = of(&record, &endpoint.settings);
-            let address6 = endpoint.address6.map(IpAddr::V6);
-            let addresses = [Some(endpoint.address.into()), address6];
-            let addresses: Vec<IpAddr> = addresses.into_iter().flatten().collect();
-            names.put(&network.id, id, &line(id, &addresses, &known))?;
+            names.put(&network.id, id, &line(id, endpoint.addresses(), &known))?;
         }
     }
     failpoint("names-written")?;

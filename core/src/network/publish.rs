@@ -112,8 +112,6 @@ pub(super) fn all(engine: &Engine) -> Result<Vec<(String, Vec<Published>)>> {
             all.push((container, ports));
         }
     }
-    // As the firewall's text is compared.
-    all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     Ok(all)
 }
 
@@ -205,18 +203,17 @@ fn refused(protocol: &str, host_ip: IpAddr, port: u16, errno: Errno) -> Error {
 /// The error for ports that others have.
 fn taken(engine: &Engine, wanted: &WantedPort, places: &[IpAddr]) -> Error {
     let WantedPort { protocol, host_ports: (first, last), .. } = wanted;
-    let owned = |place: &&IpAddr| port_owner::find(engine, protocol, **place, *first).is_some();
-    let host_ip = match *first {
-        0 => places.first(),
-        _ => places.iter().find(owned).or(places.first()),
+    let owner = |place: &IpAddr| {
+        let owner = port_owner::find(engine, protocol, *place, *first)?;
+        Some((*place, format!(" by {owner}")))
     };
-    let host_ip = *host_ip.unwrap_or(&IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    // At the one or the other of two addresses it is somebody's.
+    let owned = if *first == 0 { None } else { places.iter().find_map(owner) };
+    let (host_ip, by) = owned.unwrap_or((places[0], String::new()));
     let place = SocketAddr::new(host_ip, *first);
     let message = match (first, last) {
         (0, _) => format!("Bind for {host_ip} failed: all ports are allocated"),
         (first, last) if first == last => {
-            let owner = port_owner::find(engine, protocol, host_ip, *first);
-            let by = owner.map_or_else(String::new, |owner| format!(" by {owner}"));
             format!("Bind for {place} failed: port is already allocated{by}")
         }
         (_, last) => {

@@ -1,6 +1,6 @@
 //! A network's record, and those of the containers in it.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use rusqlite::types::{Type, Value};
@@ -219,6 +219,12 @@ impl Endpoint {
     /// 64 hexadecimal digits. They follow from whose it is, so that what has its name can be found again.
     pub(crate) fn id(&self) -> String {
         id::hex(&Sha256::digest(format!("{} {}", self.container, self.network)))
+    }
+
+    /// Its addresses, of both families.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let addresses = [Some(self.address.into()), self.address6.map(IpAddr::V6)];
+        addresses.into_iter().flatten()
     }
 
     /// Its Ethernet address: docker's way to make one that nobody else in the network has.

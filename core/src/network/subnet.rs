@@ -1,7 +1,7 @@
 //! Ranges of addresses, of either family.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
@@ -12,8 +12,13 @@ pub(crate) trait Address: Copy + Ord + fmt::Debug + fmt::Display + FromStr {
     const BITS: u8;
     /// What the family is called.
     const FAMILY: &'static str;
+    /// The kernel's number of it.
+    const NUMBER: libc::c_int;
     /// What a range of it looks like.
     const EXAMPLE: &'static str;
+
+    /// An address, if it is of the family.
+    fn of_family(address: IpAddr) -> Option<Self>;
 
     fn number(self) -> u128;
 
@@ -27,7 +32,15 @@ pub(crate) trait Address: Copy + Ord + fmt::Debug + fmt::Display + FromStr {
 impl Address for Ipv4Addr {
     const BITS: u8 = 32;
     const FAMILY: &'static str = "IPv4";
+    const NUMBER: libc::c_int = libc::AF_INET;
     const EXAMPLE: &'static str = "172.20.0.0/16";
+
+    fn of_family(address: IpAddr) -> Option<Ipv4Addr> {
+        match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }
+    }
 
     fn number(self) -> u128 {
         self.to_bits().into()
@@ -46,7 +59,15 @@ impl Address for Ipv4Addr {
 impl Address for Ipv6Addr {
     const BITS: u8 = 128;
     const FAMILY: &'static str = "IPv6";
+    const NUMBER: libc::c_int = libc::AF_INET6;
     const EXAMPLE: &'static str = "fd00:1:2:3::/64";
+
+    fn of_family(address: IpAddr) -> Option<Ipv6Addr> {
+        match address {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(_) => None,
+        }
+    }
 
     fn number(self) -> u128 {
         self.to_bits()

@@ -1,7 +1,7 @@
 //! Network namespaces, in threads of their own: a namespace is a thread's, and the host program's threads keep theirs.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc;
 
@@ -21,6 +21,12 @@ pub(crate) fn make_network<T: Send + 'static>(
         let namespace = this_network("/proc/thread-self/ns/net")?;
         Ok((namespace, inside()?))
     })
+}
+
+/// One more descriptor of a network namespace.
+pub(crate) fn hold(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let held = namespace.try_clone_to_owned();
+    held.map_err(|error| Error::system("hold a network namespace", error))
 }
 
 /// Do something in a network namespace.

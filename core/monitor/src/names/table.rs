@@ -64,7 +64,11 @@ impl Network {
 }
 
 /// A container's line in a network's file.
-pub fn line(container: &str, addresses: &[IpAddr], names: &[String]) -> String {
+pub fn line(
+    container: &str,
+    addresses: impl IntoIterator<Item = IpAddr>,
+    names: &[String],
+) -> String {
     let mut line = format!("{container} ");
     for address in addresses {
         line.push_str(&format!("={address} "));
@@ -210,11 +214,11 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
         let v4 = |text: &str| [text.parse::<IpAddr>().unwrap()];
         let both = [v4("10.0.0.1")[0], v4("fd00::1")[0]];
-        let one = line(&id, &both, &names(&["Web", "db", "db"]));
-        let two = line(&id, &v4("10.0.0.2"), &names(&["webs", "db"]));
+        let one = line(&id, both, &names(&["Web", "db", "db"]));
+        let two = line(&id, v4("10.0.0.2"), &names(&["webs", "db"]));
         let mut text = one.clone();
         (0..500).for_each(|number| {
-            text += &line(&id, &v4("127.0.0.1"), &names(&[&format!("other-{number}")]));
+            text += &line(&id, v4("127.0.0.1"), &names(&[&format!("other-{number}")]));
         });
         text += &two;
         for step in [7, 4096, usize::MAX] {

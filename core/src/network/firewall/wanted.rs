@@ -7,7 +7,7 @@ use super::super::bridge::{Bridge, bridge_name, masquerades};
 use super::super::publish::Published;
 use super::super::record::Record;
 use super::super::subnet::{Address, Subnet};
-use crate::sys::netlink::message::Message;
+use crate::sys::netlink::message::{Message, octets};
 use crate::sys::netlink::nftables::{Element, Hook, Rule, Table, Type, Verdict, interface, port};
 use crate::sys::netlink::{Refusal, Socket};
 
@@ -90,6 +90,11 @@ impl Wanted {
         Ok(messages)
     }
 
+    /// That all of it is in sets that have nothing else.
+    pub(super) fn additions(&self, table: Table<'_>) -> Vec<Message> {
+        SETS.iter().flat_map(|set| table.add_elements(set, self.elements(set))).collect()
+    }
+
     /// The whole table, instead of the one that is there.
     pub(super) fn messages(&self, table: Table<'_>) -> Vec<Message> {
         let mut messages = vec![table.add(), table.delete(), table.add()];
@@ -106,9 +111,7 @@ impl Wanted {
             table.map(PORTS6_AT, 10, Type::PORT_AT6, Type::PLACE6),
             table.set(ITSELF6, 11, Type::ADDRESSES6, false),
         ]);
-        for set in SETS {
-            messages.extend(table.add_elements(set, self.elements(set)));
-        }
+        messages.extend(self.additions(table));
         // Priorities of linux/netfilter_ipv4.h: raw, dstnat, filter, srcnat.
         messages.extend([
             table.chain("prerouting", "filter", Hook::Prerouting, -300),
@@ -203,13 +206,6 @@ pub(super) fn published<'p>(ports: impl Iterator<Item = (&'p Published, IpAddr)>
         elements.entry(itself).or_default().insert(Element::of(&octets.repeat(2)));
     }
     elements
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().into(),
-        IpAddr::V6(address) => address.octets().into(),
-    }
 }
 
 /// The map that a published port is in, and its key there.

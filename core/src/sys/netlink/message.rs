@@ -1,5 +1,7 @@
 //! The form of netlink messages: a header, a fixed part, and attributes, each padded to four bytes.
 
+use std::net::IpAddr;
+
 /// Bytes of `struct nlmsghdr`.
 const HEADER: usize = 16;
 
@@ -91,6 +93,14 @@ impl Attributes {
     /// Bytes of all of them.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// An address, as messages of every kind have it.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().into(),
+        IpAddr::V6(address) => address.octets().into(),
     }
 }
 

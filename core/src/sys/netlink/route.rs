@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::message::{Attributes, Message, attributes, number};
+use super::message::{Attributes, Message, attributes, number, octets};
 use super::{Refusal, Socket};
 
 type Done<T = ()> = std::result::Result<T, Refusal>;
@@ -242,13 +242,6 @@ fn family(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => libc::AF_INET as u8,
         IpAddr::V6(_) => libc::AF_INET6 as u8,
-    }
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().into(),
-        IpAddr::V6(address) => address.octets().into(),
     }
 }
 

@@ -6,6 +6,8 @@ use super::super::message::{Attributes, Message, attributes};
 use super::super::{Refusal, Socket};
 use super::{Element, SUBSYSTEM, Table, message};
 
+const GET_TABLE: u16 = 1;
+
 impl Socket {
     /// The number of the rule set, which changes with each change that anyone makes.
     pub(crate) fn generation(&self) -> Result<u32, Refusal> {
@@ -20,10 +22,18 @@ impl Socket {
         Ok(generation)
     }
 
+    /// Whether there is such a table.
+    pub(crate) fn has_table(&self, table: Table<'_>) -> Result<bool, Refusal> {
+        let question = message(GET_TABLE, 0).with(Attributes::new().text(1, table.0));
+        match self.get(question, |_| {}) {
+            Err(refusal) if refusal.errno == libc::ENOENT => Ok(false),
+            found => found.map(|()| true),
+        }
+    }
+
     /// Everything about a table but what is in its sets, as bytes to be compared: the numbers that the kernel has given its rules and
     /// chains are in them, so a table that was made again is another. `None`: there is none.
     pub(crate) fn shape(&self, table: Table<'_>) -> Result<Option<Vec<u8>>, Refusal> {
-        const GET_TABLE: u16 = 1;
         const GET_CHAIN: u16 = 4;
         const GET_RULE: u16 = 7;
         let name = Attributes::new().text(1, table.0);
