@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::image::content::patient;
 use crate::image::{Digest, Reference};
 use crate::stream::{Deadline, Item, Next};
-use crate::sys::{descriptor, directory};
+use crate::sys::{descriptor, directory, file};
 
 /// One that was asked for.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Output {
 }
 
 /// As the caller means it now.
-fn absolute(path: &str) -> Result<PathBuf> {
+pub(super) fn absolute(path: &str) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::of_path("find", path, error))
 }
 
@@ -98,16 +98,7 @@ impl Sink {
         }
         // Where a link leads the file is, and the link stays.
         let path = &path.canonicalize().unwrap_or_else(|_| path.clone());
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}", std::process::id()));
-        let unfinished = path.with_file_name(name);
-        let written =
-            File::create(&unfinished).map_err(failed).and_then(|mut file| write(&mut file));
-        let done = written.and_then(|()| std::fs::rename(&unfinished, path).map_err(failed));
-        if done.is_err() {
-            let _ = std::fs::remove_file(&unfinished);
-        }
-        done
+        file::replace_with(path, |file| write(file))
     }
 }
 

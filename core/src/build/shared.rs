@@ -3,9 +3,9 @@
 //! One that cannot be read is no reason for a build to fail: it only takes longer. One that cannot be written is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use super::output;
 use super::solver::Site;
 use super::state::State;
 use super::tell::Telling;
@@ -55,11 +55,7 @@ fn place(store: &BuildCacheStore) -> Result<Place> {
         ("registry", reference, "") if !reference.is_empty() => {
             Ok(Place::Registry(Reference::parse(reference)?.or_latest()))
         }
-        ("local", "", path) if !path.is_empty() => {
-            let path: PathBuf =
-                std::path::absolute(path).map_err(|error| Error::of_path("find", path, error))?;
-            Ok(Place::Directory(path))
-        }
+        ("local", "", path) if !path.is_empty() => Ok(Place::Directory(output::absolute(path)?)),
         ("registry", ..) => {
             Err(Error::invalid("a cache of the type registry needs a Ref and nothing else"))
         }

@@ -90,8 +90,10 @@ impl<'a> Solver<'a> {
         let engine = engine.with_canceller(&engine.canceller().child()?);
         let solver =
             Solver { engine, request, context, contexts, dockerfile, globals, plan, progress };
-        // Those that need an image which is not here yet come at the end.
-        solver.checked()?;
+        if dockerfile.checks.errors && !request.check {
+            // Those that need an image which is not here yet come at the end.
+            solver.checked()?;
+        }
         Ok(solver)
     }
 
@@ -297,7 +299,7 @@ impl Site<'_> {
         let names = self.request.names.clone();
         let given = if keeps { names.clone() } else { Vec::new() };
         let image = built::Image { names: given, config, layers: state.layers.clone() };
-        let was_there = self.engine.images().exists(image.id()?.as_str())?;
+        let was_there = !keeps && self.engine.images().exists(image.id()?.as_str())?;
         let id = built::publish(self.engine, self.lease, &self.steps(), Some(image))?
             .ok_or_else(|| Error::internal("an image without an id"))?;
         if !keeps {

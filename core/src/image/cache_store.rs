@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
@@ -28,7 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::registry::{Access, Login, Repository, Settings};
 use crate::store::lease::Lease;
-use crate::sys::{clock, directory};
+use crate::sys::{clock, directory, file};
 
 /// What the configuration is.
 const CONFIG: &str = "application/vnd.barque.buildcache.config.v1+json";
@@ -116,7 +115,7 @@ impl Cache {
     pub(crate) fn open(engine: &Engine, place: &Place) -> Result<Cache> {
         let (source, manifest) = match place {
             Place::Directory(path) => {
-                let contents = Contents::Layout(open(path)?);
+                let contents = Contents::Layout(directory::open(path)?);
                 let manifest = in_layout(&contents)?.ok_or_else(|| no_cache(place))?;
                 (Source::Layout(contents), manifest)
             }
@@ -210,10 +209,6 @@ impl Cache {
 fn no_cache(place: &Place) -> Error {
     Error::new(ErrorKind::NotFound, format!("{place} has no build cache of this engine's"))
         .with_reason("no_cache")
-}
-
-fn open(path: &Path) -> Result<OwnedFd> {
-    directory::open(path)
 }
 
 fn repository(engine: &Engine, reference: &Reference, access: Access) -> Result<Repository> {
@@ -371,25 +366,18 @@ fn part(engine: &Engine, digest: &Digest) -> Result<Part> {
 fn documents(steps: Vec<Step>, blobs: &BTreeMap<Digest, Part>) -> Result<(Vec<u8>, Vec<u8>)> {
     let failed = |error| Error::internal("write a build cache").because(error);
     let config = serde_json::to_vec(&Config { steps }).map_err(failed)?;
-    let descriptor = |media_type: String, digest: &Digest, size: u64| Descriptor {
-        media_type,
-        digest: digest.clone(),
-        size,
-        platform: None,
-        annotations: None,
-    };
     let layer = |part: &Part| -> Result<Descriptor> {
         let mut head = [0; 6];
         // One that is shorter is not compressed.
         let _ = std::os::unix::fs::FileExt::read_at(&part.file, &mut head, 0)
             .map_err(|error| Error::system("read a blob", error))?;
         let media_type = format!("{LAYER}{}", Compression::of(&head).suffix());
-        Ok(descriptor(media_type, &part.digest, part.size))
+        Ok(Descriptor::of(media_type, &part.digest, part.size))
     };
     let manifest = Manifest {
         schema_version: 2,
         media_type: MANIFEST.to_owned(),
-        config: descriptor(CONFIG.to_owned(), &Digest::of(&config), config.len() as u64),
+        config: Descriptor::of(CONFIG, &Digest::of(&config), config.len() as u64),
         layers: blobs.values().map(layer).collect::<Result<_>>()?,
     };
     Ok((serde_json::to_vec(&manifest).map_err(failed)?, config))
@@ -406,7 +394,7 @@ fn to_layout(
     let failed = |error| Error::system(format!("write {}", path.display()), error);
     let blobs = path.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).map_err(failed)?;
-    let contents = Contents::Layout(open(path)?);
+    let contents = Contents::Layout(directory::open(path)?);
     let before = old(&contents);
     let mut kept = BTreeSet::new();
     for mut part in parts {
@@ -425,13 +413,9 @@ fn to_layout(
         kept.insert(digest);
     }
     let digest = Digest::of(manifest);
-    let entry = Descriptor {
-        media_type: MANIFEST.to_owned(),
-        digest: digest.clone(),
-        size: manifest.len() as u64,
-        platform: None,
-        annotations: Some(BTreeMap::from([(REF_NAME.to_owned(), TAG.to_owned())])),
-    };
+    let annotations = Some(BTreeMap::from([(REF_NAME.to_owned(), TAG.to_owned())]));
+    let plain = Descriptor::of(MANIFEST, &digest, manifest.len() as u64);
+    let entry = Descriptor { annotations, ..plain };
     let mut others = entries(&contents).ok().flatten().unwrap_or_default();
     others.retain(|entry| !is_cache(entry));
     let is_alone = others.is_empty();
@@ -459,15 +443,8 @@ fn old(contents: &Contents) -> BTreeSet<Digest> {
 
 /// Write a file that is there when it is whole.
 fn replace(path: &Path, content: &mut impl Read) -> Result<()> {
-    let failed = |error| Error::system(format!("write {}", path.display()), error);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let unfinished = path.with_file_name(name);
-    let written = File::create(&unfinished)
-        .and_then(|mut file| std::io::copy(content, &mut file))
-        .and_then(|_| std::fs::rename(&unfinished, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&unfinished);
-    }
-    written.map_err(failed)
+    file::replace_with(path, |file| match std::io::copy(content, file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::system(format!("write {}", path.display()), error)),
+    })
 }

@@ -58,13 +58,7 @@ pub(super) fn descriptor(engine: &Engine, digest: &Digest) -> Result<Descriptor>
         text if text.is_empty() => MANIFEST.to_owned(),
         text => text,
     };
-    Ok(Descriptor {
-        media_type,
-        digest: digest.clone(),
-        size: bytes.len() as u64,
-        platform: None,
-        annotations: None,
-    })
+    Ok(Descriptor::of(media_type, digest, bytes.len() as u64))
 }
 
 /// Write the layout's documents if the record has changed since they were written. Where that cannot be done (a full disk), what

@@ -36,6 +36,14 @@ pub(super) struct Descriptor {
     pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
+impl Descriptor {
+    /// Of content that nothing else is said about.
+    pub(super) fn of(media_type: impl Into<String>, digest: &Digest, size: u64) -> Descriptor {
+        let (media_type, digest) = (media_type.into(), digest.clone());
+        Descriptor { media_type, digest, size, platform: None, annotations: None }
+    }
+}
+
 /// What an image runs on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -340,22 +340,15 @@ impl LayerBlob {
 
 /// The manifest of an image that came without one.
 fn manifest_of(config: &Digest, config_size: usize, layers: &[LayerBlob]) -> Result<Vec<u8>> {
-    let descriptor = |media_type: String, digest: &Digest, size: u64| Descriptor {
-        media_type,
-        digest: digest.clone(),
-        size,
-        platform: None,
-        annotations: None,
-    };
     let manifest = Manifest {
         schema_version: 2,
         media_type: MANIFEST.to_owned(),
-        config: descriptor(CONFIG.to_owned(), config, config_size as u64),
+        config: Descriptor::of(CONFIG, config, config_size as u64),
         layers: layers
             .iter()
             .map(|layer| {
                 let media_type = format!("{LAYER}{}", layer.compression.suffix());
-                descriptor(media_type, &layer.digest, layer.size)
+                Descriptor::of(media_type, &layer.digest, layer.size)
             })
             .collect(),
     };

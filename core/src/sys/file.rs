@@ -18,7 +18,27 @@ pub(crate) fn replace_durably(path: &Path, content: &[u8], mode: u32) -> Result<
     write(path, content, mode, true)
 }
 
+/// Have a file of the caller's written, with the mode that new ones have; it is there when it is whole.
+pub(crate) fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let failed = |error| Error::system(format!("write {}", path.display()), error);
+    beside(path, |temporary| File::create(temporary).map_err(failed), fill)
+}
+
 fn write(path: &Path, content: &[u8], mode: u32, durably: bool) -> Result<()> {
+    let failed = |error| Error::system(format!("write {}", path.display()), error);
+    let make = |temporary: &Path| create(temporary, mode);
+    beside(path, make, |file| {
+        file.write_all(content).map_err(failed)?;
+        if durably { file.sync_data().map_err(failed) } else { Ok(()) }
+    })
+}
+
+/// Make a file under another name, and give it this one when it is filled.
+fn beside(
+    path: &Path,
+    make: impl FnOnce(&Path) -> Result<File>,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
     let failed = |error| Error::system(format!("write {}", path.display()), error);
     // A name of its own for every writer: several threads of several processes may be at it.
     static WRITERS: AtomicU32 = AtomicU32::new(0);
@@ -26,15 +46,12 @@ fn write(path: &Path, content: &[u8], mode: u32, durably: bool) -> Result<()> {
     let number = WRITERS.fetch_add(1, Ordering::Relaxed);
     temporary.push(format!(".{}-{number}", std::process::id()));
     let temporary = Path::new(&temporary);
-    let made = create(temporary, mode).and_then(|mut file| {
-        file.write_all(content).map_err(failed)?;
-        if durably {
-            file.sync_data().map_err(failed)?;
-        }
+    let made = make(temporary).and_then(|mut file| {
+        fill(&mut file)?;
         std::fs::rename(temporary, path).map_err(failed)
     });
     if made.is_err() {
-        // What cannot be removed now is a few bytes in a directory of ours.
+        // What cannot be removed now is in nobody's way.
         let _ = std::fs::remove_file(temporary);
     }
     made

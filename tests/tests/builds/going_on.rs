@@ -6,7 +6,7 @@ use barque::Canceller;
 use barque_tests::sandbox::{collect, wait_until};
 use barque_tests::{Sandbox, invariants};
 
-use crate::{COPIES, build, built, context, line, next, request, told};
+use crate::{COPIES, build, built, context, error_of, line, next, request, told};
 
 /// Two stages of which neither ends, and one that needs both.
 const ENDLESS: &str = "FROM testbox AS one
@@ -31,13 +31,7 @@ pub(crate) fn independent_stages_go_on_side_by_side_and_a_cancelled_build_leaves
         begun += usize::from(line.step.is_some_and(|step| step.output.contains("begun")));
     }
     canceller.cancel();
-    let error = loop {
-        match next(&mut stream) {
-            Ok(Some(_)) => {}
-            Ok(None) => panic!("a cancelled build has ended well"),
-            Err(error) => break error,
-        }
-    };
+    let error = error_of(&mut stream);
     assert_eq!(error.kind(), barque::ErrorKind::Cancelled);
     drop(stream);
     assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "", "steps are left");

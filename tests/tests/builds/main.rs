@@ -111,6 +111,17 @@ fn next(stream: &mut Stream) -> Result<Option<String>, Error> {
     }
 }
 
+/// What a build has ended with that was cancelled.
+fn error_of(stream: &mut Stream) -> Error {
+    loop {
+        match next(stream) {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a cancelled build has ended well"),
+            Err(error) => return error,
+        }
+    }
+}
+
 fn line(text: &str) -> Option<Progress> {
     serde_json::from_str(text).ok().filter(|line: &Progress| line.step.is_some())
 }

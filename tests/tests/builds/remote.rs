@@ -11,7 +11,7 @@ use barque_tests::registry::{Answer, Fault, Registry};
 use barque_tests::sandbox::wait_until;
 use barque_tests::{Sandbox, invariants};
 
-use crate::{build, built, context, next, request};
+use crate::{build, built, context, error_of, request};
 
 /// Another time than now.
 const MODIFIED: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
@@ -197,13 +197,7 @@ pub(crate) fn a_fetch_that_hangs_is_cancelled() {
         engine.with_canceller(&canceller).images().build(&request).expect("a build begins");
     wait_until("it asks", Duration::from_secs(30), || !web.asked("GET", "/x").is_empty());
     canceller.cancel();
-    let error = loop {
-        match next(&mut stream) {
-            Ok(Some(_)) => {}
-            Ok(None) => panic!("a cancelled build has ended well"),
-            Err(error) => break error,
-        }
-    };
+    let error = error_of(&mut stream);
     assert_eq!(error.kind(), barque::ErrorKind::Cancelled, "{error}");
     drop(stream);
     invariants::hold(&sandbox, "a fetch that was cancelled");
