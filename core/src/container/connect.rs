@@ -56,7 +56,8 @@ impl Containers<'_> {
     fn addresses(&self, record: &Record) -> Result<Vec<IpAddr>> {
         let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         let networks = network::documents(self.engine, record, true)?;
-        let own = networks.values().filter_map(|endpoint| endpoint.ip_address.parse().ok());
+        let addresses = networks.values().flat_map(|e| [&e.ip_address, &e.global_ipv6_address]);
+        let own = addresses.filter_map(|address| address.parse().ok());
         Ok(loopback.into_iter().chain(own).collect())
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, TcpListener};
 use std::time::Duration;
 
 use barque_tests::Sandbox;
-use barque_tests::sandbox::wait_until;
+use barque_tests::sandbox::{finish, wait_until};
 use barque_tests::suite::{Suite, own_network};
 use serde_json::Value;
 
@@ -19,6 +19,10 @@ pub(super) fn add(suite: &mut Suite) {
         a_network_of_both_families_has_both_ways_out,
     );
     suite.add("a_port_is_published_for_both_families", a_port_is_published_for_both_families);
+    suite.add(
+        "a_program_connects_to_an_address_of_ipv6_alone",
+        a_program_connects_to_an_address_of_ipv6_alone,
+    );
     suite.add(
         "nothing_inside_is_reached_by_a_route_of_ipv6",
         nothing_inside_is_reached_by_a_route_of_ipv6,
@@ -156,6 +160,19 @@ fn a_port_is_published_for_both_families() {
     assert_eq!(world.says(&["ask-udp", &at("53")]), WORLD6);
     assert_eq!(world.says(&["ask-udp", &at4("53")]), WORLD);
     sandbox.ok(&["rm", "--force", "udp"]);
+}
+
+fn a_program_connects_to_an_address_of_ipv6_alone() {
+    own_network();
+    let sandbox = Sandbox::with_busybox();
+    create(&sandbox, "web", &["--subnet", SUBNET]);
+    let run = ["run", "--detach", "--name", "c", "--network", "web", "--ip6", "fd00:9::5"];
+    let serve = ["busybox", "busybox", "httpd", "-f", "-p", "[fd00:9::5]:80"];
+    sandbox.ok(&[&run[..], &serve].concat());
+    let connect = ["container", "connect", "--timeout", "30", "c", "80"];
+    let heard = finish(sandbox.command(&connect), b"GET / HTTP/1.0\r\n\r\n");
+    assert!(heard.stdout.starts_with("HTTP/1."), "{heard:?}");
+    sandbox.ok(&["rm", "--force", "c"]);
 }
 
 /// SEC-127, for the other family.
