@@ -1160,8 +1160,15 @@ export interface HostConfig {
   Tmpfs?: Record<string, string>;
   /** `host`; empty: its own. */
   UTSMode?: string;
-  /** User namespace: `host`; empty: the engine's default. */
+  /**
+   * User namespace: `host` (also when empty and there are no maps), `private` or `auto` (65,536 ids that no other container has
+   * while it runs), `auto:size=N`, `container:ID`.
+   */
   UsernsMode?: string;
+  /** Whose user ids those of its user namespace are on the host: `container:host[:size]` each. Empty: as the group ids. */
+  UidMap?: string[];
+  /** The same of group ids. Empty: as the user ids. */
+  GidMap?: string[];
   /** Size of `/dev/shm`, bytes; 0: 64 MiB. */
   ShmSize?: number | string;
   /** Kernel parameters of its namespaces. */
@@ -1306,8 +1313,15 @@ export interface HostConfigInspect {
   Tmpfs: Record<string, string>;
   /** `host`; empty: its own. */
   UTSMode: string;
-  /** User namespace: `host`; empty: the engine's default. */
+  /**
+   * User namespace: `host` (also when empty and there are no maps), `private` or `auto` (65,536 ids that no other container has
+   * while it runs), `auto:size=N`, `container:ID`.
+   */
   UsernsMode: string;
+  /** Whose user ids those of its user namespace are on the host: `container:host[:size]` each. Empty: as the group ids. */
+  UidMap: string[];
+  /** The same of group ids. Empty: as the user ids. */
+  GidMap: string[];
   /** Size of `/dev/shm`, bytes; 0: 64 MiB. */
   ShmSize: number;
   /** Kernel parameters of its namespaces. */

@@ -1575,7 +1575,14 @@ class HostConfig(TypedDict, total=False):
     """`host`; empty: its own."""
 
     UsernsMode: str
-    """User namespace: `host`; empty: the engine's default."""
+    """User namespace: `host` (also when empty and there are no maps), `private` or `auto` (65,536 ids that no other container has
+    while it runs), `auto:size=N`, `container:ID`."""
+
+    UidMap: list[str]
+    """Whose user ids those of its user namespace are on the host: `container:host[:size]` each. Empty: as the group ids."""
+
+    GidMap: list[str]
+    """The same of group ids. Empty: as the user ids."""
 
     ShmSize: int | str
     """Size of `/dev/shm`, bytes; 0: 64 MiB."""
@@ -1792,7 +1799,14 @@ class HostConfigInspect(TypedDict):
     """`host`; empty: its own."""
 
     UsernsMode: str
-    """User namespace: `host`; empty: the engine's default."""
+    """User namespace: `host` (also when empty and there are no maps), `private` or `auto` (65,536 ids that no other container has
+    while it runs), `auto:size=N`, `container:ID`."""
+
+    UidMap: list[str]
+    """Whose user ids those of its user namespace are on the host: `container:host[:size]` each. Empty: as the group ids."""
+
+    GidMap: list[str]
+    """The same of group ids. Empty: as the user ids."""
 
     ShmSize: int
     """Size of `/dev/shm`, bytes; 0: 64 MiB."""

@@ -250,6 +250,12 @@ pub(crate) struct CreateFlags {
     /// Username or UID (format: <name|uid>[:<group|gid>])
     #[arg(short, long, value_name = "string", default_value = "")]
     pub(super) user: String,
+    /// UID map to use for the user namespace (container:host[:size])
+    #[arg(long, value_name = "list")]
+    pub(super) uidmap: Vec<String>,
+    /// GID map to use for the user namespace (container:host[:size])
+    #[arg(long, value_name = "list")]
+    pub(super) gidmap: Vec<String>,
     /// User namespace to use
     #[arg(long, value_name = "string", default_value = "")]
     pub(super) userns: String,

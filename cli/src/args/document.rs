@@ -110,6 +110,8 @@ fn host_config(flags: &CreateFlags) -> Result<HostConfig> {
         tmpfs: flags.tmpfs.iter().cloned().collect(),
         uts_mode: flags.uts.clone(),
         userns_mode: flags.userns.clone(),
+        uid_map: flags.uidmap.clone(),
+        gid_map: flags.gidmap.clone(),
         shm_size: flags.shm_size,
         sysctls: flags.sysctl.iter().cloned().collect(),
         runtime: flags.runtime.clone(),

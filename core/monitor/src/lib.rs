@@ -26,3 +26,4 @@ pub mod state;
 mod sys;
 pub mod tar;
 pub mod unpack;
+pub mod userns;

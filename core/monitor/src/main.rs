@@ -6,16 +6,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use barque_monitor::{applet, files, fill, monitor, unpack};
+use barque_monitor::{applet, files, fill, monitor, unpack, userns};
 
 /// A role and its entry, which gets the arguments after the role's name.
 type Role = (&'static str, fn(&[OsString]) -> ExitCode);
 
-const ROLES: [Role; 4] = [
+const ROLES: [Role; 5] = [
     ("files", files::main),
     ("fill", fill::main),
     ("monitor", |_| monitor::main()),
     ("unpack", unpack::main),
+    ("userns", userns::main),
 ];
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 //!
 //! The library writes them (from Docker's documents), the monitor reads them. Names and meanings are those of the
 //! specification (config.md, config-linux.md; 1.2). Fields that are not here are ignored, except those that would make
-//! a container less isolated or differently run when ignored (hooks, LSM labels, id maps and such): these are kept as
+//! a container less isolated or differently run when ignored (hooks, LSM labels and such): these are kept as
 //! they came, and the runtime refuses them (`runtime/refusals.rs`).
 
 use std::collections::BTreeMap;
@@ -181,6 +181,20 @@ pub struct Mount {
     pub gid_mappings: Option<Value>,
 }
 
+/// A range of ids of a user namespace, and where it lies on the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdMapping {
+    /// The first in the container.
+    #[serde(rename = "containerID")]
+    pub container_id: u32,
+    /// The first on the host.
+    #[serde(rename = "hostID")]
+    pub host_id: u32,
+    /// How many.
+    pub size: u32,
+}
+
 /// What is particular to Linux.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -214,12 +228,12 @@ pub struct Linux {
     /// Not applied: refused.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mount_label: String,
-    /// Not applied: refused when not empty.
+    /// Whose user ids those of the container's user namespace are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub uid_mappings: Vec<Value>,
-    /// Not applied: refused when not empty.
+    pub uid_mappings: Vec<IdMapping>,
+    /// The same of group ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub gid_mappings: Vec<Value>,
+    pub gid_mappings: Vec<IdMapping>,
     /// Not applied: refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_offsets: Option<Value>,

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::oci::IdMapping;
+
 /// Version of [`Launch`]; a monitor refuses another one.
 pub const VERSION: u32 = 1;
 
@@ -59,8 +61,13 @@ pub mod fd {
     pub const NAMES: i32 = 10;
     /// See [`NAMES`].
     pub const NAMES_BY_TCP: i32 = 11;
+    /// The user namespace that was made for the container, where its specification says that it joins this descriptor. Else of no
+    /// meaning.
+    pub const USER: i32 = 12;
+    /// What holds the range of the host's ids that it has to itself, as long as it is open. Else of no meaning.
+    pub const IDS: i32 = 13;
     /// The highest of them.
-    pub const LAST: i32 = NAMES_BY_TCP;
+    pub const LAST: i32 = IDS;
 }
 
 /// Byte of the lock file that is locked during start, remove and other changes of one container.
@@ -648,6 +655,9 @@ pub enum View {
     Running {
         /// Only its root file system, without what is mounted in it.
         root_only: bool,
+        /// Its user namespace is behind descriptor 6: ids are what they are in it.
+        #[serde(default)]
+        mapped: bool,
     },
     /// What a container that does not run would see.
     Stopped {
@@ -842,6 +852,31 @@ pub enum FillResult {
         entries: u64,
     },
     /// It has what it had.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What the role `userns` is to make, as its one argument: a user namespace, and a network namespace that is its.
+///
+/// Descriptor 3 is a Unix socket, on which the [`UserNamespaceResult`] document is sent in one message, with the descriptors of the
+/// two namespaces where there are any.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UserNamespace {
+    /// What becomes of its user ids.
+    pub uids: Vec<IdMapping>,
+    /// What becomes of its group ids.
+    pub gids: Vec<IdMapping>,
+}
+
+/// What the role `userns` reports.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum UserNamespaceResult {
+    /// Both are there, in this order.
+    Made,
+    /// Neither is.
     Failed {
         /// Why.
         failure: Failure,

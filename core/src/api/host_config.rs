@@ -77,8 +77,13 @@ pub struct HostConfig {
     /// `host`; empty: its own.
     #[serde(rename = "UTSMode")]
     pub uts_mode: String,
-    /// User namespace: `host`; empty: the engine's default.
+    /// User namespace: `host` (also when empty and there are no maps), `private` or `auto` (65,536 ids that no other container has
+    /// while it runs), `auto:size=N`, `container:ID`.
     pub userns_mode: String,
+    /// Whose user ids those of its user namespace are on the host: `container:host[:size]` each. Empty: as the group ids.
+    pub uid_map: Vec<String>,
+    /// The same of group ids. Empty: as the user ids.
+    pub gid_map: Vec<String>,
     /// Size of `/dev/shm`, bytes; 0: 64 MiB.
     #[serde(deserialize_with = "de::size")]
     pub shm_size: i64,

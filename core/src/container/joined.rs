@@ -16,8 +16,9 @@ use crate::store::start_time;
 
 /// Write ids for the names of containers that are to be joined, as docker does: a name may be another's later.
 pub(super) fn identify(engine: &Engine, host_config: &mut HostConfig) -> Result<()> {
-    let HostConfig { pid_mode, ipc_mode, network_mode, .. } = host_config;
-    for (mode, shared) in [(pid_mode, false), (ipc_mode, true), (network_mode, false)] {
+    let HostConfig { pid_mode, ipc_mode, network_mode, userns_mode, .. } = host_config;
+    let modes = [(pid_mode, false), (ipc_mode, true), (network_mode, false), (userns_mode, false)];
+    for (mode, shared) in modes {
         let Some(container) = mode.strip_prefix(OF_CONTAINER) else { continue };
         let record = engine.containers().find(container)?;
         if shared {
@@ -34,6 +35,7 @@ pub(super) fn check(engine: &Engine, host_config: &HostConfig) -> Result<()> {
         ("PID", &host_config.pid_mode),
         ("IPC", &host_config.ipc_mode),
         ("network", &host_config.network_mode),
+        ("USER", &host_config.userns_mode),
     ];
     for (name, mode) in modes {
         let Some(container) = mode.strip_prefix(OF_CONTAINER) else { continue };

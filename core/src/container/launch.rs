@@ -20,6 +20,7 @@ use super::plan::{self, NetworkMode, Plan, PlanInput};
 use super::record::Record;
 use super::settle;
 use super::state::Standing;
+use super::user_namespace::{self, Made};
 use super::{failure, init_layer, joined, link, monitor};
 use crate::Engine;
 use crate::api::ContainerCreate;
@@ -62,8 +63,15 @@ pub(super) fn plan(
     };
     let directory = text(&directory)?;
     let backing = |volume: &str| engine.volumes().backing(volume);
-    let mounts =
-        mounts.iter().map(|point| point.mount(backing)).collect::<Result<Vec<oci::Mount>>>()?;
+    let mounted = mounts.iter().map(|point| {
+        let mut mount = point.mount(backing)?;
+        // What a container has in its volumes is its own, whatever ids it has at its next start.
+        if point.volume().is_some() && mount.kind == "bind" {
+            mount.options.push("ridmap".to_owned());
+        }
+        Ok(mount)
+    });
+    let mounts = mounted.collect::<Result<Vec<oci::Mount>>>()?;
     plan::plan(&PlanInput {
         id,
         create,
@@ -121,7 +129,11 @@ fn begin(
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
     make_under(&run, layout.run())?;
-    let Given { namespace, ports, resolver } = give_network(engine, record, &mut plan)?;
+    let (ids, user, network) = match user_namespace::make(engine, &mut plan)? {
+        Some(Made { namespace, network, ids }) => (ids, Some(namespace), Some(network)),
+        None => (None, None, None),
+    };
+    let Given { namespace, ports, resolver } = give_network(engine, record, &mut plan, network)?;
     init_layer::ensure(layout)?;
     make_writable_layer(engine, record, &directory)?;
     write_files(&directory, &plan)?;
@@ -150,10 +162,12 @@ fn begin(
             (ports.as_ref().unwrap_or(&run).as_fd(), fd::PORTS),
             (resolver.as_ref().map_or(run.as_fd(), |r| r.packets.as_fd()), fd::NAMES),
             (resolver.as_ref().map_or(run.as_fd(), |r| r.connections.as_fd()), fd::NAMES_BY_TCP),
+            (user.as_ref().unwrap_or(&run).as_fd(), fd::USER),
+            (ids.as_ref().map_or(run.as_fd(), AsFd::as_fd), fd::IDS),
         ],
     )?;
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
-    drop((theirs, monitor_lock, namespace, ports, resolver));
+    drop((theirs, monitor_lock, namespace, ports, resolver, user, ids));
     failpoint("start-monitor-spawned")?;
     let sent = connection.document(&document(engine, record, plan.launch, manner));
     let followed = sent.and_then(|()| {
@@ -202,8 +216,13 @@ struct Given {
     resolver: Option<network::Resolver>,
 }
 
-/// Have the network that a container is to run in, and the names that hold there.
-fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Given> {
+/// Have the network that a container is to run in, and the names that hold there. `made`: the namespace, if there is one already.
+fn give_network(
+    engine: &Engine,
+    record: &Record,
+    plan: &mut Plan,
+    made: Option<OwnedFd>,
+) -> Result<Given> {
     match plan::network_mode(&record.document) {
         NetworkMode::None | NetworkMode::Host => Ok(Given::default()),
         NetworkMode::Container(other) => {
@@ -218,7 +237,7 @@ fn give_network(engine: &Engine, record: &Record, plan: &mut Plan) -> Result<Giv
         }
         NetworkMode::Named(_) => {
             let linked = link::in_default_network(engine, record)?;
-            let attached = network::attach(engine, &record.id, &plan.ports)?;
+            let attached = network::attach(engine, &record.id, &plan.ports, made)?;
             let mut name = plan.config.hostname.clone();
             if !plan.config.domainname.is_empty() {
                 name = format!("{name}.{} {name}", plan.config.domainname);

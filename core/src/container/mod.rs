@@ -49,6 +49,7 @@ pub(crate) mod step;
 mod stop;
 mod top;
 mod update;
+mod user_namespace;
 mod wait;
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub(crate) enum Source {
         recursive: bool,
         /// It is made when it is missing.
         make: bool,
+        /// Its files have the ids on disk that they have in the container.
+        #[serde(default)]
+        id_map: bool,
     },
     /// A volume.
     Volume {
@@ -185,7 +188,13 @@ impl Mounts {
             let path = clean(&bind.source);
             return Ok(MountPoint {
                 destination,
-                source: Source::Bind { path, propagation, recursive: true, make: true },
+                source: Source::Bind {
+                    path,
+                    propagation,
+                    recursive: true,
+                    make: true,
+                    id_map: bind.options.iter().any(|option| option == "idmap"),
+                },
                 access,
                 mode,
             });
@@ -305,6 +314,7 @@ impl Mounts {
                 propagation: propagation.to_owned(),
                 recursive: !options.non_recursive,
                 make: options.create_mountpoint,
+                id_map: false,
             },
             access,
             mode: String::new(),
@@ -377,9 +387,11 @@ impl MountPoint {
     pub(crate) fn mount(&self, backing: impl Fn(&str) -> Result<Backing>) -> Result<oci::Mount> {
         let (path, mut options) = match &self.source {
             Source::Tmpfs { options } => return self.tmpfs(options),
-            Source::Bind { path, propagation, recursive, .. } => {
+            Source::Bind { path, propagation, recursive, id_map, .. } => {
                 let kind = if *recursive { "rbind" } else { "bind" };
-                (path.clone(), vec![kind.to_owned(), propagation.clone()])
+                let mut options = vec![kind.to_owned(), propagation.clone()];
+                options.extend(id_map.then(|| "ridmap".to_owned()));
+                (path.clone(), options)
             }
             Source::Volume { name, subpath, .. } => {
                 let (path, mut options) = match backing(name)? {

@@ -38,15 +38,20 @@ pub(crate) struct Attached {
 }
 
 /// Make a network namespace for a container, with an interface for each of its networks, and publish these of its ports. What is half
-/// made goes with the namespace and the run directory.
-pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) -> Result<Attached> {
+/// made goes with the namespace and the run directory. `made`: the namespace, if there is one already.
+pub(crate) fn attach(
+    engine: &Engine,
+    container: &str,
+    wanted: &[WantedPort],
+    made: Option<OwnedFd>,
+) -> Result<Attached> {
     let places = places(engine, container)?;
     let reached = Reached::at(&places);
     let ports = match wanted.is_empty() || reached == Reached::default() {
         false => Some(publish::hold(engine, container, wanted, reached)?),
         true => None,
     };
-    let (namespace, (socket, resolver)) = namespace::make_network(|| {
+    let furnish = || {
         // Only links in networks of IPv6 have it: others would give themselves addresses.
         match fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
             Err(error) if error.kind() != Io::NotFound => {
@@ -60,7 +65,14 @@ pub(crate) fn attach(engine: &Engine, container: &str, wanted: &[WantedPort]) ->
             socket.set_up(index).map_err(failed)?;
         }
         Ok((socket, resolver::open()?))
-    })?;
+    };
+    let (namespace, (socket, resolver)) = match made {
+        None => namespace::make_network(furnish)?,
+        Some(made) => {
+            let furnished = namespace::in_network(namespace::hold(made.as_fd())?, furnish)?;
+            (made, furnished)
+        }
+    };
     failpoint("network-namespace-made")?;
     let inside = Inside { namespace: namespace.as_fd(), socket: &socket };
     for (network, endpoint) in &places {

@@ -14,16 +14,17 @@ pub struct Bind {
     pub target: String,
     /// It cannot be written.
     pub read_only: bool,
-    /// The other options: propagation (`rslave`), relabelling (`z`), `nocopy`.
+    /// The other options: propagation (`rslave`), relabelling (`z`), `nocopy`, `idmap`.
     pub options: Vec<String>,
 }
 
 /// The options of a short mount, by what they are about: one of each at most.
-const MODES: [&[&str]; 5] = [
+const MODES: [&[&str]; 6] = [
     &["ro", "rw"],
     &["z", "Z"],
     &["private", "rprivate", "shared", "rshared", "slave", "rslave"],
     &["nocopy"],
+    &["idmap"],
     &["consistent", "cached", "delegated", "default"],
 ];
 

@@ -1,15 +1,15 @@
 //! Unix sockets: pairs, queues of descriptors, and paths longer than an address can hold. Sockets that hold a port.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType, bind, connect, getsockname, ipproto, sendmsg, socket_with, socketpair,
-    sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect,
+    getsockname, ipproto, recvmsg, sendmsg, socket_with, socketpair, sockopt,
 };
 
 use crate::error::{Error, Result};
@@ -39,6 +39,35 @@ pub(crate) fn enqueue(entrance: &OwnedFd, descriptors: &[OwnedFd]) -> Result<()>
         .map(drop)
         .map_err(|errno| Error::system("hand over descriptors", errno.into()))
 }
+
+/// One message from such a pair, and the descriptors that came with it where there are as many as that. Empty: the other side was
+/// closed.
+pub(crate) fn receive<const COUNT: usize>(
+    socket: &OwnedFd,
+) -> Result<(Vec<u8>, Option<[OwnedFd; COUNT]>)> {
+    let mut bytes = vec![0; LONGEST];
+    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(COUNT))];
+    let mut rights = RecvAncillaryBuffer::new(&mut space);
+    let length = loop {
+        let mut pieces = [IoSliceMut::new(&mut bytes)];
+        match recvmsg(socket, &mut pieces, &mut rights, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::system("receive a message", errno.into())),
+            Ok(message) => break message.bytes,
+        }
+    };
+    bytes.truncate(length);
+    let mut descriptors = Vec::new();
+    for message in rights.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    Ok((bytes, descriptors.try_into().ok()))
+}
+
+/// Longest message that is received with descriptors, bytes.
+const LONGEST: usize = 64 << 10;
 
 /// A socket that has a port (0: any one) of this host, and which one. It never listens.
 pub(crate) fn hold(

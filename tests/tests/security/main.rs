@@ -15,6 +15,7 @@ mod hostile_volumes;
 mod isolation;
 mod moving_files;
 mod parsing;
+mod user_namespaces;
 mod victim;
 
 use barque_tests::suite::Suite;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
     files::add(&mut suite);
     moving_files::add(&mut suite);
     parsing::add(&mut suite);
+    user_namespaces::add(&mut suite);
     builds::add(&mut suite);
     suite.run()
 }

@@ -7,10 +7,14 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
+use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{Signal, chdir, set_parent_process_death_signal};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
+use rustix::thread::{
+    LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+};
 
 use crate::protocol::{Failure, Files, Job, View};
 use crate::runtime;
@@ -43,7 +47,7 @@ pub(super) fn enter(options: &Files) -> Result<Root, Failure> {
     let failed = |what: &'static str| move |errno| system(what, errno);
     match &options.view {
         View::Directory => jail::change_root(as_fd(&inherited(3)?))?,
-        View::Running { root_only } => {
+        View::Running { root_only, .. } => {
             let namespace = inherited(3)?;
             move_into_link_name_space(as_fd(&namespace), Some(LinkNameSpaceType::Mount))
                 .map_err(failed("enter the container's mount namespace"))?;
@@ -66,8 +70,21 @@ pub(super) fn enter(options: &Files) -> Result<Root, Failure> {
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, !writes);
     set_attributes(&root, Attributes::setting(attributes), true)
         .map_err(failed("set the mounts' attributes"))?;
+    if matches!(options.view, View::Running { mapped: true, .. }) {
+        enter_user_namespace().map_err(failed("enter the container's user namespace"))?;
+    }
     jail::confine(&[jail::CALLS, MORE_CALLS].concat(), MEMORY, DESCRIPTORS)?;
     Ok(Root::new(root))
+}
+
+/// As its root, so that files are the container's, and have the ids that they have there.
+fn enter_user_namespace() -> rustix::io::Result<()> {
+    let namespace = inherited(6).map_err(|_| Errno::BADF)?;
+    set_thread_groups(&[])?;
+    move_into_link_name_space(as_fd(&namespace), Some(LinkNameSpaceType::User))?;
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
 }
 
 fn unshare() -> Result<(), Failure> {

@@ -62,7 +62,7 @@ fn fill(arguments: &[OsString]) -> Result<u64> {
     jail::enter_namespaces()?;
     rootfs::isolate_mounts()?;
     let overlay = Overlay { lower: options.lower, upper: None };
-    let root = rootfs::mount(&Spec::default(), Some(&overlay))?.enter()?;
+    let root = rootfs::mount(&Spec::default(), Some(&overlay), None)?.enter()?;
     jail::confine(&[jail::CALLS, CALLS].concat(), jail::MEMORY, 32)?;
     fill_volume(&volume, &root, &options.destination, options.durable)
 }

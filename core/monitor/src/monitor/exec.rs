@@ -132,6 +132,7 @@ impl Supervisor {
             user: &wish.user,
             group_add: &wish.group_add,
             container: self.container.pidfd.as_fd(),
+            pid: self.container.pid,
             cgroups: &cgroup.in_hierarchies(&self.cgroup),
             wanted,
         });

@@ -11,7 +11,8 @@ use super::directories::Directories;
 use super::record::start_time;
 use crate::oci::{MOUNT_NAMESPACE, NamespaceKind, OF_CONTAINER, Spec};
 use crate::protocol::{Failure, Launch};
-use crate::state::Status;
+use crate::runtime::user_namespace;
+use crate::state::{RunState, Status};
 
 /// Put the ways to the namespaces of other containers into a specification. What is returned must be kept until they are joined.
 pub(super) fn resolve(
@@ -26,6 +27,7 @@ pub(super) fn resolve(
         held.push(namespace);
         Ok(way)
     };
+    let mut unmapped = false;
     for namespace in &mut spec.linux.namespaces {
         let Some(path) = &mut namespace.path else { continue };
         let Some(id) = path.strip_prefix(OF_CONTAINER) else { continue };
@@ -33,10 +35,21 @@ pub(super) fn resolve(
             NamespaceKind::Pid => way(id, "pid", "PID")?,
             NamespaceKind::Ipc => way(id, "ipc", "IPC")?,
             NamespaceKind::Network => way(id, "net", "network")?,
+            NamespaceKind::User => {
+                let run = running(directories, launch, id, "USER")?;
+                let maps = user_namespace::maps(run.pid)?;
+                (spec.linux.uid_mappings, spec.linux.gid_mappings) = maps;
+                unmapped = user_namespace::UserNamespace::of_process(run.pid)?.is_none();
+                way(id, "user", "USER")?
+            }
             kind => {
                 return Err(Failure::invalid(format!("cannot join a {kind:?} of container {id}")));
             }
         };
+    }
+    if unmapped {
+        // It shares the host's, and so does this one.
+        spec.linux.namespaces.retain(|namespace| namespace.kind != NamespaceKind::User);
     }
     for mount in &mut spec.mounts {
         let name = if mount.kind == "proc" { "PID" } else { "IPC" };
@@ -58,19 +71,11 @@ fn open(
     kind: &str,
     name: &str,
 ) -> Result<OwnedFd, Failure> {
-    let not_running = || {
-        Failure::conflict(format!(
-            "cannot join {name} namespace of container {id}: container {id} is not running"
-        ))
-    };
-    let run = directories.state_of(id)?.ok_or_else(not_running)?;
-    if run.status != Status::Running || run.boot_id != launch.boot_id {
-        return Err(not_running());
-    }
+    let run = running(directories, launch, id, name)?;
     let path = format!("/proc/{}/ns/{kind}", run.pid);
     let namespace = match File::open(&path) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
-            return Err(not_running());
+            return Err(not_running(id, name));
         }
         opened => opened.map_err(|error| {
             Failure::system(format!("open {path}"), error.raw_os_error().unwrap_or(libc::EIO))
@@ -79,6 +84,25 @@ fn open(
     // The number was its own when the namespace was opened if it is so afterwards.
     match start_time(run.pid) {
         Some(time) if time == run.pid_start_time => Ok(namespace.into()),
-        _ => Err(not_running()),
+        _ => Err(not_running(id, name)),
     }
+}
+
+/// The run of a container that is to be joined.
+fn running(
+    directories: &Directories,
+    launch: &Launch,
+    id: &str,
+    name: &str,
+) -> Result<RunState, Failure> {
+    directories
+        .state_of(id)?
+        .filter(|run| run.status == Status::Running && run.boot_id == launch.boot_id)
+        .ok_or_else(|| not_running(id, name))
+}
+
+fn not_running(id: &str, name: &str) -> Failure {
+    Failure::conflict(format!(
+        "cannot join {name} namespace of container {id}: container {id} is not running"
+    ))
 }

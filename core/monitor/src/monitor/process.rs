@@ -59,8 +59,8 @@ fn forget_descriptors() -> Result<(), Errno> {
         // SAFETY: it is only borrowed for this call, and one that is not open is an error of it.
         fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC)?;
     }
-    // Only a container with networks needs them.
-    for fd in [fd::NETWORK, fd::PORTS, fd::NAMES, fd::NAMES_BY_TCP] {
+    // Only a container with networks, or a user namespace, needs them.
+    for fd in [fd::NETWORK, fd::PORTS, fd::NAMES, fd::NAMES_BY_TCP, fd::USER, fd::IDS] {
         // SAFETY: as above.
         let _ = fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::CLOEXEC);
     }

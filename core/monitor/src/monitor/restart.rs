@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::client::Interests;
 use super::ending::{Asked, Ending, Memory, Stop};
 use super::execs::Execs;
@@ -34,6 +36,8 @@ pub(super) struct Restarts {
     pub(super) asked: Option<(Box<Launch>, (u32, u32))>,
     /// When the next run begins, while there is none.
     pub(super) due: Option<Instant>,
+    /// Whose ids the container has, which is made for its first run and which a run that was planned since does not say.
+    maps: Vec<(&'static str, Value)>,
     delay: Duration,
     pub(super) began: Option<Instant>,
 }
@@ -41,9 +45,11 @@ pub(super) struct Restarts {
 impl Restarts {
     pub(super) fn new(launch: &Launch) -> Restarts {
         let kept = launch.restart != Restart::No;
+        let map = |name| Some((name, launch.spec.pointer("/linux")?.get(name)?.clone()));
         Restarts {
             policy: launch.restart,
             launch: kept.then(|| Box::new(launch.clone())),
+            maps: ["uidMappings", "gidMappings"].into_iter().filter_map(map).collect(),
             began: Some(Instant::now()),
             ..Restarts::default()
         }
@@ -124,7 +130,10 @@ impl Supervisor {
             Some((launch, asker)) => (Some(launch), Some(asker)),
             None => (self.restarts.launch.take(), None),
         };
-        let Some(launch) = launch else { return self.give_up(None) };
+        let Some(mut launch) = launch else { return self.give_up(None) };
+        for (name, map) in &self.restarts.maps {
+            launch.spec["linux"][*name] = map.clone();
+        }
         let count = if asker.is_some() { 0 } else { self.state.restart_count + 1 };
         let result = self.run_again(&launch, count);
         if launch.restart != Restart::No {

@@ -18,6 +18,7 @@ use crate::sys::mount::{attach, clone_tree};
 use super::failure::{Doing, invalid, system};
 use super::mounts::Mounts;
 use super::paths::{Links, Missing, Root, clean, is_within};
+use super::user_namespace::UserNamespace;
 
 /// Character devices that every container has: name, major and minor number.
 const DEFAULT: [(&str, u32, u32); 6] = [
@@ -67,14 +68,18 @@ struct Substitute {
 
 impl<'a> Devices<'a> {
     /// Sort them, and fill `/dev` if it is the container's own. While the host's paths can be seen.
-    pub(crate) fn prepare(spec: &'a Spec, mounts: &Mounts<'_>) -> Result<Devices<'a>, Failure> {
+    pub(crate) fn prepare(
+        spec: &'a Spec,
+        mounts: &Mounts<'_>,
+        user: Option<&UserNamespace>,
+    ) -> Result<Devices<'a>, Failure> {
         let mut devices = Devices {
             below_dev: Vec::with_capacity(DEFAULT.len() + spec.linux.devices.len()),
             elsewhere: Vec::new(),
             substitutes: Vec::new(),
             made: false,
         };
-        let specified = spec.linux.devices.iter().map(Node::new);
+        let specified = spec.linux.devices.iter().map(|device| Node::new(device, user));
         for node in DEFAULT.into_iter().map(Node::default_one).map(Ok).chain(specified) {
             let mut node = node?;
             if is_within(&node.path, "/dev") {
@@ -139,7 +144,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn new(device: &'a Device) -> Result<Node<'a>, Failure> {
+    fn new(device: &'a Device, user: Option<&UserNamespace>) -> Result<Node<'a>, Failure> {
         let name = device.path.as_str();
         let path = clean(name).filter(|path| path != "/" && path != "/dev");
         let kind = match device.kind.as_str() {
@@ -156,8 +161,12 @@ impl<'a> Node<'a> {
                 _ => makedev(device.major, device.minor),
             },
             mode: Mode::from_raw_mode(device.file_mode.unwrap_or(0o666) & 0o7777),
-            owner: (device.uid != 0 || device.gid != 0)
-                .then(|| (Uid::from_raw(device.uid), Gid::from_raw(device.gid))),
+            owner: match user {
+                _ if device.uid == 0 && device.gid == 0 => None,
+                None => Some((device.uid, device.gid)),
+                Some(user) => Some((user.uid(device.uid)?, user.gid(device.gid)?)),
+            }
+            .map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid))),
             name,
         })
     }

@@ -35,6 +35,7 @@ use super::process::{Process, die_with_parent};
 use super::rlimits::Limits;
 use super::setup::{enter_directory, set_oom_score};
 use super::terminal::Terminal;
+use super::user_namespace::UserNamespace;
 use super::users::{Asked, look_up};
 use super::{Cgroup, cgroups};
 
@@ -50,6 +51,8 @@ pub struct ExecOptions<'a> {
     pub group_add: &'a [String],
     /// The container's process 1.
     pub container: BorrowedFd<'a>,
+    /// The same as this pid namespace numbers it. It is not reaped.
+    pub pid: i32,
     /// The cgroup to put it into, in each hierarchy.
     pub cgroups: &'a [Cgroup],
     /// Which of its standard streams are pipes to the monitor; the others are `/dev/null`. A terminal is always all three.
@@ -107,6 +110,7 @@ pub fn exec(options: &ExecOptions<'_>) -> Result<Exec, Failure> {
     let (ours, theirs) = channel::pair().doing(|| "make a socket")?;
     let (stdio, streams) = standard_streams(options)?;
     let unified = cgroups::open_unified(options.cgroups)?;
+    let user = UserNamespace::of_process(options.pid)?;
     // It need not wait for anything.
     ours.go().doing(|| "let the process start")?;
     let unified = unified.as_ref().map(AsFd::as_fd);
@@ -114,7 +118,7 @@ pub fn exec(options: &ExecOptions<'_>) -> Result<Exec, Failure> {
         Side::Parent { pid, pidfd } => {
             Ok(Exec { pid, pidfd, stdio, channel: ours, ready: false, done: false })
         }
-        Side::Child => become_command(options, streams, &theirs),
+        Side::Child => become_command(options, user, streams, &theirs),
     }
 }
 
@@ -193,16 +197,26 @@ fn standard_streams(options: &ExecOptions<'_>) -> Result<(ExecStdio, Streams), F
 }
 
 /// The child's part: never returns to what its copy of the monitor's stack holds.
-fn become_command(options: &ExecOptions<'_>, streams: Streams, channel: &ProcessEnd) -> ! {
+fn become_command(
+    options: &ExecOptions<'_>,
+    user: Option<UserNamespace>,
+    streams: Streams,
+    channel: &ProcessEnd,
+) -> ! {
     let result = catch_unwind(AssertUnwindSafe(|| {
-        channel.fail(&set_up(options, streams, channel));
+        channel.fail(&set_up(options, user, streams, channel));
     }));
     exit(if result.is_ok() { 125 } else { 101 })
 }
 
 /// Join the container and become the command. Returns only with what went wrong.
-fn set_up(options: &ExecOptions<'_>, streams: Streams, channel: &ProcessEnd) -> Failure {
-    match prepare(options, streams, channel) {
+fn set_up(
+    options: &ExecOptions<'_>,
+    user: Option<UserNamespace>,
+    streams: Streams,
+    channel: &ProcessEnd,
+) -> Failure {
+    match prepare(options, user, streams, channel) {
         Err(failure) => failure,
         Ok((mut process, streams, master)) => {
             if let Err(failure) = process.move_into_pid_namespace(channel) {
@@ -221,6 +235,7 @@ fn set_up(options: &ExecOptions<'_>, streams: Streams, channel: &ProcessEnd) -> 
 
 fn prepare(
     options: &ExecOptions<'_>,
+    user: Option<UserNamespace>,
     streams: Streams,
     channel: &ProcessEnd,
 ) -> Result<(Process, [OwnedFd; 3], Option<OwnedFd>), Failure> {
@@ -228,6 +243,7 @@ fn prepare(
     let kept: Vec<BorrowedFd<'_>> = [channel.as_fd(), options.container]
         .into_iter()
         .chain(streams.iter().flatten().map(AsFd::as_fd))
+        .chain(user.iter().map(|user| user.namespace().as_fd()))
         .collect();
     // SAFETY: what else the monitor has open is never used or closed by this process, which ends without going back to
     // its code.
@@ -240,6 +256,9 @@ fn prepare(
     set_oom_score(options.process.oom_score_adj)?;
     join_new_session_keyring().doing(|| "make a session keyring")?;
     join_namespaces(options.container)?;
+    if let Some(user) = &user {
+        user.act()?;
+    }
     // The root of a mount namespace that was joined is that of who made it: the container's.
     let root = openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map(Root::new)
@@ -259,7 +278,7 @@ fn prepare(
         },
     )?;
     enter_directory(&root, &options.process.cwd, false)?;
-    let process = Process::prepare(options.process, identity, limits, options.seccomp)?;
+    let process = Process::prepare(options.process, identity, limits, options.seccomp, user)?;
     let (streams, master) = match terminal {
         None => (pipes(&root, &process, streams)?, None),
         Some(Terminal { master, slave }) => {

@@ -27,6 +27,7 @@ mod rlimits;
 pub(crate) mod rootfs;
 mod setup;
 mod terminal;
+pub(crate) mod user_namespace;
 mod users;
 pub(crate) mod view;
 

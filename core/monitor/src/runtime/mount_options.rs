@@ -16,6 +16,8 @@ pub(crate) struct MountOptions<'a> {
     pub(crate) recursive: Attributes,
     /// Propagation, and whether that of all mounts below too.
     pub(crate) propagation: Option<(u64, bool)>,
+    /// Ids are stored as the container has them; of the mounts below the source too, if true.
+    pub(crate) id_map: Option<bool>,
     /// For the file system: a key, and a value if it has one.
     pub(crate) data: Vec<(&'a str, Option<&'a str>)>,
 }
@@ -64,6 +66,8 @@ impl<'a> MountOptions<'a> {
             match option {
                 "bind" => self.bind = Some(false),
                 "rbind" => self.bind = Some(true),
+                "idmap" => self.id_map = Some(false),
+                "ridmap" => self.id_map = Some(true),
                 "" | "defaults" => {}
                 _ => self.data.push(match option.split_once('=') {
                     Some((key, value)) => (key, Some(value)),

@@ -26,6 +26,7 @@ use super::namespaces::{self, Namespaces};
 use super::paths::{Links, Missing, Root, clean, is_within};
 use super::procfs;
 use super::rootfs::isolate_mounts;
+use super::user_namespace::UserNamespace;
 
 /// Files of `/proc` that may be mounted over: what lxcfs and the like replace. Any other would let an image or a volume
 /// stand in for a file that programs, and the runtime, trust (CVE-2019-16884, CVE-2019-19921).
@@ -69,6 +70,7 @@ impl<'a> Mounts<'a> {
         spec: &'a Spec,
         cgroups: &[Cgroup],
         namespaces: &Namespaces<'_>,
+        user: Option<&UserNamespace>,
     ) -> Result<Mounts<'a>, Failure> {
         let sorted: Vec<_> =
             spec.mounts.iter().map(|mount| (mount, MountOptions::new(&mount.options))).collect();
@@ -82,7 +84,7 @@ impl<'a> Mounts<'a> {
         for (mount, options) in sorted {
             let destination = destination(mount)?;
             let content = match mount.kind.as_str() {
-                _ if options.bind.is_some() => Content::Bind(bind(mount, &options, peers)?),
+                _ if options.bind.is_some() => Content::Bind(bind(mount, &options, peers, user)?),
                 "" | "none" | "bind" => {
                     return Err(invalid(format!(
                         "mount {destination}: a bind mount needs the option bind or rbind"
@@ -96,7 +98,7 @@ impl<'a> Mounts<'a> {
                 }
                 kind => Content::Fresh(match namespaces.joined_pids().filter(|_| kind == "proc") {
                     Some(namespace) => joined_proc(namespace, &destination, &options)?,
-                    None => fresh(mount, &destination, &options)?,
+                    None => fresh(mount, &destination, &options, user)?,
                 }),
             };
             let pending_mount = Pending { mount, destination, options, content };
@@ -259,7 +261,12 @@ fn is_late_read_only(mount: &Mount, options: &MountOptions<'_>) -> bool {
     mount.kind == "tmpfs" && options.bind.is_none() && options.read_only()
 }
 
-fn bind(mount: &Mount, options: &MountOptions<'_>, peers: bool) -> Result<OwnedFd, Failure> {
+fn bind(
+    mount: &Mount,
+    options: &MountOptions<'_>,
+    peers: bool,
+    user: Option<&UserNamespace>,
+) -> Result<OwnedFd, Failure> {
     let doing = || format!("mount {} on {}", mount.source, mount.destination);
     if !mount.source.starts_with('/') {
         return Err(invalid(format!("{}: the source is not an absolute path", doing())));
@@ -294,6 +301,15 @@ fn bind(mount: &Mount, options: &MountOptions<'_>, peers: bool) -> Result<OwnedF
     }
     change(options.recursive, true)?;
     change(options.attributes, false)?;
+    // Where the container has the host's ids there is nothing to map.
+    if let (Some(recursive), Some(user)) = (options.id_map, user) {
+        user.map_mount(&tree, recursive).map_err(|errno| match errno {
+            Errno::INVAL => {
+                unsupported(format!("{}: its file system or this kernel does not map ids", doing()))
+            }
+            errno => system(doing(), errno),
+        })?;
+    }
     Ok(tree)
 }
 
@@ -304,7 +320,12 @@ fn subdirectory(source: &str, path: &str) -> rustix::io::Result<OwnedFd> {
     Root::new(openat(CWD, source, flags, Mode::empty())?).locate(path, Links::Follow)
 }
 
-fn fresh(mount: &Mount, destination: &str, options: &MountOptions<'_>) -> Result<OwnedFd, Failure> {
+fn fresh(
+    mount: &Mount,
+    destination: &str,
+    options: &MountOptions<'_>,
+    user: Option<&UserNamespace>,
+) -> Result<OwnedFd, Failure> {
     let doing = || format!("mount {destination}");
     let filesystem = Filesystem::open(&mount.kind).doing(doing)?;
     let source = match mount.source.as_str() {
@@ -313,9 +334,12 @@ fn fresh(mount: &Mount, destination: &str, options: &MountOptions<'_>) -> Result
     };
     filesystem.set("source", source).doing(doing)?;
     for (key, value) in &options.data {
-        match value {
-            Some(value) => filesystem.set(key, value),
-            None => filesystem.flag(key),
+        match (value, user) {
+            (Some(value), Some(user)) if matches!(*key, "uid" | "gid") => {
+                filesystem.set(key, &mapped(user, key, value, destination)?)
+            }
+            (Some(value), _) => filesystem.set(key, value),
+            (None, _) => filesystem.flag(key),
         }
         .doing(doing)?;
     }
@@ -332,6 +356,19 @@ fn fresh(mount: &Mount, destination: &str, options: &MountOptions<'_>) -> Result
         set_attributes(&tree, propagation, false).doing(doing)?;
     }
     Ok(tree)
+}
+
+/// An owner that a file system is to have, which the kernel is told as the host's.
+fn mapped(
+    user: &UserNamespace,
+    key: &str,
+    value: &str,
+    destination: &str,
+) -> Result<String, Failure> {
+    let id = value
+        .parse()
+        .map_err(|_| invalid(format!("mount {destination}: {key}={value} is not a number")))?;
+    Ok(if key == "uid" { user.uid(id)? } else { user.gid(id)? }.to_string())
 }
 
 /// The file system itself is another container's, so only what is of the mount can be asked for.

@@ -24,8 +24,12 @@ impl<'a> Namespaces<'a> {
             if listed[..i].iter().any(|other| other.kind == kind) {
                 return Err(invalid(format!("the {} namespace is listed twice", name(kind))));
             }
-            if matches!(kind, NamespaceKind::User | NamespaceKind::Time) {
-                return Err(unsupported(format!("a {} namespace is not supported", name(kind))));
+            if kind == NamespaceKind::Time {
+                return Err(unsupported("a time namespace is not supported"));
+            }
+            // What it maps must be known before anything is mounted for the container.
+            if kind == NamespaceKind::User && namespace.path.is_none() {
+                return Err(unsupported("a user namespace must be there already, to be joined"));
             }
         }
         let namespaces = Namespaces { listed };
@@ -60,11 +64,19 @@ impl<'a> Namespaces<'a> {
         self.listed.iter().find(|n| n.kind == NamespaceKind::Pid)?.path.as_deref()
     }
 
+    /// The user namespace that the container joins, if it does not share the host's.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.listed.iter().find(|n| n.kind == NamespaceKind::User)?.path.as_deref()
+    }
+
     /// Join those that exist already, and make the cgroup namespace. In the child, in its cgroups. A pid namespace that is
-    /// joined holds only for processes made from now on (setns(2)).
+    /// joined holds only for processes made from now on (setns(2)); that of users is joined last of all, by [`UserNamespace::enter`].
+    ///
+    /// [`UserNamespace::enter`]: super::user_namespace::UserNamespace::enter
     pub(crate) fn enter(&self) -> Result<(), Failure> {
         for namespace in self.listed {
             match (&namespace.path, namespace.kind) {
+                (_, NamespaceKind::User) => {}
                 (Some(path), kind) => {
                     let fd = open(kind, path)?;
                     join(kind, &fd)
@@ -170,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn user_and_time_namespaces_are_refused_rather_than_ignored() {
+    fn user_namespaces_to_be_made_and_time_namespaces_are_refused_rather_than_ignored() {
         for kind in [NamespaceKind::User, NamespaceKind::Time] {
             assert!(Namespaces::new(&[new(NamespaceKind::Mount), new(kind)]).is_err());
         }

@@ -28,6 +28,7 @@ use super::channel::ProcessEnd;
 use super::failure::{Doing, c_string, classed, invalid, system};
 use super::reaper;
 use super::rlimits::Limits;
+use super::user_namespace::UserNamespace;
 use super::users::Identity;
 
 /// Everything that is needed from here on.
@@ -39,6 +40,8 @@ pub(crate) struct Process {
     /// The command is a path, not a name to look for.
     is_path: bool,
     identity: Identity,
+    /// To be joined, where it is not the host's.
+    user_namespace: Option<UserNamespace>,
     umask: Mode,
     capabilities: Capabilities,
     limits: Limits,
@@ -66,6 +69,7 @@ impl Process {
         identity: Identity,
         limits: Limits,
         seccomp: Option<&Seccomp>,
+        user_namespace: Option<UserNamespace>,
     ) -> Result<Process, Failure> {
         let Some(command) = document.args.first().filter(|command| !command.is_empty()) else {
             return Err(invalid("no command specified"));
@@ -92,6 +96,7 @@ impl Process {
             candidates: candidates(command, &document.env)?,
             is_path: command.contains('/'),
             identity,
+            user_namespace,
             umask: Mode::from_raw_mode(document.user.umask.unwrap_or(0o022) & 0o777),
             capabilities: Capabilities::new(document.capabilities.as_ref())?,
             limits,
@@ -105,9 +110,13 @@ impl Process {
     /// Let the user open `/dev/stdin` and so on again, which are pipes of root's (runc's and Docker's
     /// behaviour; moby#31243).
     pub(crate) fn own(&self, streams: &[impl AsFd]) -> Result<(), Failure> {
-        if self.identity.uid != 0 {
+        let uid = match &self.user_namespace {
+            Some(namespace) => namespace.uid(self.identity.uid)?,
+            None => self.identity.uid,
+        };
+        if uid != 0 {
             for stream in streams {
-                fchown(stream, Some(Uid::from_raw(self.identity.uid)), None)
+                fchown(stream, Some(Uid::from_raw(uid)), None)
                     .doing(|| "give the standard streams to the user")?;
             }
         }
@@ -172,6 +181,9 @@ impl Process {
     fn give_up_privileges(&mut self, channel: &ProcessEnd) -> Result<(), Failure> {
         if self.stage == Stage::Privileged {
             self.limits.set()?;
+            if let Some(namespace) = &self.user_namespace {
+                namespace.enter()?;
+            }
             self.capabilities.limit()?;
             self.change_user()?;
             tie_to_monitor(channel)?;
@@ -344,7 +356,7 @@ mod tests {
     fn prepare(args: &[&str], env: &[&str]) -> Result<Process, Failure> {
         let document =
             oci::Process { args: strings(args), env: strings(env), ..Default::default() };
-        Process::prepare(&document, Identity::default(), Limits::new(&[])?, None)
+        Process::prepare(&document, Identity::default(), Limits::new(&[])?, None, None)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Says no to what a specification asks for and this runtime does not do, before anything is made.
 //!
 //! The OCI specification lets a runtime ignore what it does not know. But a container that ran without its hooks, its
-//! LSM label or its id maps would be another one than was asked for, so these are errors (reliability D11: fail closed).
+//! LSM label would be another one than was asked for, so these are errors (reliability D11: fail closed).
 
 use crate::oci::Spec;
 use crate::protocol::Failure;
@@ -20,8 +20,6 @@ pub(crate) fn check(spec: &Spec) -> Result<(), Failure> {
         ("process.ioPriority", process.io_priority.is_some()),
         ("process.execCPUAffinity", process.exec_cpu_affinity.is_some()),
         ("linux.mountLabel", !linux.mount_label.is_empty()),
-        ("linux.uidMappings", !linux.uid_mappings.is_empty()),
-        ("linux.gidMappings", !linux.gid_mappings.is_empty()),
         ("linux.timeOffsets", linux.time_offsets.is_some()),
         ("linux.intelRdt", linux.intel_rdt.is_some()),
         ("linux.personality", linux.personality.is_some()),
@@ -49,7 +47,6 @@ mod tests {
         for (json, name) in [
             (r#"{"hooks":{"prestart":[]}}"#, "hooks"),
             (r#"{"process":{"apparmorProfile":"docker-default"}}"#, "process.apparmorProfile"),
-            (r#"{"linux":{"uidMappings":[{"containerID":0}]}}"#, "linux.uidMappings"),
             (r#"{"mounts":[{"destination":"/a","uidMappings":[]}]}"#, "an id-mapped mount"),
         ] {
             let failure = check(&spec(json)).unwrap_err();

@@ -15,8 +15,9 @@ use crate::oci::Spec;
 use crate::protocol::{Failure, Overlay};
 use crate::sys::mount::{Attributes, Filesystem, clone_tree, set_attributes};
 
-use super::failure::{Doing, invalid};
+use super::failure::{Doing, invalid, system, unsupported};
 use super::paths::Root;
+use super::user_namespace::UserNamespace;
 
 /// Options of every overlay. Layers are unpacked without overlay's own attributes, and if one got in all the same it must
 /// not be obeyed: `redirect_dir=off` is not enough for that, it follows redirects on kernels built with
@@ -39,18 +40,29 @@ pub(crate) fn isolate_mounts() -> Result<(), Failure> {
         .doing(|| "make the mounts private")
 }
 
-/// Mount the root file system.
-pub(crate) fn mount(spec: &Spec, overlay: Option<&Overlay>) -> Result<RootMount, Failure> {
+/// Mount the root file system. With a user namespace, its files have the ids on disk that they have in the container.
+pub(crate) fn mount(
+    spec: &Spec,
+    overlay: Option<&Overlay>,
+    user: Option<&UserNamespace>,
+) -> Result<RootMount, Failure> {
     match overlay {
-        Some(overlay) => mount_overlay(overlay),
+        Some(overlay) => {
+            if let Some(user) = user {
+                map_layers(overlay, user)?;
+            }
+            mount_overlay(overlay)
+        }
         None => {
             let path = spec.root.as_ref().map_or("", |root| &root.path);
             if !path.starts_with('/') {
                 return Err(invalid(format!("root.path {path:?} is not absolute")));
             }
-            Ok(RootMount::detached(
-                clone_tree(path, true).doing(|| format!("mount the root {path}"))?,
-            ))
+            let tree = clone_tree(path, true).doing(|| format!("mount the root {path}"))?;
+            if let Some(user) = user {
+                user.map_mount(&tree, true).doing(|| format!("map the ids of the root {path}"))?;
+            }
+            Ok(RootMount::detached(tree))
         }
     }
 }
@@ -97,6 +109,27 @@ pub(crate) fn finish(spec: &Spec, root: &Root) -> Result<(), Failure> {
                 .doing(|| format!("make the root {propagation}"))
         }
     }
+}
+
+/// Put a mount that maps ids over each directory of an overlay, in this namespace only. Overlay wants those that are written to in
+/// one mount, and maps by the mounts that it finds its directories in (Linux 5.19).
+fn map_layers(overlay: &Overlay, user: &UserNamespace) -> Result<(), Failure> {
+    let written = overlay.upper.iter().map(|writable| {
+        writable.upper.rsplit_once('/').map_or(writable.upper.as_str(), |(parent, _)| parent)
+    });
+    for path in overlay.lower.iter().map(String::as_str).chain(written) {
+        let doing = || format!("map the ids of the layer {path}");
+        let tree = clone_tree(path, false).doing(doing)?;
+        user.map_mount(&tree, false).map_err(|errno| match errno {
+            Errno::INVAL => unsupported(format!(
+                "{}: its file system or this kernel does not map ids, which --userns needs",
+                doing()
+            )),
+            errno => system(doing(), errno),
+        })?;
+        move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).doing(doing)?;
+    }
+    Ok(())
 }
 
 fn mount_overlay(overlay: &Overlay) -> Result<RootMount, Failure> {
@@ -198,7 +231,7 @@ impl Layers {
             options.push_str(",volatile");
         }
         if options.len() >= SMALLEST_PAGE {
-            return Err(super::failure::system(doing(), Errno::TOOBIG));
+            return Err(system(doing(), Errno::TOOBIG));
         }
         let options = super::failure::c_string("an overlay option", &options)?;
         chdir("/proc/self/fd").doing(doing)?;

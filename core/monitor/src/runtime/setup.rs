@@ -21,6 +21,7 @@ use super::paths::{Links, Missing, Root, clean};
 use super::process::{Process, die_with_parent};
 use super::rlimits::Limits;
 use super::terminal::Terminal;
+use super::user_namespace::UserNamespace;
 use super::users::{Asked, look_up};
 use super::{Options, cgroups, masks, procfs, rootfs};
 
@@ -82,10 +83,14 @@ fn prepare(
     set_names(spec, namespaces)?;
     set_oom_score(spec.process.oom_score_adj)?;
 
-    let mounts = Mounts::prepare(spec, options.cgroups, namespaces)?;
-    let devices = Devices::prepare(spec, &mounts)?;
+    let user = UserNamespace::of(namespaces, &spec.linux)?;
+    if let Some(user) = &user {
+        user.act()?;
+    }
+    let mounts = Mounts::prepare(spec, options.cgroups, namespaces, user.as_ref())?;
+    let devices = Devices::prepare(spec, &mounts, user.as_ref())?;
     procfs::set_parameters(&spec.linux.sysctl, namespaces, &mounts)?;
-    let root = rootfs::mount(spec, options.rootfs)?.enter()?;
+    let root = rootfs::mount(spec, options.rootfs, user.as_ref())?.enter()?;
     mounts.attach(&root)?;
     devices.finish(&root)?;
 
@@ -114,7 +119,7 @@ fn prepare(
     mounts.finish()?;
     rootfs::finish(spec, &root)?;
     let seccomp = spec.linux.seccomp.as_ref();
-    let process = Process::prepare(&spec.process, identity, limits, seccomp)?;
+    let process = Process::prepare(&spec.process, identity, limits, seccomp, user)?;
     let streams = streams.hand_over(&process)?;
     Ok((process, streams, terminal))
 }

@@ -23,8 +23,8 @@ pub(crate) fn enter(rootfs: &Overlay, mounts: &[Mount], read_only: bool) -> Resu
         linux: Linux { namespaces: vec![own], ..Linux::default() },
         ..Spec::default()
     };
-    let mounts = Mounts::prepare(&spec, &[], &Namespaces::new(&spec.linux.namespaces)?)?;
-    let root = rootfs::mount(&spec, Some(rootfs))?.enter()?;
+    let mounts = Mounts::prepare(&spec, &[], &Namespaces::new(&spec.linux.namespaces)?, None)?;
+    let root = rootfs::mount(&spec, Some(rootfs), None)?.enter()?;
     mounts.attach(&root)?;
     mounts.finish()?;
     rootfs::finish(&spec, &root)

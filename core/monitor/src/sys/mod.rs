@@ -2,6 +2,7 @@
 
 pub(crate) mod clone;
 pub(crate) mod exec;
+pub(crate) mod identity;
 pub(crate) mod keyring;
 pub(crate) mod link;
 pub(crate) mod lock;

@@ -1,6 +1,6 @@
 //! The mount system calls of Linux 5.2 and later: a mount is made as a descriptor, and then put in its place.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::CWD;
 use rustix::io::{Errno, Result};
@@ -16,6 +16,9 @@ use super::clone::last_errno;
 pub(crate) const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 pub(crate) const SYSFS_MAGIC: u64 = 0x6265_6572;
 pub(crate) const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
+
+/// `linux/mount.h`.
+const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 
 /// Changes of a mount's attributes: `struct mount_attr`.
 #[repr(C)]
@@ -48,6 +51,16 @@ impl Attributes {
     /// Set the propagation type.
     pub(crate) const fn propagating(propagation: u64) -> Attributes {
         Attributes { set: 0, clear: 0, propagation, user_namespace: 0 }
+    }
+
+    /// Have ids of this user namespace stored as they are there, not as the host has them (Linux 5.12).
+    pub(crate) fn mapping(user_namespace: BorrowedFd<'_>) -> Attributes {
+        Attributes {
+            set: MOUNT_ATTR_IDMAP,
+            clear: 0,
+            propagation: 0,
+            user_namespace: user_namespace.as_raw_fd() as u64,
+        }
     }
 
     /// Nothing would change.

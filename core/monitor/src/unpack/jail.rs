@@ -24,7 +24,7 @@ use super::failure::{Result, invalid, system};
 use crate::seccomp::{Action, Filter, Rule, Seccomp};
 
 /// The highest descriptor that is kept.
-const LAST: i32 = 5;
+const LAST: i32 = 6;
 
 /// Address space. What is needed at most is a PAX header, a sparse map, a buffer and the paths of implied directories.
 pub(crate) const MEMORY: u64 = 256 << 20;

@@ -243,7 +243,7 @@ fn a_volume_is_mounted_with_its_options(base: &Base) {
     let expected = " /v rw,relatime\n /w rw,nosuid,nodev,noexec,noatime\n /x ro,relatime\ntouch: /x/c: Read-only file system\n";
     assert_eq!(plan.output(), expected);
     assert!(volume.join("a").exists() && volume.join("b").exists());
-    for (kind, options) in [("bind", ""), ("bind", "bind,size=3"), ("bind", "bind,idmap")] {
+    for (kind, options) in [("bind", ""), ("bind", "bind,size=3"), ("bind", "bind,shift")] {
         let plan = Plan::new(&scene, "true").mount(kind, source, "/v", options);
         assert_eq!(plan.failure().class, FailureClass::Invalid, "{options}");
     }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::Engine;
 use crate::container::launch;
 use crate::container::lock::OperationLock;
+use crate::container::plan::User;
 use crate::container::record::Record;
 use crate::container::state::Standing;
 use crate::container::{Containers, failure, joined};
@@ -56,6 +57,8 @@ struct Held {
     /// For its scratch directories.
     lease: Option<Lease>,
     lock: Option<OperationLock>,
+    /// The container's user namespace, while it runs in one of its own.
+    user: Option<OwnedFd>,
     /// The lock file was made for this, and nothing says that the container was started.
     unlink: Option<Engine>,
 }
@@ -86,7 +89,13 @@ impl Jail {
                 return Err(Error::not_found("container", id));
             }
             if let Some(run) = standing.running() {
-                let Some(namespace) = joined::namespace(run, "mnt")? else {
+                let mapped = User::of(&record.document.host_config)? != User::Host;
+                let user = match mapped {
+                    true => joined::namespace(run, "user")?,
+                    false => None,
+                };
+                let seen = joined::namespace(run, "mnt")?.filter(|_| mapped == user.is_some());
+                let Some(namespace) = seen else {
                     // It has ended since; its monitor is about to say so.
                     if patience.remaining() == Some(Duration::ZERO) {
                         return Err(unseen(&record.id, run.pid));
@@ -94,8 +103,9 @@ impl Jail {
                     engine.canceller().sleep(Duration::from_millis(1))?;
                     continue;
                 };
-                let view = View::Running { root_only: matches!(job, Job::Export) };
-                let held = Held::default();
+                let view = View::Running { root_only: matches!(job, Job::Export), mapped };
+                let mut held = Held::default();
+                held.user = user;
                 return Jail::spawn(engine, id, view, job, wiring, Some(&namespace), held);
             }
             let mut held = Held::default();
@@ -188,6 +198,7 @@ impl Jail {
         descriptors.extend(wiring.input.map(|fd| (fd, 0)));
         descriptors.extend(wiring.output.map(|fd| (fd, 1)));
         descriptors.extend(about.map(|fd| (fd.as_fd(), 3)));
+        descriptors.extend(held.user.as_ref().map(|user| (user.as_fd(), 6)));
         descriptors.extend(held.lease.as_ref().map(|lease| (lease.lock(), 5)));
         let program = engine.monitor_program()?;
         let child = spawn(program.as_fd(), &[c"barque-monitor", c"files", &options], &descriptors)?;

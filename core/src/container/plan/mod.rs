@@ -23,6 +23,7 @@ mod sysctls;
 mod tests;
 mod this_host;
 mod unsupported;
+mod user;
 
 pub(crate) use exec::{Process, check as check_exec, plan as exec};
 pub(crate) use files::{inside as resolv_conf_inside, name_servers};
@@ -32,6 +33,7 @@ pub(crate) use namespaces::{NetworkMode, mode_name, network_mode};
 pub(crate) use ports::{Wanted as WantedPort, port};
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
+pub(crate) use user::{RANGE, User};
 
 use barque_monitor::oci;
 use barque_monitor::protocol::{self, Launch, Overlay, Resolver, Restart, Stdin};
@@ -78,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) launch: Launch,
     /// Files to write into the container's directory before it starts: name and content.
     pub(crate) files: [(&'static str, String); 3],
+    /// Whose user ids it has. The maps of its specification are made when it starts.
+    pub(crate) user: User,
     /// Ports to be published.
     pub(crate) ports: Vec<WantedPort>,
     /// What the caller of `create` should know.
@@ -116,6 +120,8 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     let host_config = &create.host_config;
     unsupported::refuse(create)?;
     let namespaces = Namespaces::of(create)?;
+    let user = User::of(host_config)?;
+    user.check(host_config, namespaces.network, namespaces.pid)?;
     let config = config::merge(create, image, hostname(input, namespaces)?)?;
     let security = security::parse(host_config, host)?;
     let mut warnings = Vec::new();
@@ -124,7 +130,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     }
     let ports = ports::published(create, &config)?;
     warnings.extend(ports::warning(create));
-    let (spec, more) = spec(input, &config, namespaces, &security)?;
+    let (spec, more) = spec(input, &config, namespaces, &user, &security)?;
     warnings.extend(more);
     for group in &host_config.group_add {
         shorthand::id(group)?;
@@ -165,7 +171,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         failpoints: None,
     };
     let files = files::contents(host_config, namespaces, &config.hostname, host)?;
-    let mut plan = Plan { config, launch, files, ports, warnings };
+    let mut plan = Plan { config, launch, files, user, ports, warnings };
     plan.launch.health = health::plan(&plan, host)?;
     Ok(plan)
 }
@@ -237,6 +243,7 @@ fn spec(
     input: &PlanInput<'_>,
     config: &ContainerConfig,
     namespaces: Namespaces<'_>,
+    user: &User,
     security: &Security,
 ) -> Result<(oci::Spec, Vec<String>)> {
     let host_config = &input.create.host_config;
@@ -283,9 +290,9 @@ fn spec(
         root: Some(oci::Root { path: "rootfs".to_owned(), readonly: host_config.readonly_rootfs }),
         hostname: if own_name { config.hostname.clone() } else { String::new() },
         domainname: if own_name { config.domainname.clone() } else { String::new() },
-        mounts: mounts::list(host_config, namespaces, input.directory, input.mounts)?,
+        mounts: mounts::list(host_config, namespaces, user, input.directory, input.mounts)?,
         linux: oci::Linux {
-            namespaces: namespaces.list(),
+            namespaces: namespaces.list(user),
             devices,
             cgroups_path: cgroup(host_config, input.cgroup)?,
             resources: Some(oci::Resources { devices: device_rules, ..resources }),

@@ -5,6 +5,7 @@ use barque_monitor::oci::{MOUNT_NAMESPACE, Mount, OF_CONTAINER};
 use super::host::HostFacts;
 use super::namespaces::{Ipc, Namespaces, Pid};
 use super::security::Security;
+use super::user::User;
 use crate::api::HostConfig;
 use crate::error::{Error, Result};
 use crate::shorthand;
@@ -41,6 +42,7 @@ pub(super) const FILES: [(&str, &str); 3] =
 pub(super) fn list(
     host_config: &HostConfig,
     namespaces: Namespaces<'_>,
+    user: &User,
     directory: &str,
     own: &[Mount],
 ) -> Result<Vec<Mount>> {
@@ -52,12 +54,11 @@ pub(super) fn list(
     let mut mounts = default(host_config, namespaces);
     let access = if host_config.readonly_rootfs { "ro" } else { "rw" };
     for (file, destination) in FILES {
-        mounts.push(mount(
-            destination,
-            "bind",
-            &format!("{directory}/{file}"),
-            &["rbind", "rprivate", access],
-        ));
+        let mut options = vec!["rbind", "rprivate", access];
+        if *user != User::Host {
+            options.push("idmap");
+        }
+        mounts.push(mount(destination, "bind", &format!("{directory}/{file}"), &options));
     }
     let has_dev = own.iter().any(|mount| mount.destination == "/dev");
     // With another `/dev` goes what would be mounted in it.

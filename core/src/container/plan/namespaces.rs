@@ -4,6 +4,7 @@ use barque_monitor::oci::{Namespace, NamespaceKind, OF_CONTAINER};
 use barque_monitor::protocol::fd;
 
 use super::ports;
+use super::user::User;
 use crate::api::ContainerCreate;
 use crate::error::{Error, Result};
 use crate::network;
@@ -118,10 +119,6 @@ impl Namespaces<'_> {
             "host" => true,
             mode => return Err(Error::invalid(format!("invalid cgroup namespace mode: {mode}"))),
         };
-        match host_config.userns_mode.as_str() {
-            "" | "host" => {}
-            mode => return Err(Error::invalid(format!("invalid USER mode: {mode}"))),
-        }
         if host_uts && !create.hostname.is_empty() {
             return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
         }
@@ -132,8 +129,10 @@ impl Namespaces<'_> {
     }
 
     /// Those that are not the host's.
-    pub(super) fn list(self) -> Vec<Namespace> {
-        use NamespaceKind::{Cgroup, Ipc as IpcKind, Mount, Network, Pid as PidKind, Uts};
+    pub(super) fn list(self, user: &User) -> Vec<Namespace> {
+        use NamespaceKind::{
+            Cgroup, Ipc as IpcKind, Mount, Network, Pid as PidKind, User as UserKind, Uts,
+        };
         let of = |container: &str| Some(format!("{OF_CONTAINER}{container}"));
         let own = |own: bool| own.then_some(None);
         let pid = match self.pid {
@@ -153,7 +152,14 @@ impl Namespaces<'_> {
             // The monitor holds it, from its start to its end.
             NetworkMode::Named(_) => Some(Some(format!("/proc/self/fd/{}", fd::NETWORK))),
         };
+        // Made before it starts, too, and with it the network namespace, over which its root is to have rights.
+        let users = match user {
+            User::Host => None,
+            User::Own(_) | User::Mapped { .. } => Some(Some(format!("/proc/self/fd/{}", fd::USER))),
+            User::Container(container) => Some(of(container)),
+        };
         [
+            (UserKind, users),
             (Mount, own(true)),
             (Network, network),
             (Uts, own(!self.host_uts)),

@@ -604,6 +604,8 @@ fn host_config(host: &mut Fields, words: &mut Vec<String>) -> Result<(), String>
         ("CapAdd", "--cap-add"),
         ("CapDrop", "--cap-drop"),
         ("GroupAdd", "--group-add"),
+        ("UidMap", "--uidmap"),
+        ("GidMap", "--gidmap"),
         ("SecurityOpt", "--security-opt"),
         ("Binds", "--volume"),
         ("VolumesFrom", "--volumes-from"),
