@@ -287,3 +287,69 @@ fn the_death_of_the_monitor_gives_the_terminal_back() {
     );
     assert!(!terminal.is_raw());
 }
+
+#[test]
+fn in_the_background_it_stops_when_it_needs_the_terminal_and_goes_on_in_the_foreground() {
+    let engine = Engine::new("jobs");
+    let mut terminal = Terminal::new();
+    let like = engine.command("");
+    let end = || Stdio::from(terminal.slave.try_clone().unwrap());
+    let mut command = std::process::Command::new("setsid");
+    // A shell that has the terminal, and reads whole lines.
+    command.args(["--ctty", "bash", "--norc", "--noprofile", "--noediting", "-i"]);
+    command.stdin(end()).stdout(end()).stderr(end()).env("PS1", "").env("B", like.get_program());
+    for (name, value) in like.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let mut shell = command.spawn().unwrap();
+    let say = |terminal: &mut Terminal, line: &str| {
+        terminal.seen.clear();
+        terminal.enter(format!("{line}\n").as_bytes());
+    };
+    let become_stopped = |terminal: &mut Terminal| {
+        wait_for("it to be stopped", || {
+            say(terminal, "jobs; echo lis'ted'");
+            terminal.expect("listed");
+            terminal.seen.contains("Stopped").then_some(())
+        });
+    };
+
+    // Without input it needs no terminal, and is not stopped.
+    let quiet = "$B run --rm --network none hello";
+    say(&mut terminal, &format!("{quiet} sleep 1 & wait $!; echo quiet=$?"));
+    terminal.expect("quiet=0");
+    say(&mut terminal, &format!("{quiet} echo writes & wait $!; echo wrote=$?"));
+    terminal.expect("wrote=0");
+    assert!(terminal.seen.contains("writes\r\n"), "{:?}", terminal.seen);
+
+    // With input it is stopped by SIGTTIN once there is some, whoever that was meant for; its container goes on.
+    say(&mut terminal, "$B run -i --rm --name reader --network none hello cat &");
+    engine.running("reader");
+    become_stopped(&mut terminal);
+    engine.running("reader");
+    say(&mut terminal, "fg");
+    terminal.expect("run -i");
+    say(&mut terminal, "ahoy");
+    terminal.expect("ahoy\r\nahoy\r\n");
+    terminal.enter(b"\x04");
+    say(&mut terminal, "echo read=$?");
+    terminal.expect("read=0");
+
+    // A terminal that is to be made raw stops it at once (SIGTTOU).
+    say(&mut terminal, "$B run -it --rm --name typist --network none hello cat &");
+    engine.running("typist");
+    become_stopped(&mut terminal);
+    assert!(!terminal.is_raw(), "the shell's terminal was made raw");
+    say(&mut terminal, "fg");
+    wait_for("raw mode", || terminal.is_raw().then_some(()));
+    terminal.enter(b"ahoy\r");
+    terminal.expect("ahoy\r\nahoy\r\n");
+    terminal.enter(b"\x04");
+    wait_for("the terminal", || (!terminal.is_raw()).then_some(()));
+    say(&mut terminal, "echo typed=$?");
+    terminal.expect("typed=0");
+
+    say(&mut terminal, "exit 0");
+    assert_eq!(shell.wait().unwrap().code(), Some(0));
+    assert_eq!(engine.run("ps -aq").out, "");
+}

@@ -124,9 +124,13 @@ fn run(parsed: &mut Parsed, format: Option<&str>, look: Look<'_>) -> Result<u8> 
     }
     match format {
         None | Some("") => output::out(indented(&found)?)?,
-        format => {
-            for document in &found {
-                list::document(document, format)?;
+        Some("json") => output::out(format!("{}\n", Value::Array(found)))?,
+        Some(template) => {
+            // What one of them lacks is its error, beside the others.
+            let (text, lacking) = list::filled(template, &found)?;
+            output::out(text)?;
+            for failure in lacking {
+                code = output::report(failure);
             }
         }
     }

@@ -104,6 +104,22 @@ pub(super) fn document(document: &Value, format: Option<&str>) -> Result<bool> {
     }
 }
 
+/// Documents by a template, a line each, and what went wrong with the others. Nothing at all is a line too, as it is with docker.
+pub(super) fn filled(template: &str, documents: &[Value]) -> Result<(String, Vec<Failure>)> {
+    let template = Template::parse(&unescaped(template)).map_err(Failure::new)?;
+    let (mut text, mut failures) = (String::new(), Vec::new());
+    for document in documents {
+        match template.fill(document) {
+            Ok(line) => text += &(line + "\n"),
+            Err(error) => failures.push(Failure::new(error)),
+        }
+    }
+    if text.is_empty() {
+        text.push('\n');
+    }
+    Ok((text, failures))
+}
+
 /// `--filter name=value`, several of one name being alternatives.
 pub(super) fn filters(texts: &[String]) -> Result<std::collections::BTreeMap<String, Vec<String>>> {
     let mut filters = std::collections::BTreeMap::<String, Vec<String>>::new();

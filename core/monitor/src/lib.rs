@@ -12,6 +12,7 @@ pub mod applet;
 pub mod cgroup;
 pub mod failpoint;
 pub mod files;
+pub mod filesystem;
 pub mod fill;
 pub mod gather;
 pub mod journal;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use barque_monitor::filesystem::{FIT, unfit};
 use libcgroups::common::{CgroupSetup, get_cgroup_setup};
 use libcgroups::v2::controller_type::ControllerType as V2;
 
@@ -71,7 +72,12 @@ impl Engine {
                 "name=cgroupns".to_owned(),
             ],
             default_runtime: "barque".to_owned(),
-            warnings: warnings(&cgroups, host.capabilities, host.swap_limit),
+            warnings: warnings(
+                &cgroups,
+                host.capabilities,
+                host.swap_limit,
+                unfit(self.layout().root()),
+            ),
         })
     }
 
@@ -150,7 +156,12 @@ const WANTED: [(u32, &str, &str); 4] = [
     (12, "CAP_NET_ADMIN", "networks cannot be set up"),
 ];
 
-fn warnings(cgroups: &Cgroups, capabilities: u64, swap_limit: bool) -> Vec<String> {
+fn warnings(
+    cgroups: &Cgroups,
+    capabilities: u64,
+    swap_limit: bool,
+    unfit: Option<&str>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut missing = |can: bool, what: &str| {
         if !can {
@@ -167,6 +178,11 @@ fn warnings(cgroups: &Cgroups, capabilities: u64, swap_limit: bool) -> Vec<Strin
         if capabilities & (1 << number) == 0 {
             warnings.push(format!("No {name}: {consequence}"));
         }
+    }
+    if let Some(name) = unfit {
+        warnings.push(format!(
+            "The root is on {name}: containers may not be able to write; have it on {FIT}"
+        ));
     }
     warnings
 }
@@ -194,14 +210,15 @@ mod tests {
     #[test]
     fn what_a_machine_lacks_is_said_with_its_consequence() {
         let all = Cgroups { memory: true, cpu: true, cpuset: true, pids: true };
-        assert_eq!(warnings(&all, u64::MAX, true), [""; 0]);
-        let few = warnings(&Cgroups { pids: false, ..all }, !(1 << 24), false);
+        assert_eq!(warnings(&all, u64::MAX, true, None), [""; 0]);
+        let few = warnings(&Cgroups { pids: false, ..all }, !(1 << 24), false, Some("nfs"));
         assert_eq!(
             few,
             [
                 "No swap limit support",
                 "No pids limit support",
                 "No CAP_SYS_RESOURCE: ulimits cannot be above those of this process, nor OOM scores below its own",
+                "The root is on nfs: containers may not be able to write; have it on ext4, xfs, btrfs or tmpfs",
             ]
         );
     }

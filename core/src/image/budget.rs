@@ -26,6 +26,10 @@ impl Disk {
         let path = engine.layout().layers();
         let found = rustix::fs::statvfs(&path)
             .map_err(|errno| Error::system(format!("statvfs {}", path.display()), errno.into()))?;
+        if found.f_blocks == 0 {
+            // One that does not count, like ramfs.
+            return Ok(Disk { total: i64::MAX, free: i64::MAX });
+        }
         let bytes =
             |blocks: u64| i64::try_from(blocks.saturating_mul(found.f_frsize)).unwrap_or(i64::MAX);
         Ok(Disk { total: bytes(found.f_blocks), free: bytes(found.f_bavail) })

@@ -244,7 +244,11 @@ impl Jail {
             Error::system(format!("statvfs {}", target.display()), errno.into())
         })?;
         let options = Unpack {
-            max_bytes: free.f_bavail.saturating_mul(free.f_frsize),
+            max_bytes: match free.f_blocks {
+                // One that does not count, like ramfs.
+                0 => u64::MAX,
+                _ => free.f_bavail.saturating_mul(free.f_frsize),
+            },
             max_entries: MAX_ENTRIES,
             whiteouts: true,
             end_marker,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
+use barque_monitor::filesystem::{FIT, unfit};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
@@ -231,7 +232,13 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Bring an empty or older database to the present schema.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
-    let named = |error| failed(format!("prepare {}", path.display()), error);
+    let named = |error| {
+        let place = match unfit(path) {
+            Some(name) => format!(" on {name}, where it should be on {FIT}"),
+            None => String::new(),
+        };
+        failed(format!("prepare {}{place}", path.display()), error)
+    };
     // Requests hold secrets. SQLite gives its other files the mode of this one.
     std::fs::set_permissions(path, Permissions::from_mode(0o600))
         .map_err(|error| Error::system(format!("chmod {}", path.display()), error))?;

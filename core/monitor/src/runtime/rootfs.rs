@@ -11,6 +11,7 @@ use rustix::mount::{
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 
+use crate::filesystem::{FIT, unfit_of};
 use crate::oci::Spec;
 use crate::protocol::{Failure, Overlay};
 use crate::sys::mount::{Attributes, Filesystem, clone_tree, set_attributes};
@@ -146,11 +147,12 @@ fn mount_overlay(overlay: &Overlay) -> Result<RootMount, Failure> {
         return Ok(RootMount::detached(tree));
     }
     let layers = Layers::open(overlay)?;
-    if takes_single_layers() {
+    let mounted = if takes_single_layers() {
         layers.mount().map(RootMount::detached)
     } else {
         layers.mount_classic(first).map(|tree| RootMount { tree, attached: true })
-    }
+    };
+    mounted.map_err(|failure| layers.explained(failure))
 }
 
 /// Whether overlay takes layers one by one (`lowerdir+`). Before that, all of them had to fit into one option, which for
@@ -210,7 +212,18 @@ impl Layers {
         if self.volatile {
             overlay.flag("volatile").doing(doing)?;
         }
-        overlay.mount(MountAttrFlags::empty()).doing(doing)
+        overlay
+            .mount(MountAttrFlags::empty())
+            .doing(doing)
+            .map_err(|failure| self.explained(failure))
+    }
+
+    /// The kernel has one number for everything that it does not like about an overlay.
+    fn explained(&self, mut failure: Failure) -> Failure {
+        if let Some(name) = self.upper.as_ref().and_then(|(upper, _)| unfit_of(upper)) {
+            let _ = write!(failure.message, ": the engine's root is on {name}; have it on {FIT}");
+        }
+        failure
     }
 
     /// With mount(2), on `place`: any directory of the host's, which is hidden by it in this namespace only. The options of

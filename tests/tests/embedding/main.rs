@@ -2,6 +2,8 @@
 //! (`tests/embedding/host.c` takes the pictures). Seen from outside too: nothing printed, no process left, no fork without an
 //! exec, and the engine whole.
 
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +47,7 @@ fn main() -> std::process::ExitCode {
         .add("a system call that the host may not make is an error or done without", refused_calls);
     suite.add("a panic stops at the boundary", a_panic_stops_at_the_boundary);
     suite.add("a second copy in the process is kept from an open engine", a_second_copy);
+    memory::add(&mut suite);
     suite.run()
 }
 
