@@ -98,9 +98,20 @@ pub(crate) fn spawn(
         match errno {
             0 => return Ok(Child { pid, reaped: false }),
             libc::ETXTBSY if Instant::now() < patience => std::thread::sleep(BUSY / 1000),
+            libc::EACCES if is_noexec(program) => {
+                let errno = std::io::Error::from_raw_os_error(errno);
+                let what = "start the monitor from the engine's root, which is mounted noexec and must be exec";
+                return Err(Error::system(what, errno));
+            }
             errno => return Err(failed(errno)),
         }
     }
+}
+
+/// Whether this is on a file system of which nothing may be executed, as a container's tmpfs is.
+fn is_noexec(program: BorrowedFd<'_>) -> bool {
+    use rustix::fs::{StatVfsMountFlags, fstatvfs};
+    fstatvfs(program).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
 
 /// How long a program may be open for writing. The library writes its program and executes it at once; when another thread

@@ -77,9 +77,10 @@ fn end(what: &str, done: &Finished, report: &str) -> End {
 
 /// Whoever comes next finds everything whole, nothing that runs, and can do it.
 fn whole(sandbox: &Sandbox, what: &str) {
-    // One that was tied to a process that is gone ends by itself, a moment later.
-    wait_until(what, Duration::from_secs(20), || sandbox.ok(&["ps", "--quiet"]).is_empty());
-    invariants::hold(sandbox, what);
+    // What was tied to a process that is gone ends by itself, a moment later, and its monitor after it.
+    wait_until(what, Duration::from_secs(20), || {
+        sandbox.ok(&["ps", "--quiet"]).is_empty() && invariants::violations(sandbox).is_empty()
+    });
     let known = sandbox.ok(&["ps", "--all", "--quiet"]);
     if !known.is_empty() {
         sandbox.ok(&["rm", "c"]);

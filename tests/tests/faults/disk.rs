@@ -26,18 +26,20 @@ pub(crate) fn add(suite: &mut Suite) {
 }
 
 /// A file system of its own for a sandbox, unmounted with it.
-struct Small {
-    place: PathBuf,
+pub(super) struct Small {
+    pub(super) place: PathBuf,
 }
 
 impl Small {
     fn new(name: &str, options: &str) -> Small {
+        Small::of("tmpfs", name, options)
+    }
+
+    pub(super) fn of(kind: &str, name: &str, options: &str) -> Small {
         let place = programs::build_directory().join("sandboxes").join(name);
         std::fs::create_dir_all(&place).expect("make a mount point");
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(&place)
-            .output();
+        let done =
+            Command::new("mount").args(["-t", kind, "-o", options, kind]).arg(&place).output();
         assert!(done.expect("run mount").status.success(), "mount {}", place.display());
         Small { place }
     }

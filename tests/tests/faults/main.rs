@@ -8,6 +8,7 @@ mod disk;
 mod failpoints;
 mod monitor;
 mod operations;
+mod places;
 mod power;
 mod syscalls;
 mod tampering;
@@ -22,6 +23,7 @@ fn main() -> std::process::ExitCode {
     syscalls::add(&mut suite);
     monitor::add(&mut suite);
     disk::add(&mut suite);
+    places::add(&mut suite);
     power::add(&mut suite);
     tampering::add(&mut suite);
     suite.run()

@@ -212,10 +212,7 @@ impl Layers {
         if self.volatile {
             overlay.flag("volatile").doing(doing)?;
         }
-        overlay
-            .mount(MountAttrFlags::empty())
-            .doing(doing)
-            .map_err(|failure| self.explained(failure))
+        overlay.mount(MountAttrFlags::empty()).doing(doing)
     }
 
     /// The kernel has one number for everything that it does not like about an overlay.
