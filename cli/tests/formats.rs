@@ -35,7 +35,7 @@ const LISTS: &[(&str, usize)] = &[
     ("volume ls", 2),
     ("network ls", 3),
     ("stats --no-stream running", 1),
-    ("system df", 4),
+    ("system df", 5),
     ("events --since 0 --until 0s --filter event=start", 1),
 ];
 const SINGLE: &[&str] = &[

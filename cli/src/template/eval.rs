@@ -154,8 +154,8 @@ impl Scope {
         };
         if let Base::Function(name) = &first.base {
             // These look at their arguments one by one, and stop when they know.
-            if matches!(name.as_str(), "and" | "or") && self.mode == Mode::Values {
-                return self.logic(name == "and", rest, dot, piped);
+            if matches!(*name, "and" | "or") && self.mode == Mode::Values {
+                return self.logic(*name == "and", rest, dot, piped);
             }
             let mut arguments = rest
                 .iter()

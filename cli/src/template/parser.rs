@@ -1,7 +1,7 @@
 //! From tokens to a tree.
 
-use super::TemplateError;
 use super::lexer::{Piece, Token};
+use super::{TemplateError, functions};
 
 /// Deepest nesting of blocks and parentheses: a template is read by recursion.
 const DEPTH: usize = 64;
@@ -41,7 +41,7 @@ pub(super) struct Operand {
 pub(super) enum Base {
     Dot,
     Variable(String),
-    Function(String),
+    Function(&'static str),
     Literal(serde_json::Value),
     Nested(Pipeline),
 }
@@ -223,7 +223,7 @@ fn command(tokens: &[Token], depth: usize) -> Result<Command, TemplateError> {
                 "true" => Base::Literal(true.into()),
                 "false" => Base::Literal(false.into()),
                 "nil" => Base::Literal(serde_json::Value::Null),
-                _ => Base::Function(word.clone()),
+                _ => Base::Function(functions::find(word)?),
             },
             Token::Open => {
                 let close = matching(after)?;
