@@ -187,6 +187,12 @@ test('as Node streams: readable, writable, duplex, pipeline, destroy', async () 
   const error = new Promise((resolve) => ended.once('error', resolve));
   ended.write('late');
   assert.equal((await error).code, 'ERR_STREAM_WRITE_AFTER_END');
+  const over = await barque.spawn('hello', ['cat'], { stdin: true });
+  await over.write('x');
+  await over.end();
+  await over.end();
+  await assert.rejects(over.write('late'), { code: 'CONFLICT' });
+  assert.equal(String((await over.collect()).stdout), 'x');
   // Input that nobody ends is no reason to stay.
   const open = await barque.spawn('hello', ['cat'], { stdin: true });
   await open.write('x');
