@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use barque_tests::sandbox::{Finished, finish, wait_until};
+use barque_tests::sandbox::{Finished, finish};
 use barque_tests::suite::{self, Suite};
 use barque_tests::{Sandbox, faces, invariants};
 
@@ -78,9 +78,15 @@ fn end(what: &str, done: &Finished, report: &str) -> End {
 /// Whoever comes next finds everything whole, nothing that runs, and can do it.
 fn whole(sandbox: &Sandbox, what: &str) {
     // What was tied to a process that is gone ends by itself, a moment later, and its monitor after it.
-    wait_until(what, Duration::from_secs(20), || {
-        sandbox.ok(&["ps", "--quiet"]).is_empty() && invariants::violations(sandbox).is_empty()
-    });
+    let until = Instant::now() + Duration::from_secs(20);
+    while !(sandbox.ok(&["ps", "--quiet"]).is_empty() && invariants::violations(sandbox).is_empty())
+    {
+        if Instant::now() > until {
+            invariants::hold(sandbox, what);
+            panic!("something runs for ever after {what}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let known = sandbox.ok(&["ps", "--all", "--quiet"]);
     if !known.is_empty() {
         sandbox.ok(&["rm", "c"]);
