@@ -14,7 +14,7 @@ pub(super) fn add(suite: &mut Suite) {
 
 fn real_servers_have_real_clients() {
     // tests/debian makes it, which this suite could not, for it reaches no mirror.
-    let archive = programs::build_directory().join("../servers.tar");
+    let archive = programs::build_directory().join("../debian.tar");
     let archive = programs::need("the root file system of tests/debian", archive);
     let _world = World::new();
     let sandbox = Sandbox::new();

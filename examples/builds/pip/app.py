@@ -1,0 +1,3 @@
+import idna
+
+print("ahoy", idna.encode("bücher").decode())
