@@ -13,6 +13,7 @@ mod failure;
 mod human;
 mod output;
 mod progress;
+mod screen;
 mod session;
 mod steps;
 mod table;

@@ -1,12 +1,13 @@
-//! How something goes that takes its time, as docker shows it: on a terminal a line for each layer, its bar moving; into a file or
-//! pipe a line for each thing that happened.
+//! How something goes that takes its time, as docker shows it: on a terminal a line for each layer, its bar moving, or for each step of a
+//! build; into a file or pipe a line for each thing that happened.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use barque::{Deadline, Item, Next, Stream, api};
 
 use crate::failure::Result;
+use crate::screen::{self, Screen};
 use crate::{output, steps};
 
 /// Where it is shown.
@@ -16,15 +17,31 @@ pub(crate) enum To {
     Stdout,
     /// Standard error, as `run` does while it pulls.
     Stderr,
+    /// Standard error, a terminal, as `build` does.
+    Screen,
     Nowhere,
 }
 
 /// Read a stream of progress to its end, showing it; its last document.
 pub(crate) fn show<T: serde::de::DeserializeOwned>(stream: &mut Stream, to: To) -> Result<T> {
     let mut display = Display::new(to);
+    let ended = read(stream, &mut display);
+    display.end()?;
+    let last = ended?;
+    serde_json::from_str(&last).map_err(|error| {
+        barque::Error::new(barque::ErrorKind::Internal, format!("the last document: {error}"))
+            .into()
+    })
+}
+
+fn read(stream: &mut Stream, display: &mut Display) -> Result<String> {
     let mut last = String::new();
     loop {
-        match stream.next(Deadline::never())? {
+        let patience = match display.screen {
+            Some(_) => Deadline::after(screen::PACE),
+            None => Deadline::never(),
+        };
+        match stream.next(patience)? {
             Next::Item(Item::Document(text)) => {
                 // A line has a status, the last document has none.
                 match serde_json::from_str::<api::Progress>(&text) {
@@ -32,40 +49,58 @@ pub(crate) fn show<T: serde::de::DeserializeOwned>(stream: &mut Stream, to: To) 
                     _ => last = text,
                 }
             }
-            Next::Item(Item::Chunk(_)) | Next::TimedOut => {}
-            Next::Done => break,
+            Next::Item(Item::Chunk(_)) => {}
+            Next::TimedOut => display.draw()?,
+            Next::Done => return Ok(last),
         }
     }
-    serde_json::from_str(&last).map_err(|error| {
-        barque::Error::new(barque::ErrorKind::Internal, format!("the last document: {error}"))
-            .into()
-    })
 }
 
 struct Display {
     to: To,
     /// Columns, if it is a terminal.
     columns: Option<u16>,
+    screen: Option<Screen>,
     /// The things that have a line, from the top.
     lines: Vec<String>,
 }
 
 impl Display {
     fn new(to: To) -> Display {
-        let columns = |fd: std::os::fd::BorrowedFd<'_>| {
-            rustix::termios::tcgetwinsize(fd).ok().map(|size| size.ws_col)
-        };
         let columns = match to {
-            To::Stdout => columns(io::stdout().as_fd()),
-            To::Stderr => columns(io::stderr().as_fd()),
-            To::Nowhere => None,
+            To::Stdout => size(io::stdout().as_fd()).map(|(columns, _)| columns),
+            To::Stderr => size(io::stderr().as_fd()).map(|(columns, _)| columns),
+            To::Screen | To::Nowhere => None,
         };
-        Display { to, columns, lines: Vec::new() }
+        let screen = (to == To::Screen).then(Screen::new);
+        Display { to, columns, screen, lines: Vec::new() }
+    }
+
+    /// Time has passed.
+    fn draw(&mut self) -> Result<()> {
+        let Some(screen) = &mut self.screen else { return Ok(()) };
+        let (columns, rows) = size(io::stderr().as_fd()).unwrap_or(UNKNOWN);
+        match screen.draw(columns, rows) {
+            Some(text) => self.put(&text),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing more comes.
+    fn end(&mut self) -> Result<()> {
+        let Some(screen) = &mut self.screen else { return Ok(()) };
+        let (columns, _) = size(io::stderr().as_fd()).unwrap_or(UNKNOWN);
+        let text = screen.end(columns);
+        self.put(&text)
     }
 
     fn show(&mut self, line: &api::Progress) -> Result<()> {
         if self.to == To::Nowhere {
             return Ok(());
+        }
+        if let Some(screen) = &mut self.screen {
+            screen.hear(line);
+            return self.draw();
         }
         if let Some(step) = &line.step {
             return self.put(&steps::plain(line, step));
@@ -98,14 +133,23 @@ impl Display {
     fn put(&self, text: &str) -> Result<()> {
         match self.to {
             To::Stdout => output::out(text),
-            To::Stderr => output::err(text.as_bytes()),
+            To::Stderr | To::Screen => output::err(text.as_bytes()),
             To::Nowhere => Ok(()),
         }
     }
 }
 
+/// Columns and rows of a terminal that does not say.
+const UNKNOWN: (u16, u16) = (80, 24);
+
+/// Columns and rows, if it is a terminal.
+fn size(fd: BorrowedFd<'_>) -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(fd).ok()?;
+    Some((size.ws_col, size.ws_row))
+}
+
 /// A line without its bar.
-fn plain(line: &api::Progress) -> String {
+pub(crate) fn plain(line: &api::Progress) -> String {
     if line.id.is_empty() { line.status.clone() } else { format!("{}: {}", line.id, line.status) }
 }
 

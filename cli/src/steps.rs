@@ -7,7 +7,7 @@ use crate::progress::clean;
 /// What is shown of a line.
 pub(crate) fn plain(line: &Progress, step: &BuildStep) -> String {
     let number = &line.id;
-    let seconds = step.time as f64 / 1e9;
+    let seconds = seconds(step);
     match line.status.as_str() {
         "Step" => format!("#{number} {}\n", clean(&step.name)),
         "Cached" => format!("#{number} CACHED\n\n"),
@@ -23,6 +23,11 @@ pub(crate) fn plain(line: &Progress, step: &BuildStep) -> String {
             lines.map(|line| format!("#{number} {seconds:.3} {}\n", clean(line))).collect()
         }
     }
+}
+
+/// How long it has gone on.
+pub(crate) fn seconds(step: &BuildStep) -> f64 {
+    step.time as f64 / 1e9
 }
 
 #[cfg(test)]

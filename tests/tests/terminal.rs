@@ -7,7 +7,12 @@ use std::time::Duration;
 use barque_tests::suite::skip;
 use barque_tests::{Sandbox, invariants, programs, sandbox, suite};
 
-suite!(a_shell_vi_and_top_work_and_follow_the_size, a_shell_of_an_exec_works_beside_it);
+suite!(
+    a_shell_vi_and_top_work_and_follow_the_size,
+    a_shell_of_an_exec_works_beside_it,
+    a_build_is_shown_in_place,
+    without_a_terminal_a_build_is_shown_line_by_line,
+);
 
 /// A tmux of its own.
 struct Screen<'a> {
@@ -148,4 +153,68 @@ fn a_shell_of_an_exec_works_beside_it() {
     assert_eq!(sandbox.inspect("c")["State"]["Status"], "running");
     sandbox.ok(&["rm", "--force", "c"]);
     invariants::hold(&sandbox, "a session of an exec");
+}
+
+fn context(sandbox: &Sandbox, dockerfile: &str) -> String {
+    let context = sandbox.work().join("context");
+    std::fs::create_dir(&context).expect("make a directory");
+    std::fs::write(context.join("Dockerfile"), dockerfile).expect("write a Dockerfile");
+    context.to_string_lossy().into_owned()
+}
+
+fn a_build_is_shown_in_place() {
+    let sandbox = Sandbox::with_busybox();
+    let text = "FROM busybox\nRUN echo first\nRUN for i in 1 2 3 4 5 6 7 8; do echo line $i; done; sleep 2\n";
+    let path = context(&sandbox, text);
+    let screen = Screen::new(&sandbox, &["build", "--network", "none", "--tag", "x", &path]);
+    screen.shows(" => => # line 8");
+    let seen = screen.tmux(&["capture-pane", "-p"]);
+    assert!(seen.contains(" => => # line 3") && !seen.contains("# line 2"), "{seen}");
+    assert!(seen.contains("(2/3)\n"), "{seen}");
+    screen.ends(0);
+    // That a command has ended moves its first line out of the window.
+    let seen = screen.tmux(&["capture-pane", "-p", "-S", "-"]);
+    assert!(seen.contains("(4/4) FINISHED\n") && !seen.contains("line 8"), "{seen}");
+    for once in ["[+] Building ", "=> [2/3] RUN echo first ", "=> [3/3] RUN for i in "] {
+        assert_eq!(seen.matches(once).count(), 1, "{once} in\n{seen}");
+    }
+    drop(screen);
+    // From the cache, and on a step that fails.
+    std::fs::write(
+        PathBuf::from(&path).join("Dockerfile"),
+        "FROM busybox\nRUN echo first\nRUN echo why; exit 7\n",
+    )
+    .expect("write a Dockerfile");
+    let screen = Screen::new(&sandbox, &["build", "--network", "none", &path]);
+    screen.ends(1);
+    let seen = screen.tmux(&["capture-pane", "-p", "-S", "-"]);
+    for part in [
+        " => CACHED [2/3] RUN echo first ",
+        " => ERROR [3/3] RUN echo why; exit 7 ",
+        "\n > [3/3] RUN echo why; exit 7:\nwhy\n------\n",
+        "   3 | >>> RUN echo why; exit 7\n",
+    ] {
+        assert!(seen.contains(part), "{part:?} is not in\n{seen}");
+    }
+    assert!(!seen.contains("FINISHED"), "{seen}");
+    drop(screen);
+    invariants::hold(&sandbox, "builds on a terminal");
+}
+
+fn without_a_terminal_a_build_is_shown_line_by_line() {
+    let sandbox = Sandbox::with_busybox();
+    let path = context(&sandbox, "FROM busybox\nRUN echo first\n");
+    let build = |progress: &str| {
+        sandbox.barque(&["build", "--network", "none", "--progress", progress, &path])
+    };
+    let done = build("tty");
+    assert_eq!(done.code, 1);
+    assert!(done.stderr.contains("needs a terminal"), "{}", done.stderr);
+    let done = build("auto");
+    assert!(done.stderr.contains("#2 [2/2] RUN echo first\n"), "{}", done.stderr);
+    assert!(!done.stderr.contains('\x1b'), "{}", done.stderr);
+    let done = build("plain");
+    assert!(done.stderr.contains("#2 CACHED\n"), "{}", done.stderr);
+    let done = build("quiet");
+    assert!(done.stdout.starts_with("sha256:") && done.stderr.is_empty(), "{done:?}");
 }
