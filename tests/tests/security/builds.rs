@@ -11,9 +11,13 @@ use serde_json::json;
 use super::victim::Victim;
 
 pub(crate) fn add(suite: &mut Suite) {
+    suite.add("SEC-100 what a cache mount holds leads nowhere", cache_mounts);
+    suite.add("SEC-101 places of mounts are taken away in the layer only", places_of_mounts);
     suite.add("SEC-102 a Dockerfile gets no privileges that nobody gave it", privileges);
     suite.add("SEC-103 a Dockerfile that makes no sense is refused, and soon", nonsense);
     suite.add("SEC-104 a history is no proof of what was done", poisoned_history);
+    suite.add("SEC-105 what is mounted of a stage is inside it", mounts_of_stages);
+    suite.add("SEC-107 a stage is mounted as it was when it was done", stages_that_change);
     suite.add("SEC-109 the caller's environment reaches no step", environment);
     suite.add("SEC-110 a frontend that a Dockerfile names is not fetched", frontend);
     suite.add("SEC-111 links in a context archive lead nowhere outside", context_links);
@@ -43,6 +47,126 @@ fn is_refused(sandbox: &Sandbox, dockerfile: &str, why: &str) {
     assert_eq!(done.code, 1, "{dockerfile:.200}: {}", done.stderr);
     assert!(done.stderr.contains(why), "{dockerfile:.200}: {}", done.stderr);
     assert!(!done.stderr.contains("ran-anyway"), "{}", done.stderr);
+}
+
+/// Each link that could lead to the victim.
+fn ways_to(victim: &Victim) -> [String; 2] {
+    let place = victim.path();
+    [place.clone(), format!("../../../../../../../../../..{place}")]
+}
+
+fn cache_mounts() {
+    let sandbox = Sandbox::with_busybox();
+    let victim = Victim::new(&sandbox);
+    let mount = "--mount=type=cache,id=x";
+    is_refused(
+        &sandbox,
+        &format!("FROM busybox\nRUN {mount},target=/c,source=sub echo ran-''anyway\n"),
+        "source of a cache mount is a path in what from names",
+    );
+    for link in ways_to(&victim) {
+        // One stage puts links into a cache, again and again, and another uses the same one below and beside them.
+        let text = format!(
+            "FROM busybox AS one\n\
+             RUN {mount},target=/c for i in $(busybox seq 500); do busybox rm -rf /c/sub; busybox ln -s {link} /c/sub; done\n\
+             FROM busybox AS two\n\
+             RUN {mount},target=/c {mount}b,target=/c/sub ls /c/sub/ || true\n\
+             RUN {mount},target=/d cat /d/sub/secret; echo x > /d/sub/secret; busybox rm -rf /d/sub/; true\n\
+             RUN --mount=type=cache,id=y,from=one,source=../../..{link},target=/e cat /e/secret || true\n"
+        );
+        let done = build(&sandbox, &context(&sandbox, &text), &["--no-cache", "--network=none"]);
+        assert!(!done.stderr.contains("canary"), "{link}: {}", done.stderr);
+        victim.is_untouched(&link);
+    }
+    invariants::hold(&sandbox, "cache mounts with links");
+}
+
+fn places_of_mounts() {
+    let sandbox = Sandbox::with_busybox();
+    let victim = Victim::new(&sandbox);
+    // What BuildKit took away: an empty file and an empty directory.
+    let gone = sandbox.work().join("gone");
+    std::fs::create_dir_all(gone.join("directory")).expect("make a directory");
+    std::fs::write(gone.join("file"), "").expect("write a file");
+    let to_gone = gone.to_string_lossy().into_owned();
+    for link in ways_to(&victim)
+        .into_iter()
+        .chain([to_gone.clone(), format!("../../../../../../../../../..{to_gone}")])
+    {
+        for name in ["secret", "inner", "file", "directory"] {
+            let text = format!(
+                "FROM busybox\n\
+                 RUN --mount=type=tmpfs,target=/x/{name} busybox mv /x /moved && busybox ln -s {link} /x\n\
+                 RUN --mount=type=secret,id=s,target=/y/{name} busybox mv /y /moved && busybox ln -s {link} /y\n"
+            );
+            let context = context(&sandbox, &text);
+            std::fs::write(context.join("value"), "x").expect("write a secret");
+            let secret = format!("--secret=id=s,src={}", context.join("value").display());
+            let done = build(&sandbox, &context, &["--network=none", &secret]);
+            assert_eq!(done.code, 0, "{link}/{name}: {}", done.stderr);
+            victim.is_untouched(&link);
+            assert!(
+                gone.join("file").is_file() && gone.join("directory").is_dir(),
+                "{link}/{name}"
+            );
+        }
+    }
+    invariants::hold(&sandbox, "places of mounts that were replaced");
+}
+
+fn mounts_of_stages() {
+    let sandbox = Sandbox::with_busybox();
+    let victim = Victim::new(&sandbox);
+    for link in ways_to(&victim).into_iter().chain(["/".to_owned(), "../../../../..".to_owned()]) {
+        let stage =
+            format!("FROM busybox AS one\nRUN busybox ln -s {link} /link && echo inside > /mark\n");
+        for source in ["link", "/link", "link/secret", "../../link", "link/../secret"] {
+            let text = format!(
+                "{stage}FROM busybox\nRUN --mount=from=one,source={source},target=/m,rw \
+                 ls /m; cat /m/secret /m; echo x > /m/secret; true\nCOPY --from=one {source} /taken/\n"
+            );
+            let done = build(&sandbox, &context(&sandbox, &text), &["--network=none"]);
+            assert!(!done.stderr.contains("canary"), "{link}: {}", done.stderr);
+            let failed = done.code != 0;
+            assert_eq!(failed, done.stderr.contains("not found"), "{link}: {}", done.stderr);
+            victim.is_untouched(&link);
+        }
+    }
+    for (mount, why) in [
+        ("bind,target=/m,bind-propagation=shared", "bind-propagation"),
+        ("bind,target=/m,from=one,source=..,propagation=rshared", "propagation"),
+        ("bind,target=../../etc,source=nothing", "not found"),
+        ("bind,target=/proc", "nothing can be mounted at /proc"),
+        ("bind,target=/m,from=nobody/nothing:1", "nobody/nothing"),
+        ("devpts,target=/m", "devpts"),
+    ] {
+        let text = format!(
+            "FROM busybox AS one\nFROM busybox\nRUN --mount=type={mount} echo ran-''anyway\n"
+        );
+        is_refused(&sandbox, &text, why);
+    }
+    invariants::hold(&sandbox, "mounts of stages");
+}
+
+fn stages_that_change() {
+    let sandbox = Sandbox::with_busybox();
+    let victim = Victim::new(&sandbox);
+    let [link, _] = ways_to(&victim);
+    let text = format!(
+        "FROM busybox AS one\n\
+         RUN busybox mkdir /d && echo begun > /d/secret && busybox ln -s d /at\n\
+         RUN for i in $(busybox seq 300); do busybox ln -sfn {link} /at; busybox ln -sfn d /at; done; echo ended > /d/secret\n\
+         FROM busybox\nRUN --mount=from=one,source=at,target=/m cat /m/secret > /seen\n\
+         COPY --from=one at/secret /copied\nCMD cat /seen /copied\n"
+    );
+    let context = context(&sandbox, &text);
+    for _ in 0..3 {
+        let done = build(&sandbox, &context, &["--no-cache", "--network=none"]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        let seen = sandbox.ok(&["run", "--rm", "--network", "none", "built"]);
+        assert_eq!(seen, "ended\nended");
+        victim.is_untouched("a stage that changed");
+    }
 }
 
 fn privileges() {
