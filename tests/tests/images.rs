@@ -66,7 +66,7 @@ fn main() -> std::process::ExitCode {
     // Before the suite leaves it.
     let _ = File::open("/proc/self/ns/net").map(|network| MACHINES.set(network));
     let mut suite = Suite::default();
-    let patience = Duration::from_secs(400);
+    let patience = Duration::from_secs(600);
     suite.add_patient("a_package_of_debian", patience, package_of_debian);
     suite.add_patient("a_program_of_python", patience, program_of_python);
     suite.add_patient("a_program_of_node", patience, program_of_node);
@@ -229,7 +229,7 @@ fn says(sandbox: &Sandbox, words: &[&str]) -> String {
 
 /// What no layer of an image has.
 fn is_absent(sandbox: &Sandbox, image: &str, paths: &[&str]) {
-    // Empty places are what mounts leave behind.
+    // Debian has empty files there that are locks.
     let script = "for path; do ! [ -e \"$path\" ] || find \"$path\" -type f -size +0; done";
     let words = [&["--user", "root", "--entrypoint", "sh", image, "-c", script, "sh"], paths];
     assert_eq!(says(sandbox, &words.concat()), "", "{image}");

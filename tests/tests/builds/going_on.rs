@@ -52,6 +52,33 @@ pub(crate) fn a_stage_that_fails_ends_the_others() {
     invariants::hold(&sandbox, "a build of which a stage failed");
 }
 
+pub(crate) fn a_step_whose_monitor_is_killed_fails_and_leaves_nothing() {
+    let sandbox = Sandbox::with_testbox();
+    let engine = sandbox.engine();
+    let text = "FROM testbox\nRUN [\"/testbox\", \"write\", \"/made\", \"x\"]\n\
+                RUN [\"/testbox\", \"echo\", \"begun\", \",\", \"sleep\", \"forever\"]\n";
+    let context = context(&sandbox, &[("Dockerfile", text)]);
+    let mut stream = engine.images().build(&request(&context)).expect("a build begins");
+    loop {
+        let text = next(&mut stream).expect("it goes on").expect("it goes on");
+        if line(&text).and_then(|line| line.step).is_some_and(|step| step.output.contains("begun"))
+        {
+            break;
+        }
+    }
+    let id = sandbox.ok(&["ps", "--quiet", "--no-trunc"]);
+    sandbox.kill_monitor(&id);
+    let error = error_of(&mut stream);
+    assert!(error.message().starts_with("Dockerfile:3: "), "{error}");
+    drop(stream);
+    assert_eq!(sandbox.ok(&["ps", "--all", "--quiet"]), "", "the step is left");
+    invariants::hold(&sandbox, "a build whose monitor was killed");
+    // What came before is kept.
+    let text = text.replace("\"sleep\", \"forever\"", "\"exit\", \"0\"");
+    std::fs::write(context.join("Dockerfile"), text).expect("write");
+    assert_eq!(built(&engine, &request(&context)).0, ["FROM: Done", "RUN: Cached", "RUN: Done"]);
+}
+
 pub(crate) fn output_that_nobody_reads_waits_and_none_is_lost() {
     let sandbox = Sandbox::with_testbox();
     let engine = sandbox.engine();
