@@ -34,6 +34,7 @@ import type {
   SystemInfo,
   SystemPruned,
   SystemVersion,
+  Ulimit,
   VolumeCreate,
   VolumesListed,
   VolumesPruned,
@@ -45,7 +46,7 @@ import { type Credentials, credentials } from './credentials';
 import { errorOf } from './errors';
 import { Exec } from './exec';
 import { Image, reference } from './image';
-import { type ImageSource, withInput } from './input';
+import { archive, type Files, type ImageSource, isFiles, withInput } from './input';
 import { Network } from './network';
 import { runRequest, type RunOptions, type RunResult, runToEnd } from './run';
 import type { OutputStream } from './streams';
@@ -91,6 +92,8 @@ export interface BuildOptions extends Abortable {
   labels?: Record<string, string>;
   /** Take nothing from the cache. */
   nocache?: boolean;
+  /** Keep what a `RUN` that fails has left, as an image without a name: the error's `subject` is its id. */
+  keepFailed?: boolean;
   /** Caches outside of this engine, from which steps are taken that its own has not; a name is one at a registry. */
   cachefrom?: (string | BuildCacheStore)[];
   /** Where the build's steps go for others to take. */
@@ -103,6 +106,18 @@ export interface BuildOptions extends Abortable {
   platform?: string;
   /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
   networkmode?: string;
+  /** Names for the hosts files of `RUN` instructions: `name:address`. */
+  extrahosts?: string[];
+  /** Most memory of each `RUN` instruction: bytes, or `512m`. */
+  memory?: number | string;
+  /** Its CPU limit in billionths of a CPU. */
+  nanoCpus?: number;
+  /** Most processes of it; -1: no limit. */
+  pidsLimit?: number;
+  /** Size of its /dev/shm. */
+  shmsize?: number | string;
+  /** Its limits of resources. */
+  ulimits?: Ulimit[];
   /** What `RUN --mount=type=secret` may have, by id: a file's `Path` or the `Value` itself. */
   secrets?: Record<string, BuildSecret>;
   /** Sockets of the agents that `RUN --mount=type=ssh` may ask, by id. */
@@ -239,19 +254,20 @@ export class Barque {
 
   /**
    * Build an image from a Dockerfile: dockerode's `buildImage`, whose promise resolves when the image is there. The context is a
-   * directory's path or a tar archive (a path, bytes, a stream); without one `dockerfileText` says it all.
+   * directory's path, a tar archive (a path, bytes, a stream), or files in memory (`{ Dockerfile: 'FROM …' }`); without one
+   * `dockerfileText` says it all.
    */
-  buildImage(context: ImageSource | undefined, options: BuildOptions = {}): Promise<Image> {
+  buildImage(context: ImageSource | Files | undefined, options: BuildOptions = {}): Promise<Image> {
     return this.#build(context, options, false, (built) => new Image(this.api, built.Id));
   }
 
   /** What the Dockerfile could do better, as `docker build --check` says it: nothing is built. */
-  checkBuild(context: ImageSource | undefined, options: BuildOptions = {}): Promise<BuildCheck[]> {
+  checkBuild(context: ImageSource | Files | undefined, options: BuildOptions = {}): Promise<BuildCheck[]> {
     return this.#build(context, options, true, (built) => built.Checks);
   }
 
   async #build<T>(
-    context: ImageSource | undefined,
+    context: ImageSource | Files | undefined,
     options: BuildOptions,
     Check: boolean,
     take: (built: ImageBuilt) => T,
@@ -267,12 +283,19 @@ export class Barque {
       Target: options.target ?? '',
       Labels: options.labels ?? {},
       NoCache: options.nocache ?? false,
+      KeepFailed: options.keepFailed ?? false,
       Pull: options.pull ?? false,
       CacheFrom: (options.cachefrom ?? []).map(cacheStore),
       CacheTo: (options.cacheto ?? []).map(cacheStore),
       Outputs: options.outputs ?? [],
       Platform: options.platform ?? '',
       NetworkMode: options.networkmode ?? '',
+      ExtraHosts: options.extrahosts ?? [],
+      Memory: options.memory ?? 0,
+      NanoCpus: options.nanoCpus ?? 0,
+      PidsLimit: options.pidsLimit ?? null,
+      ShmSize: options.shmsize ?? 0,
+      Ulimits: options.ulimits ?? [],
       Secrets: options.secrets ?? {},
       SSH: options.ssh ?? {},
     };
@@ -280,7 +303,8 @@ export class Barque {
       const stream = await this.api.imageBuild(Context ? { ...request, Context } : request, options);
       return take(await stream.wait(options.onProgress));
     };
-    return context === undefined ? build() : withInput(context, build);
+    if (context === undefined) return build();
+    return withInput(isFiles(context) ? archive(context) : context, build);
   }
 
   /**

@@ -28,7 +28,7 @@ export { DocumentStream } from './documents';
 export { AbortError, BarqueError, type ErrorDocument } from './errors';
 export { Exec, type ExecOptions, type ExecResult, type ExecStartOptions } from './exec';
 export { Image } from './image';
-export type { ImageSource } from './input';
+export type { Files, ImageSource } from './input';
 export { Network } from './network';
 export { ProgressStream } from './progress';
 export type { RunInput, RunOptions, RunResult } from './run';

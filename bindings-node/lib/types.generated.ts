@@ -30,6 +30,8 @@ export interface ImageBuild {
   Check?: boolean;
   /** Take nothing from the cache. */
   NoCache?: boolean;
+  /** Keep what a `RUN` that fails has left, on all that came before it, as an image without a name. The error's subject is its id. */
+  KeepFailed?: boolean;
   /** Caches outside of this engine, from which steps are taken that its own has not. */
   CacheFrom?: BuildCacheStore[];
   /** Where the build's steps go for others to take. */
@@ -42,6 +44,18 @@ export interface ImageBuild {
   Platform?: string;
   /** The network of `RUN` instructions that name none: `default`, `none` or `host`. */
   NetworkMode?: string;
+  /** Names for the hosts files of `RUN` instructions: `name:address`. */
+  ExtraHosts?: string[];
+  /** Most memory of each `RUN` instruction, bytes; 0: no limit. */
+  Memory?: number | string;
+  /** Its CPU limit in billionths of a CPU. */
+  NanoCpus?: number;
+  /** Most processes of it; -1: no limit. */
+  PidsLimit?: number | null;
+  /** Size of its /dev/shm, bytes; 0: 64 MiB. */
+  ShmSize?: number | string;
+  /** Its limits of resources (setrlimit(2)). */
+  Ulimits?: Ulimit[];
   /** What `RUN --mount=type=secret` may have, by id. */
   Secrets?: Record<string, BuildSecret>;
   /** Sockets of the ssh agents that `RUN --mount=type=ssh` may ask, by id; `default` is that of a mount without one. */

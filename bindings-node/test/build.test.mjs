@@ -38,6 +38,26 @@ test('a directory is built, and an archive of it comes from the cache', async ()
   }
 });
 
+test('a context is files in memory', async () => {
+  await busybox();
+  const deep = `${'deep/'.repeat(30)}file`;
+  const files = {
+    Dockerfile: 'FROM busybox\nCOPY . /all\nRUN grep db /etc/hosts > /hosts\n',
+    [deep]: 'deep\n',
+    bytes: Uint8Array.of(255, 10),
+    'ünï': 'here',
+    gone: 'x',
+    '.dockerignore': 'gone\n',
+  };
+  const limits = { extrahosts: ['db:10.9.8.7'], pidsLimit: 40, memory: '64m', shmsize: '1m' };
+  const image = await barque.buildImage(files, { t: 'files', ...limits });
+  const command = ['sh', '-c', `cat /all/${deep} /all/bytes /all/ünï; ls /all; cat /hosts`];
+  const { stdout } = await barque.run('files', command, { remove: true });
+  assert.match(stdout.toString('latin1'), /^deep\n\xff\nhereDockerfile\nbytes\ndeep\n[^g]*10\.9\.8\.7/);
+  assert.deepEqual(await barque.checkBuild({ Dockerfile: 'FROM busybox\n' }), []);
+  await image.remove({ force: true });
+});
+
 test('a step that fails says where, and an aborted build leaves nothing', async () => {
   await busybox();
   const lines = [];
@@ -48,6 +68,11 @@ test('a step that fails says where, and an aborted build leaves nothing', async 
   });
   assert.match(output(lines), /sorry\n/);
   assert.equal(lines.at(-1).status, 'Failed');
+  const left = await build('FROM busybox\nRUN echo half > /left; exit 3\n', { keepFailed: true }).catch((error) => error);
+  assert.deepEqual([left.reason, left.subject.type], ['build_step_failed', 'image']);
+  const { stdout } = await barque.run(left.subject.id, ['cat', '/left'], { remove: true });
+  assert.equal(stdout.toString(), 'half\n');
+  await barque.getImage(left.subject.id).remove();
   const abort = new AbortController();
   const onProgress = (line) => line.step?.output?.includes('begun') && abort.abort();
   await assert.rejects(build('FROM busybox\nRUN echo begun; sleep 600\n', { abortSignal: abort.signal, onProgress }), { name: 'AbortError' });

@@ -59,11 +59,39 @@ def test_a_directory_is_built_and_an_archive_of_it_comes_from_the_cache(client, 
     client.images.remove(image.id, force=True)
 
 
+def test_a_context_is_files_in_memory(client, busybox):
+    deep = "deep/" * 30 + "file"
+    files = {"Dockerfile": f"FROM busybox\nCOPY . /all\nCMD cat /all/{deep} /all/bytes /all/ünï\n"}
+    files |= {deep: "deep\n", "bytes": b"\xff\n", "ünï": "here", "gone": "x", ".dockerignore": "gone\n"}
+    image, _ = client.images.build(files, tag="files")
+    assert client.containers.run("files", remove=True) == b"deep\n\xff\nhere"
+    assert b"gone" not in client.containers.run("files", "ls /all", remove=True)
+    again, lines = client.images.build(dict(reversed(files.items())), tag="files")
+    assert again.id == image.id and "Cached" in [line["status"] for line in lines]
+    assert client.images.check(files) != [] and client.images.check({"Dockerfile": "FROM busybox\n"}) == []
+    image.remove(force=True)
+
+
 def test_a_dockerfile_alone_needs_no_context(client, busybox):
     for form in ("FROM busybox\nENV A=b\n", b"FROM busybox\nENV A=b\n", io.BytesIO(b"FROM busybox\nENV A=b\n")):
         image, _ = client.images.build(fileobj=form, tag="lone")
         assert "A=b" in image.attrs["Config"]["Env"]
     image.remove(force=True)
+
+
+def test_what_a_step_left_that_failed_is_an_image(client, busybox):
+    with pytest.raises(InvalidArgument) as caught:
+        client.images.build(fileobj="FROM busybox\nRUN echo half > /left; exit 3\n", keep_failed=True)
+    kind, id = caught.value.object
+    assert kind == "image" and client.containers.run(id, "cat /left", remove=True) == b"half\n"
+    client.images.remove(id)
+
+
+def test_steps_have_limits_and_names_of_hosts(client, busybox):
+    limits = {"pids_limit": 40, "mem_limit": "64m", "shmsize": "1m", "extra_hosts": {"db": "10.9.8.7"}}
+    image, lines = client.images.build(fileobj="FROM busybox\nRUN grep db /etc/hosts\n", **limits)
+    assert "10.9.8.7" in output(lines)
+    image.remove()
 
 
 def test_a_step_that_fails_says_where_and_what_it_wrote(client, busybox):

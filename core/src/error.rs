@@ -81,6 +81,13 @@ impl Error {
         self
     }
 
+    /// Say more: what can be done now.
+    #[must_use]
+    pub(crate) fn adding(mut self, more: impl fmt::Display) -> Error {
+        self.0.message = format!("{}; {more}", self.0.message);
+        self
+    }
+
     /// Keep the error underneath. Its text is not repeated in the message: [`Error::causes`] tells it.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
 
@@ -9,7 +11,11 @@ from ._input import Content, Data, content, pieces
 from .errors import unexpected_keyword
 
 if TYPE_CHECKING:
-    from ._types import BuildCacheStore, BuildOutput, BuildSecret, ImageBuild
+    from ._types import BuildCacheStore, BuildOutput, BuildSecret, ImageBuild, Ulimit
+
+
+Files = Mapping[str, Union[str, bytes]]
+"""A context that is in memory: what is in each file, text in UTF-8."""
 
 
 class BuildOptions(TypedDict, total=False):
@@ -21,17 +27,24 @@ class BuildOptions(TypedDict, total=False):
     cache_to: Sequence[Union[str, BuildCacheStore]]
     custom_context: bool
     dockerfile: str
+    extra_hosts: Union[Mapping[str, str], Sequence[str]]
     fileobj: Union[Data, Content]
+    keep_failed: bool
     labels: Mapping[str, str]
+    mem_limit: Union[int, str]
+    nano_cpus: int
     network_mode: str
     nocache: bool
     outputs: Sequence[BuildOutput]
+    pids_limit: int
     platform: str
     pull: bool
     secrets: Mapping[str, BuildSecret]
+    shmsize: Union[int, str]
     ssh: Mapping[str, str]
     tag: Union[str, Sequence[str]]
     target: str
+    ulimits: Sequence[Ulimit]
 
 
 FIELDS = {
@@ -40,16 +53,23 @@ FIELDS = {
     "cache_from": "CacheFrom",
     "cache_to": "CacheTo",
     "dockerfile": "Dockerfile",
+    "extra_hosts": "ExtraHosts",
+    "keep_failed": "KeepFailed",
     "labels": "Labels",
+    "mem_limit": "Memory",
+    "nano_cpus": "NanoCpus",
     "network_mode": "NetworkMode",
     "nocache": "NoCache",
     "outputs": "Outputs",
+    "pids_limit": "PidsLimit",
     "platform": "Platform",
     "pull": "Pull",
     "secrets": "Secrets",
+    "shmsize": "ShmSize",
     "ssh": "SSH",
     "tag": "Tags",
     "target": "Target",
+    "ulimits": "Ulimits",
 }
 """Where each keyword goes that is no content."""
 
@@ -63,8 +83,20 @@ def keeps_image(request: ImageBuild) -> bool:
     )
 
 
+def archive(files: Files) -> bytes:
+    """These files as a tar archive."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, text in files.items():
+            data = text.encode() if isinstance(text, str) else bytes(text)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return written.getvalue()
+
+
 def build_document(
-    path: Optional[Data], options: Mapping[str, Any]
+    path: Optional[Union[Data, Files]], options: Mapping[str, Any]
 ) -> tuple[ImageBuild, Optional[Data]]:
     """The request of a call as far as it can be said without its context, and the context."""
     request: dict[str, Any] = {}
@@ -75,6 +107,9 @@ def build_document(
             request[FIELDS[keyword]] = value
     if isinstance(request.get("Tags"), str):
         request["Tags"] = [request["Tags"]]
+    hosts = request.get("ExtraHosts")
+    if isinstance(hosts, Mapping):
+        request["ExtraHosts"] = [f"{name}:{address}" for name, address in hosts.items()]
     for field in ("CacheFrom", "CacheTo"):
         if field in request:
             # A name is that of a cache at a registry.
@@ -89,4 +124,5 @@ def build_document(
         # docker-py's word for a Dockerfile that needs no context.
         request["DockerfileText"] = b"".join(pieces(content(fileobj))).decode()
         return request, None  # type: ignore[return-value]  # the table is what makes it one
-    return request, fileobj if path is None else path  # type: ignore[return-value]
+    context = archive(path) if isinstance(path, Mapping) else path
+    return request, fileobj if context is None else context  # type: ignore[return-value]

@@ -49,6 +49,9 @@ class ImageBuild(TypedDict, total=False):
     NoCache: bool
     """Take nothing from the cache."""
 
+    KeepFailed: bool
+    """Keep what a `RUN` that fails has left, on all that came before it, as an image without a name. The error's subject is its id."""
+
     CacheFrom: list[BuildCacheStore]
     """Caches outside of this engine, from which steps are taken that its own has not."""
 
@@ -66,6 +69,24 @@ class ImageBuild(TypedDict, total=False):
 
     NetworkMode: str
     """The network of `RUN` instructions that name none: `default`, `none` or `host`."""
+
+    ExtraHosts: list[str]
+    """Names for the hosts files of `RUN` instructions: `name:address`."""
+
+    Memory: int | str
+    """Most memory of each `RUN` instruction, bytes; 0: no limit."""
+
+    NanoCpus: int
+    """Its CPU limit in billionths of a CPU."""
+
+    PidsLimit: int | None
+    """Most processes of it; -1: no limit."""
+
+    ShmSize: int | str
+    """Size of its /dev/shm, bytes; 0: 64 MiB."""
+
+    Ulimits: list[Ulimit]
+    """Its limits of resources (setrlimit(2))."""
 
     Secrets: dict[str, BuildSecret]
     """What `RUN --mount=type=secret` may have, by id."""

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use barque::api::{
-    BuildCacheStore, BuildCheck, BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input,
+    BuildCacheStore, BuildCheck, BuildOutput, BuildSecret, ImageBuild, ImageBuilt, Input, Ulimit,
 };
 use barque::shorthand;
 use clap::Args;
@@ -30,6 +30,9 @@ pub(crate) const VERB: Verb = Verb {
 
 #[derive(Args)]
 struct Flags {
+    /// Add a custom host-to-IP mapping (host:ip)
+    #[arg(long, value_name = "strings", value_parser = shorthand::extra_host)]
+    add_host: Vec<(String, String)>,
     /// Set build-time variables
     #[arg(long, value_name = "stringArray")]
     build_arg: Vec<String>,
@@ -45,15 +48,24 @@ struct Flags {
     /// Only check the build configuration, without building it
     #[arg(long)]
     check: bool,
+    /// Number of CPUs of each step
+    #[arg(long, value_name = "decimal", value_parser = shorthand::cpus)]
+    cpus: Option<i64>,
     /// Name of the Dockerfile (default: "PATH/Dockerfile")
     #[arg(short, long, value_name = "string")]
     file: Option<String>,
     /// Write the image ID to a file
     #[arg(long, value_name = "string")]
     iidfile: Option<String>,
+    /// Keep the files that a step has left which failed, as an image to look into
+    #[arg(long)]
+    keep_failed: bool,
     /// Set metadata for an image
     #[arg(long, value_name = "stringArray", value_parser = shorthand::label)]
     label: Vec<(String, String)>,
+    /// Memory limit of each step
+    #[arg(short, long, value_name = "bytes", value_parser = shorthand::size, default_value = "0")]
+    memory: i64,
     /// Write build result metadata to a file
     #[arg(long, value_name = "string")]
     metadata_file: Option<String>,
@@ -66,11 +78,14 @@ struct Flags {
     /// Output destination (format: "type=local,dest=path")
     #[arg(short, long, value_name = "stringArray", value_parser = shorthand::build_output)]
     output: Vec<BuildOutput>,
+    /// Most processes of each step (-1 for unlimited)
+    #[arg(long, value_name = "int")]
+    pids_limit: Option<i64>,
     /// Set target platform for build
     #[arg(long, value_name = "string", default_value = "")]
     platform: String,
-    /// Set type of progress output ("auto", "none", "plain")
-    #[arg(long, value_name = "string", default_value = "auto", value_parser = ["auto", "none", "plain"])]
+    /// Set type of progress output ("auto", "none", "plain", "quiet", "tty")
+    #[arg(long, value_name = "string", default_value = "auto", value_parser = ["auto", "none", "plain", "quiet", "tty"])]
     progress: String,
     /// Always attempt to pull all referenced images
     #[arg(long)]
@@ -81,6 +96,9 @@ struct Flags {
     /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret|,env=NAME]")
     #[arg(long, value_name = "stringArray", value_parser = secret)]
     secret: Vec<(String, BuildSecret)>,
+    /// Shared memory size of each step
+    #[arg(long, value_name = "bytes", value_parser = shorthand::size, default_value = "0")]
+    shm_size: i64,
     /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
     #[arg(long, value_name = "stringArray", value_parser = ssh)]
     ssh: Vec<(String, String)>,
@@ -90,10 +108,15 @@ struct Flags {
     /// Set the target build stage to build
     #[arg(long, value_name = "string", default_value = "")]
     target: String,
+    /// Ulimit options
+    #[arg(long, value_name = "ulimit", value_parser = shorthand::ulimit)]
+    ulimit: Vec<Ulimit>,
 }
 
 fn run(parsed: &mut Parsed) -> Result<u8> {
-    let flags: Flags = parsed.flags()?;
+    let mut flags: Flags = parsed.flags()?;
+    flags.quiet |= flags.progress == "quiet";
+    let to = shown(&flags)?;
     let path = parsed.operands[0].as_str();
     let context = match path {
         "-" => Input { path: String::new(), fd: Some(0) },
@@ -123,12 +146,19 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         labels: flags.label.into_iter().collect(),
         check: flags.check,
         no_cache: flags.no_cache,
+        keep_failed: flags.keep_failed,
         cache_from: flags.cache_from,
         cache_to: flags.cache_to,
         pull: flags.pull,
         outputs: flags.output,
         platform: flags.platform,
         network_mode: flags.network,
+        extra_hosts: flags.add_host.iter().map(|(name, at)| format!("{name}:{at}")).collect(),
+        memory: flags.memory,
+        nano_cpus: flags.cpus.unwrap_or_default(),
+        pids_limit: flags.pids_limit,
+        shm_size: flags.shm_size,
+        ulimits: flags.ulimit,
         secrets: flags.secret.into_iter().collect(),
         ssh: flags.ssh.into_iter().collect(),
     };
@@ -138,7 +168,6 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
             "refusing to write an archive to a terminal: give a file with dest=FILE",
         ));
     }
-    let to = if flags.quiet || flags.progress == "none" { To::Nowhere } else { To::Stderr };
     let mut stream = parsed.engine()?.images().build(&request)?;
     let built: ImageBuilt = progress::show(&mut stream, to)?;
     if flags.check {
@@ -159,6 +188,20 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         output::out(format!("{}\n", built.id)).map(|()| 0)
     } else {
         Ok(0)
+    }
+}
+
+/// Where it is shown how it goes.
+fn shown(flags: &Flags) -> Result<To> {
+    let terminal = std::io::stderr().is_terminal();
+    match flags.progress.as_str() {
+        _ if flags.quiet || flags.check => Ok(To::Nowhere),
+        "none" => Ok(To::Nowhere),
+        "tty" if !terminal => {
+            Err(Failure::new("--progress tty needs a terminal on standard error; use plain"))
+        }
+        "auto" | "tty" if terminal => Ok(To::Screen),
+        _ => Ok(To::Stderr),
     }
 }
 

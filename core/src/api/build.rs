@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::host_config::Ulimit;
 use super::image::Input;
-use super::is_default;
+use super::{de, is_default};
 
 /// Build an image from a Dockerfile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct ImageBuild {
     /// Take nothing from the cache.
     #[serde(skip_serializing_if = "is_default")]
     pub no_cache: bool,
+    /// Keep what a `RUN` that fails has left, on all that came before it, as an image without a name. The error's subject is its id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keep_failed: bool,
     /// Caches outside of this engine, from which steps are taken that its own has not.
     #[serde(skip_serializing_if = "is_default")]
     pub cache_from: Vec<BuildCacheStore>,
@@ -61,6 +65,24 @@ pub struct ImageBuild {
     /// The network of `RUN` instructions that name none: `default`, `none` or `host`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub network_mode: String,
+    /// Names for the hosts files of `RUN` instructions: `name:address`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub extra_hosts: Vec<String>,
+    /// Most memory of each `RUN` instruction, bytes; 0: no limit.
+    #[serde(deserialize_with = "de::size", skip_serializing_if = "is_default")]
+    pub memory: i64,
+    /// Its CPU limit in billionths of a CPU.
+    #[serde(skip_serializing_if = "is_default")]
+    pub nano_cpus: i64,
+    /// Most processes of it; -1: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<i64>,
+    /// Size of its /dev/shm, bytes; 0: 64 MiB.
+    #[serde(deserialize_with = "de::size", skip_serializing_if = "is_default")]
+    pub shm_size: i64,
+    /// Its limits of resources (setrlimit(2)).
+    #[serde(skip_serializing_if = "is_default")]
+    pub ulimits: Vec<Ulimit>,
     /// What `RUN --mount=type=secret` may have, by id.
     #[serde(skip_serializing_if = "is_default")]
     pub secrets: BTreeMap<String, BuildSecret>,

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::secret::Secrets;
 use super::shared::Stores;
 use super::ssh::{self, Agents};
-use crate::api::{ImageBuild, Input};
+use crate::api::{HostConfig, ImageBuild, Input};
 use crate::error::{Error, Result};
 use crate::image::Reference;
 use crate::image::content::{self, Opened};
@@ -34,9 +34,12 @@ pub(super) struct Request {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) check: bool,
     pub(super) no_cache: bool,
+    pub(super) keep_failed: bool,
     pub(super) pull: bool,
     /// `none`, `host`, or empty: as containers have it.
     pub(super) network: String,
+    /// What else the containers of steps have.
+    pub(super) host_config: HostConfig,
     pub(super) outputs: Vec<Output>,
     /// Caches that are not the engine's.
     pub(super) stores: Stores,
@@ -103,8 +106,18 @@ impl Request {
             labels: request.labels.clone(),
             check: request.check,
             no_cache: request.no_cache,
+            keep_failed: request.keep_failed,
             pull: request.pull,
             network,
+            host_config: HostConfig {
+                extra_hosts: request.extra_hosts.clone(),
+                memory: request.memory,
+                nano_cpus: request.nano_cpus,
+                pids_limit: request.pids_limit,
+                shm_size: request.shm_size,
+                ulimits: request.ulimits.clone(),
+                ..HostConfig::default()
+            },
             outputs: Output::read(&request.outputs).map_err(|error| field(error, "Outputs"))?,
             stores: Stores::read(&request.cache_from, &request.cache_to)?,
             platform: own(&request.platform).map_err(|error| field(error, "Platform"))?,

@@ -18,6 +18,9 @@ use crate::stream::Output;
 /// Where a here-document is that is a program, which is BuildKit's place.
 const SCRIPTS: &str = "/dev/pipes";
 
+/// Why a build ended whose command did.
+pub(super) const FAILED: &str = "build_step_failed";
+
 impl<'a> Stage<'a> {
     /// `from` as [`Stage::sources_of_mounts`] gives it.
     pub(super) fn run(
@@ -59,7 +62,7 @@ impl<'a> Stage<'a> {
         let mounts: Mounts<'_> = self.mounts(run, from)?;
         let mounted: Vec<_> =
             run.mounts.iter().map(|mount| (format!("{:?}", mount.kind), &mount.options)).collect();
-        let operation = json!({
+        let mut operation = json!({
             "run": words,
             "mounts": mounted,
             "env": env,
@@ -67,6 +70,11 @@ impl<'a> Stage<'a> {
             "working_dir": working_dir,
             "network": network,
         });
+        // Limits do not change what a command comes to, names of hosts may.
+        let hosts = &site.request.host_config.extra_hosts;
+        if !hosts.is_empty() {
+            operation["hosts"] = json!(hosts);
+        }
         let on = |bound: Value| -> Value {
             let mut operation = operation.clone();
             operation["bound"] = bound;
@@ -99,7 +107,10 @@ impl<'a> Stage<'a> {
                 env,
                 user: &user,
                 working_dir: &working_dir,
-                host_config: HostConfig { network_mode: network, ..HostConfig::default() },
+                host_config: HostConfig {
+                    network_mode: network,
+                    ..site.request.host_config.clone()
+                },
                 mounts: &held.mounts,
                 secret_env: &mounts.env,
                 mounted: &|| held.secrets.forget(),
@@ -113,11 +124,12 @@ impl<'a> Stage<'a> {
             told?;
             stubs.clear(site, &target)?;
             if run.exit_code != 0 {
+                let memory = if run.oom_killed { ": out of memory" } else { "" };
                 return Err(Error::invalid(format!(
-                    "process {shown:?} did not complete successfully: exit code: {}",
+                    "process {shown:?} did not complete successfully: exit code: {}{memory}",
                     run.exit_code
                 ))
-                .with_reason("build_step_failed"));
+                .with_reason(FAILED));
             }
             Ok(Some(on(bound)))
         })

@@ -63,6 +63,10 @@ pub(super) struct Site<'a> {
     stages: Mutex<Vec<Slot>>,
     changed: Condvar,
     steps: Mutex<built::Steps>,
+    /// The stage that has failed first.
+    culprit: OnceLock<usize>,
+    /// What stages were when a command failed there, if that is wanted.
+    failed: Mutex<Vec<(usize, State)>>,
     directories: AtomicUsize,
 }
 
@@ -156,6 +160,8 @@ impl<'a> Solver<'a> {
             stages: Mutex::new(vec![Slot::Unknown; self.dockerfile.stages.len()]),
             changed: Condvar::new(),
             steps: Mutex::default(),
+            culprit: OnceLock::new(),
+            failed: Mutex::default(),
             directories: AtomicUsize::new(0),
         };
         let (shared, missed) = site.open_shared()?;
@@ -179,7 +185,12 @@ impl<'a> Solver<'a> {
                 if error.kind() != ErrorKind::Cancelled
                     && let Ok(engine) = self.engine.uncancelled()
                 {
-                    let _ = built::publish(&engine, lease, &site.steps(), None);
+                    let failed = site.failed();
+                    if let Ok(Some(id)) = built::publish(&engine, lease, &site.steps(), failed) {
+                        let short = Digest::parse(&id)?.short().to_owned();
+                        let more = format!("its files are in the image {short}");
+                        return Err(error.adding(more).about("image", id));
+                    }
                 }
                 Err(error)
             }
@@ -198,7 +209,10 @@ impl Site<'_> {
                 let slot = match stage::carry_out(self, *stage) {
                     Ok(state) => Slot::Done(Arc::new(state)),
                     Err(error) => {
-                        lock(&failure).get_or_insert(error);
+                        lock(&failure).get_or_insert_with(|| {
+                            let _ = self.culprit.set(*stage);
+                            error
+                        });
                         next.store(order.len(), Ordering::Relaxed);
                         self.engine.canceller().cancel();
                         Slot::Failed
@@ -256,6 +270,20 @@ impl Site<'_> {
             self.globals.expand(platform, self.dockerfile.escape).map_err(Error::invalid)?;
         request::own(&platform)?;
         Ok(platform)
+    }
+
+    /// A command has failed in this stage, which is to be looked into.
+    pub(super) fn keep_failed(&self, stage: usize, state: &State) {
+        lock(&self.failed).push((stage, state.clone()));
+    }
+
+    /// What there is to look into: of the stage whose failure is told.
+    fn failed(&self) -> Option<built::Image> {
+        let failed = std::mem::take(&mut *lock(&self.failed));
+        let culprit = self.culprit.get()?;
+        let (_, state) = failed.into_iter().find(|(stage, _)| stage == culprit)?;
+        let config = finished(&state, self.request);
+        Some(built::Image { names: Vec::new(), config, layers: state.layers })
     }
 
     /// A number for a directory below the lease.

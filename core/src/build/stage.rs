@@ -10,6 +10,7 @@ use super::dockerfile::{Copy, Dockerfile, Instruction, Location, Source, Step, W
 use super::named::Named;
 use super::origin::Origin;
 use super::plan::{self, Base};
+use super::run;
 use super::solver::Site;
 use super::state::State;
 use super::tell::Telling;
@@ -257,7 +258,19 @@ impl<'a> Stage<'a> {
             failpoint("build-step-done")?;
             Ok((operation, writable.layer(site, self.state.top.as_ref())?))
         });
-        let (operation, layer) = done?;
+        let (operation, layer) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                if site.request.keep_failed && error.reason() == run::FAILED {
+                    // That they cannot be kept is not why the build failed.
+                    if let Ok(layer) = writable.layer(site, self.state.top.as_ref()) {
+                        self.state.stand(site, text, layer, clock::now());
+                        site.keep_failed(self.number, &self.state);
+                    }
+                }
+                return Err(error);
+            }
+        };
         let created = clock::now();
         site.done(built::Record {
             key: operation.map_or(key, |operation| self.state.key(&operation)),

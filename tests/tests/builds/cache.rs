@@ -87,6 +87,35 @@ pub(crate) fn what_a_failed_build_has_done_is_kept() {
     assert_eq!(lines, ["FROM: Done", "RUN: Cached", "COPY: Done"]);
 }
 
+pub(crate) fn what_a_step_left_that_failed_can_be_looked_into() {
+    let sandbox = Sandbox::with_testbox();
+    let text = "FROM testbox\nENV SAYS=all\nRUN [\"/testbox\", \"write\", \"/before\", \"x\"]\n\
+                RUN --mount=type=cache,target=/cached \\\n  \
+                [\"/testbox\", \"write\", \"/left\", \"half\", \",\", \"write\", \"/cached/y\", \"y\", \",\", \"exit\", \"7\"]\n";
+    let context = context(&sandbox, &[("Dockerfile", text)]);
+    let path = context.to_string_lossy().into_owned();
+    let words = ["build", "--network", "none", "--keep-failed", "--tag", "named", &path];
+    let done = sandbox.barque(&words);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let (_, id) =
+        done.stderr.rsplit_once("exit code: 7; its files are in the image ").expect("an id");
+    let read = ["run", "--rm", "--network", "none", id.trim(), "read", "/before", "/left"];
+    let read = sandbox.ok(&[&read[..], &["/cached/y", ",", "report", "env"]].concat());
+    assert!(read.contains("half") && read.contains("SAYS=all"), "{read}");
+    assert!(!read.contains("\"y\""), "{read}");
+    assert_ne!(sandbox.barque(&["inspect", "named"]).code, 0, "it has no name");
+    let rows = sandbox.ok(&["history", "--quiet", id.trim()]);
+    assert!(rows.lines().count() >= 3, "{rows}");
+    invariants::hold(&sandbox, "a step that failed was kept");
+    // Nobody asked for it this time, and what comes before is in the cache.
+    sandbox.ok(&["image", "prune", "--force"]);
+    let done = sandbox.barque(&["build", "--network", "none", &path]);
+    assert!(done.stderr.trim_end().ends_with("exit code: 7"), "{}", done.stderr);
+    assert!(done.stderr.contains("CACHED"), "{}", done.stderr);
+    assert_eq!(sandbox.ok(&["images", "--quiet", "--filter", "dangling=true"]), "");
+    invariants::hold(&sandbox, "a step that failed was thrown away");
+}
+
 pub(crate) fn what_a_build_has_taken_from_the_cache_stays_until_its_end() {
     let sandbox = Sandbox::with_testbox();
     let engine = sandbox.engine();

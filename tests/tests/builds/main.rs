@@ -8,11 +8,13 @@ mod going_on;
 mod links;
 mod mounts;
 mod outputs;
+mod pulled;
 mod remote;
 mod repeatable;
 mod secrets;
 mod shared;
 mod space;
+mod steps;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,19 +29,29 @@ use going_on::*;
 use links::*;
 use mounts::*;
 use outputs::*;
+use pulled::*;
 use remote::*;
 use repeatable::*;
 use secrets::*;
 use shared::*;
 use space::*;
+use steps::*;
 
 suite!(
     a_touched_file_is_the_same_file_and_one_byte_makes_another,
     an_argument_counts_from_its_first_use,
     without_the_cache_everything_is_done_again,
     what_a_failed_build_has_done_is_kept,
+    what_a_step_left_that_failed_can_be_looked_into,
+    a_step_has_the_limits_that_the_build_was_given,
+    each_instruction_has_a_row_of_its_own_in_the_history,
+    command_and_entry_point_go_together_as_the_reference_says,
+    a_dockerfile_elsewhere_has_rules_of_its_own,
+    images_of_registries_are_pulled_when_they_are_missing_or_that_is_said,
+    an_image_that_cannot_be_had_is_named_with_its_line,
     independent_stages_go_on_side_by_side_and_a_cancelled_build_leaves_nothing,
     a_stage_that_fails_ends_the_others,
+    a_step_whose_monitor_is_killed_fails_and_leaves_nothing,
     output_that_nobody_reads_waits_and_none_is_lost,
     an_image_that_is_removed_while_a_build_stands_on_it_goes_afterwards,
     what_a_build_has_taken_from_the_cache_stays_until_its_end,

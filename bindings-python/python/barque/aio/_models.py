@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
-from .._build import BuildOptions, build_document, keeps_image
+from .._build import BuildOptions, Files, build_document, keeps_image
 from .._credentials import credentials_async
 from .._exec import Command as ExecCommand
 from .._exec import Environment, ExecResult, exec_document, exit_code, start_document
@@ -512,7 +512,7 @@ class AsyncImages(Uncopyable):
 
     async def build(
         self,
-        path: Optional[Data] = None,
+        path: Optional[Union[Data, Files]] = None,
         *,
         progress: Optional[Callable[[t.Progress], object]] = None,
         **options: Unpack[BuildOptions],
@@ -535,7 +535,7 @@ class AsyncImages(Uncopyable):
             return AsyncImage({"Id": built["Id"]}, self.client), told
 
     async def check(
-        self, path: Optional[Data] = None, **options: Unpack[BuildOptions]
+        self, path: Optional[Union[Data, Files]] = None, **options: Unpack[BuildOptions]
     ) -> builtins.list[t.BuildCheck]:
         """What the Dockerfile could do better, as `barque.Client.images.check`."""
         request, context = build_document(path, options)

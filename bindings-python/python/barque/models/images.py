@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union, cast
 
-from .._build import BuildOptions, build_document, keeps_image
+from .._build import BuildOptions, Files, build_document, keeps_image
 from .._credentials import credentials
 from .._input import Data, opened
 from .._streams import CancellableStream, Uncopyable, data_of
@@ -101,16 +101,17 @@ class ImageCollection(Uncopyable):
 
     def build(
         self,
-        path: Optional[Data] = None,
+        path: Optional[Union[Data, Files]] = None,
         *,
         progress: Optional[Callable[[t.Progress], object]] = None,
         **options: Unpack[BuildOptions],
     ) -> tuple[Image, builtins.list[t.Progress]]:
         """Build an image from a Dockerfile; the image and how it went.
 
-        `path` is the build context: a directory, or a tar archive (a path, its bytes, a file, an iterable of bytes). `fileobj` is a
-        Dockerfile that needs none, or with `custom_context` the archive, as in docker-py. `progress` is called with each line. With
-        `outputs` what was built goes there; where that is no image of this engine, what comes back has an `id` and nothing else.
+        `path` is the build context: a directory, a tar archive (a path, its bytes, a file, an iterable of bytes), or files in
+        memory (`{"Dockerfile": "FROM …"}`). `fileobj` is a Dockerfile that needs none, or with `custom_context` the archive, as in
+        docker-py. `progress` is called with each line. With `outputs` what was built goes there; where that is no image of this
+        engine, what comes back has an `id` and nothing else.
         """
         request, context = build_document(path, options)
         told: builtins.list[t.Progress] = []
@@ -129,7 +130,7 @@ class ImageCollection(Uncopyable):
             return Image({"Id": built["Id"]}, self.client), told
 
     def check(
-        self, path: Optional[Data] = None, **options: Unpack[BuildOptions]
+        self, path: Optional[Union[Data, Files]] = None, **options: Unpack[BuildOptions]
     ) -> builtins.list[t.BuildCheck]:
         """What the Dockerfile could do better, as `docker build --check` says it: nothing is built."""
         request, context = build_document(path, options)

@@ -339,8 +339,22 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             fields.flag("Target", "--target", &mut words);
             fields.flag("Platform", "--platform", &mut words);
             fields.flag("NetworkMode", "--network", &mut words);
+            fields.list("ExtraHosts", "--add-host", &mut words);
+            fields.flag("Memory", "--memory", &mut words);
+            fields.flag("PidsLimit", "--pids-limit", &mut words);
+            fields.flag("ShmSize", "--shm-size", &mut words);
+            if let Some(cpus) = fields.0.remove("NanoCpus").and_then(|cpus| cpus.as_f64()) {
+                words.push(format!("--cpus={}", cpus / 1e9));
+            }
+            if let Some(Value::Array(ulimits)) = fields.0.remove("Ulimits") {
+                for limit in ulimits {
+                    let (name, soft, hard) = (text(&limit["Name"]), &limit["Soft"], &limit["Hard"]);
+                    words.push(format!("--ulimit={name}={soft}:{hard}"));
+                }
+            }
             fields.switch("Check", "--check", &mut words);
             fields.switch("NoCache", "--no-cache", &mut words);
+            fields.switch("KeepFailed", "--keep-failed", &mut words);
             fields.switch("Pull", "--pull", &mut words);
             words.push(context);
         }
