@@ -6,6 +6,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use barque_monitor::protocol::RULES_FILE;
+
 use crate::error::{Error, Result};
 
 /// The paths of one engine.
@@ -154,6 +156,11 @@ impl Layout {
     /// Says which firewall rules were last seen in the kernel (`network/firewall.rs`).
     pub(crate) fn firewall(&self) -> PathBuf {
         self.run.join("firewall")
+    }
+
+    /// What a container's monitor puts back of them (`barque_monitor::protocol::RULES_FILE`).
+    pub(crate) fn rules(&self) -> PathBuf {
+        self.run.join(RULES_FILE)
     }
 
     /// The engine's table of firewall rules. That of the machine's own engine is the one that people look for.

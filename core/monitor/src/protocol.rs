@@ -29,6 +29,14 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 pub const PORTS_FILE: &str = "ports";
 /// See [`PORTS_FILE`].
 pub const WITHDRAWAL_FILE: &str = "withdrawal";
+/// The message to nf_tables that begins it, for whoever finds that somebody has taken away the rules.
+pub const PUBLICATION_FILE: &str = "publication";
+/// File name in the engine's run directory of the table's name, and behind a line's end the message that makes the table again, but for what
+/// is published.
+pub const RULES_FILE: &str = "rules";
+
+/// File name in the container's run directory of its [`Links`].
+pub const LINKS_FILE: &str = "links";
 
 /// File name of the log in the container's directory; a rotated one has `.1`, `.2` and so on behind it, the oldest the
 /// highest. There is none before the container has said anything.
@@ -117,6 +125,45 @@ pub fn parse_header(bytes: [u8; HEADER]) -> Option<(Channel, usize)> {
     let len = u32::from_be_bytes([a, b, c, d]) as usize;
     (len <= MAX_FRAME).then_some(())?;
     Some((Channel::from_byte(kind)?, len))
+}
+
+/// The links of a container that end at bridges, for whoever finds that somebody has removed some.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Links(pub Vec<Link>);
+
+/// One of them. Links that are made again have the numbers that they had, so that all of this stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// The network's id.
+    pub network: String,
+    /// The bridge's number.
+    pub bridge: u32,
+    /// The number of the host's end.
+    pub number: u32,
+    /// What makes the bridge again.
+    pub bridge_again: Vec<Step>,
+    /// What makes the link again, both ends of it.
+    pub link_again: Vec<Step>,
+    /// What puts the host's end on the bridge again.
+    pub member_again: Vec<Step>,
+}
+
+/// A step of that. What is as it should be already is made no other by it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// In the container's network namespace, and not in the host's.
+    pub inside: bool,
+    /// What to do there.
+    pub action: Action,
+}
+
+/// See [`Step`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Action {
+    /// Send this to rtnetlink(7).
+    Send(Vec<u8>),
+    /// Write a value into the file of a setting.
+    Set(String, String),
 }
 
 /// What the library asks a new monitor to run: the first frame on the launch socket.
@@ -322,6 +369,8 @@ pub enum Request {
         /// As of [`Launch::attributes`].
         attributes: BTreeMap<String, String>,
     },
+    /// It has links that it had not: [`LINKS_FILE`] says which.
+    Links,
     /// Freeze all processes of the container.
     Pause,
     /// Let them run again.

@@ -64,6 +64,7 @@ pub(crate) use commit::{HOLD, thaw};
 pub use exec::Execs;
 pub(crate) use joined::network_of;
 pub(crate) use lock::{Look, OperationLock};
+pub(crate) use monitor::tell_that_of;
 pub(crate) use mount_point::{MountPoint, Source, is_special};
 pub(crate) use prune::forget;
 pub(crate) use record::Record;

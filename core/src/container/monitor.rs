@@ -75,6 +75,21 @@ pub(super) fn ask(
     }
 }
 
+/// Tell a monitor something, whatever comes of it: it may have ended, or be of an older build.
+pub(super) fn tell(engine: &Engine, record: &Record, request: &Request) {
+    if let Ok(Some(mut connection)) = connect(engine, record) {
+        let _ = ask(engine, record, &mut connection, request, soon());
+    }
+}
+
+/// The same of a container's id.
+pub(crate) fn tell_that_of(engine: &Engine, id: &str, request: &Request) -> Result<()> {
+    if let Some(record) = engine.store().read(|connection| Record::find(connection, id))? {
+        tell(engine, &record, request);
+    }
+    Ok(())
+}
+
 /// Until when an answer that needs no waiting must be there.
 pub(super) fn soon() -> Deadline {
     Deadline::after(PATIENCE)

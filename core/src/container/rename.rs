@@ -66,11 +66,8 @@ impl Containers<'_> {
         let old = format!("/{}", record.name);
         let renamed = Record { name: name.to_owned(), ..record };
         // Its monitor's events are of the new name. One that is about to end has no more of them to tell.
-        if let Ok(Some(mut connection)) = monitor::connect(engine, &renamed) {
-            let attributes = events::container_attributes(&renamed);
-            let request = Request::Describe { attributes };
-            let _ = monitor::ask(engine, &renamed, &mut connection, &request, monitor::soon());
-        }
+        let attributes = events::container_attributes(&renamed);
+        monitor::tell(engine, &renamed, &Request::Describe { attributes });
         events::container(engine, &renamed, "rename", &[("oldName", &old)]);
         Ok(())
     }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::DEFAULT;
 use super::bridge::Bridge;
 use super::driver::{self, Inside};
-use super::endpoint;
 use super::interface;
+use super::links;
 use super::names;
 use super::publish;
 use super::record::{Endpoint, Record};
@@ -79,6 +79,7 @@ pub(crate) fn attach(
         driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
     }
     set_default_route(&socket, &places)?;
+    links::write_down(engine, container, &places, &socket)?;
     failpoint("network-attached")?;
     let bridged = outward(&places).filter(|(network, _)| network.driver == Bridge::NAME);
     let gateway = bridged.or(places.first()).and_then(|(network, _)| network.range);
@@ -162,16 +163,21 @@ impl Reached {
 
 /// Have a way out, where there is none.
 pub(super) fn set_default_route(socket: &Socket, places: &[(Record, Endpoint)]) -> Result<()> {
-    if let Some((network, endpoint)) = outward(places) {
-        let gateway = endpoint::range(network)?.gateway;
-        send_by(socket, network, endpoint, gateway.into())?;
-    }
-    if let Some((network, endpoint)) = outward6(places)
-        && let Some(range) = network.range6
-    {
-        send_by(socket, network, endpoint, range.gateway.into())?;
+    for (network, endpoint) in places {
+        for gateway in gateways(places, endpoint) {
+            send_by(socket, network, endpoint, gateway)?;
+        }
     }
     Ok(())
+}
+
+/// What the container sends everything else to by this one of its places: a gateway of each family, of one, or none.
+pub(super) fn gateways(places: &[(Record, Endpoint)], place: &Endpoint) -> Vec<IpAddr> {
+    let here = |(network, _): &&(Record, Endpoint)| network.id == place.network;
+    let v4 = outward(places).filter(here).and_then(|(network, _)| network.range);
+    let v6 = outward6(places).filter(here).and_then(|(network, _)| network.range6);
+    let v4 = v4.map(|range| range.gateway.into());
+    v4.into_iter().chain(v6.map(|range| range.gateway.into())).collect()
 }
 
 fn send_by(socket: &Socket, network: &Record, endpoint: &Endpoint, gateway: IpAddr) -> Result<()> {

@@ -4,13 +4,14 @@
 //! end of a pair is made in the container's namespace, so when that goes the pair goes by itself.
 
 use std::fs;
-use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 
 use super::driver::{Driver, Inside};
 use super::endpoint;
 use super::firewall;
-use super::interface::{self, with_ipv6, without_ipv6};
-use super::publish;
+use super::interface::{self, Setting, with_ipv6, without_ipv6, write};
+use super::links;
+use super::publish::{self, Published};
 use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::NetworkCreate;
@@ -18,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint::failpoint;
 use crate::sys::namespace;
 use crate::sys::netlink::Socket;
-use crate::sys::netlink::route::Veth;
+use crate::sys::netlink::route::{self, Veth};
 
 /// Docker's names of the options.
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
@@ -74,25 +75,26 @@ impl Driver for Bridge {
             let lock = namespace::lock_network()?;
             firewall::ensure(engine, &lock)?;
             failpoint("network-firewall-set")?;
-            ensure(&outside, network)?
+            ensure(engine, &outside, network)?
         };
         failpoint("network-bridge-up")?;
         let (name, interface) = (link_name(endpoint), interface::name(endpoint));
         let veth = Veth {
             name: &name,
             peer: &interface,
-            peer_namespace: inside.namespace,
+            peer_namespace: inside.namespace.as_raw_fd(),
             peer_mac: endpoint.mac()?,
             bridge,
             mtu: mtu(network),
+            indexes: [0, 0],
         };
-        let mut made = outside.add_veth(&veth);
+        let mut made = outside.change(route::veth(&veth));
         if made.as_ref().is_err_and(|refusal| refusal.errno == libc::EEXIST) {
             // It is of a run that has ended: the kernel takes away a namespace's links some time after the namespace.
             outside
                 .delete_link(&name)
                 .map_err(|refusal| refusal.error(format!("remove the link {name}")))?;
-            made = outside.add_veth(&veth);
+            made = outside.change(route::veth(&veth));
         }
         made.map_err(|refusal| match refusal.errno {
             libc::EXFULL => Error::new(
@@ -112,15 +114,12 @@ impl Driver for Bridge {
         if let Some(index) = outside.link(&name).map_err(failed)? {
             if !published.is_empty() {
                 // It may ask for its own port at this host's address. Where `br_netfilter` is loaded, that is decided within the bridge.
-                outside.reflect(index).map_err(failed)?;
+                outside.change(route::reflecting(index)).map_err(failed)?;
             }
             outside.set_up(index).map_err(failed)?;
         }
-        let at_loopback = |host_ip: IpAddr| {
-            host_ip.is_ipv4() && (host_ip.is_unspecified() || host_ip.is_loopback())
-        };
-        if published.iter().any(|port| at_loopback(port.host_ip)) {
-            from_loopback(&bridge_name(network))?;
+        if let Some((path, value)) = from_loopback(network, &published) {
+            write(&path, value)?;
         }
         interface::furnish(inside, network, endpoint)
     }
@@ -144,7 +143,7 @@ impl Driver for Bridge {
 }
 
 /// Have the bridge as it should be; its number. Another engine's choice of addresses waits for the caller's lock.
-fn ensure(outside: &Socket, network: &Record) -> Result<u32> {
+fn ensure(engine: &Engine, outside: &Socket, network: &Record) -> Result<u32> {
     let (name, range) = (bridge_name(network), endpoint::range(network)?);
     let failed = |refusal: crate::sys::netlink::Refusal| {
         let permitted = refusal.errno != libc::EPERM;
@@ -157,7 +156,13 @@ fn ensure(outside: &Socket, network: &Record) -> Result<u32> {
     let index = match outside.link(&name).map_err(failed)? {
         Some(index) => index,
         None => {
-            outside.add_bridge(&name, mac(network), mtu(network)).map_err(failed)?;
+            let new = |index| route::bridge(&name, mac(network), mtu(network), index);
+            // Somebody has removed it: containers that run find it by the number that it had.
+            let mut made = outside.change(new(links::number(engine, network)?));
+            if made.as_ref().is_err_and(|refusal| refusal.errno == libc::EEXIST) {
+                made = outside.change(new(0));
+            }
+            made.map_err(failed)?;
             without_ipv6(&name)?;
             let made = outside.link(&name).map_err(failed)?;
             made.ok_or_else(|| Error::internal(format!("the bridge {name} is gone")))?
@@ -188,11 +193,15 @@ fn forward(setting: &str) -> Result<()> {
     Ok(())
 }
 
-/// Let packets from 127.0.0.1 go out to a bridge, and their answers come back, as published ports on that address need it. That nothing
-/// else comes from there to this host's loopback the firewall sees to.
-fn from_loopback(bridge: &str) -> Result<()> {
-    let path = format!("/proc/sys/net/ipv4/conf/{bridge}/route_localnet");
-    fs::write(&path, "1").map_err(|error| Error::system(format!("write {path}"), error))
+/// What lets packets from 127.0.0.1 go out to a network's bridge, and their answers come back, as published ports on that address need it.
+/// That nothing else comes from there to this host's loopback the firewall sees to.
+pub(super) fn from_loopback(network: &Record, published: &[Published]) -> Option<Setting> {
+    let at_loopback = |port: &Published| {
+        let host_ip = port.host_ip;
+        host_ip.is_ipv4() && (host_ip.is_unspecified() || host_ip.is_loopback())
+    };
+    let path = format!("/proc/sys/net/ipv4/conf/{}/route_localnet", bridge_name(network));
+    published.iter().any(at_loopback).then_some((path, "1"))
 }
 
 /// The bridge's name.
@@ -204,13 +213,13 @@ pub(super) fn bridge_name(network: &Record) -> String {
 }
 
 /// The bridge's Ethernet address: one of those that anybody may choose (IEEE 802, the bit 2 of the first byte), the same each time.
-fn mac(network: &Record) -> [u8; 6] {
+pub(super) fn mac(network: &Record) -> [u8; 6] {
     let byte = |at: usize| u8::from_str_radix(&network.id[at..at + 2], 16).unwrap_or_default();
     [2, byte(0), byte(2), byte(4), byte(6), byte(8)]
 }
 
 /// The name of the host's end of a pair.
-fn link_name(endpoint: &Endpoint) -> String {
+pub(super) fn link_name(endpoint: &Endpoint) -> String {
     format!("bqv{}", &endpoint.id()[..12])
 }
 
@@ -224,7 +233,7 @@ pub(super) fn masquerades(network: &Record) -> bool {
             .is_none_or(|value| value.parse().unwrap_or(true))
 }
 
-fn mtu(network: &Record) -> Option<u32> {
+pub(super) fn mtu(network: &Record) -> Option<u32> {
     network.document.options.get(MTU)?.parse().ok()
 }
 

@@ -7,12 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rusqlite::Transaction;
 
-use super::attach::{places, set_default_route};
+use super::attach::{Reached, places, set_default_route};
 use super::driver::{self, Inside};
 use super::endpoint::{self, connected_already};
 use super::firewall;
 use super::record::{Endpoint, Record};
-use super::{DEFAULT, Networks, claim, names};
+use super::{DEFAULT, Networks, claim, links, names, publish};
 use crate::Engine;
 use crate::api::{NetworkConnect, NetworkDisconnect};
 use crate::container::{self, OperationLock};
@@ -109,7 +109,11 @@ fn join(engine: &Engine, network: &Record, endpoint: &Endpoint, namespace: Owned
     let socket = namespace::in_network(namespace::hold(namespace.as_fd())?, Socket::route)?;
     let inside = Inside { namespace: namespace.as_fd(), socket: &socket };
     driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
-    set_default_route(&socket, &places(engine, &endpoint.container)?)?;
+    let places = places(engine, &endpoint.container)?;
+    set_default_route(&socket, &places)?;
+    links::write_down(engine, &endpoint.container, &places, &socket)?;
+    links::tell(engine, &endpoint.container)?;
+    publish::follow(engine, &endpoint.container, Reached::at(&places))?;
     match network.name == DEFAULT {
         true => Ok(()),
         false => container::use_resolver(engine, &endpoint.container),
@@ -135,6 +139,7 @@ fn take_out(
     force: bool,
 ) -> Result<()> {
     let id = &endpoint.container;
+    links::forget(engine, id, &network.id)?;
     match driver::of(&network.driver)?.leave(engine, endpoint) {
         Err(_) if force => {}
         left => left?,
@@ -146,6 +151,8 @@ fn take_out(
         places.retain(|(_, other)| other.network != endpoint.network);
         let socket = namespace::in_network(namespace, Socket::route)?;
         set_default_route(&socket, &places)?;
+        links::write_down(engine, id, &places, &socket)?;
+        publish::follow(engine, id, Reached::at(&places))?;
     }
     engine.store().free(Durability::Full, |transaction| {
         Endpoint::delete(transaction, id, &endpoint.network)?;

@@ -53,6 +53,8 @@ pub(super) fn ensure(engine: &Engine, lock: &File) -> Result<()> {
     {
         return Ok(());
     }
+    // First, for whoever finds the rules gone when we have not come any further.
+    write_down(engine, &name, &wanted)?;
     // Numbers of rules are not used again within a namespace, and a table has some.
     let look = || socket.shape(table).map(|shape| shape.as_deref().map(fingerprint));
     let shape = look().map_err(failed)?;
@@ -86,6 +88,17 @@ fn commit(socket: &Socket, messages: Vec<Message>) -> std::result::Result<u32, R
         return Ok(0);
     }
     socket.batch(messages).map(|()| 1)
+}
+
+/// Write down what monitors send when somebody has taken the rules away.
+fn write_down(engine: &Engine, name: &str, wanted: &Wanted) -> Result<()> {
+    let messages = wanted.unpublished().messages(Table(name));
+    let text = [name.as_bytes(), b"\n", &batch(messages, 0)].concat();
+    let path = engine.layout().rules();
+    match std::fs::read(&path) {
+        Ok(before) if before == text => Ok(()),
+        _ => sys::file::replace(&path, &text, 0o600),
+    }
 }
 
 /// The last look at the table, in the run directory.
@@ -156,7 +169,16 @@ pub(super) fn follow(engine: &Engine) -> Result<()> {
     }
 }
 
-/// A message that takes away what these ports, which lead to this address, have in the sets.
+/// A message that puts into the sets what these ports have there, which lead to these addresses.
+pub(super) fn publication(engine: &Engine, ports: &[Published], to: Reached) -> Vec<u8> {
+    let name = engine.layout().firewall_table();
+    let elements = published(ports.iter().filter_map(|port| Some((port, to.from(port.host_ip)?))));
+    let additions =
+        elements.iter().flat_map(|(set, elements)| Table(&name).add_elements(set, elements));
+    batch(additions.collect(), 0)
+}
+
+/// A message that takes it away.
 pub(super) fn withdrawal(engine: &Engine, ports: &[Published], to: Reached) -> Vec<u8> {
     let name = engine.layout().firewall_table();
     let elements = published(ports.iter().filter_map(|port| Some((port, to.from(port.host_ip)?))));

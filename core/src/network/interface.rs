@@ -34,13 +34,17 @@ pub(super) fn furnish(inside: &Inside<'_>, network: &Record, endpoint: &Endpoint
     inside.socket.set_up(index).map_err(failed)
 }
 
-/// Have IPv6 on a link of the network namespace that this thread is in: with the addresses that it is given and no others, whatever
-/// routers say there (SEC-129). Nobody else can have them, so they are not asked for either: for a second nothing could be sent by
-/// the link (RFC 4862, 5.4).
+/// A setting below /proc/sys/net, of the network namespace that a thread is in, and its value.
+pub(super) type Setting = (String, &'static str);
+
+pub(super) fn write(path: &str, value: &str) -> Result<()> {
+    fs::write(path, value).map_err(|error| Error::system(format!("write {path}"), error))
+}
+
+/// Have IPv6 on a link of the network namespace that this thread is in.
 pub(super) fn with_ipv6(link: &str) -> Result<()> {
-    for setting in ["accept_ra", "autoconf", "accept_dad", "disable_ipv6"] {
-        let path = format!("/proc/sys/net/ipv6/conf/{link}/{setting}");
-        fs::write(&path, "0").map_err(|error| match error.kind() {
+    for (path, value) in ipv6(link) {
+        fs::write(&path, value).map_err(|error| match error.kind() {
             Io::NotFound => Error::unsupported("this kernel has no IPv6"),
             _ => Error::system(format!("write {path}"), error),
         })?;
@@ -48,10 +52,21 @@ pub(super) fn with_ipv6(link: &str) -> Result<()> {
     Ok(())
 }
 
-/// No addresses by themselves on a link that is only for IPv4, and nothing learned from what a container sends there (SEC-129).
+/// What a link with IPv6 has: the addresses that it is given and no others, whatever routers say there (SEC-129). Nobody else can have
+/// them, so they are not asked for either: for a second nothing could be sent by the link (RFC 4862, 5.4).
+pub(super) fn ipv6(link: &str) -> [Setting; 4] {
+    ["accept_ra", "autoconf", "accept_dad", "disable_ipv6"]
+        .map(|setting| (format!("/proc/sys/net/ipv6/conf/{link}/{setting}"), "0"))
+}
+
+/// What a link has that is only for IPv4: no addresses by themselves, and nothing learned from what a container sends there (SEC-129).
+pub(super) fn no_ipv6(link: &str) -> Setting {
+    (format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), "1")
+}
+
 pub(super) fn without_ipv6(link: &str) -> Result<()> {
-    let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
-    match fs::write(&path, "1") {
+    let (path, value) = no_ipv6(link);
+    match fs::write(&path, value) {
         // This kernel has none.
         Err(error) if error.kind() == Io::NotFound => Ok(()),
         done => done.map_err(|error| Error::system(format!("write {path}"), error)),

@@ -17,6 +17,7 @@ mod filter;
 mod firewall;
 mod inspect;
 mod interface;
+mod links;
 mod list;
 pub(crate) mod names;
 mod parented;

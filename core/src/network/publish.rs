@@ -12,7 +12,7 @@ use std::io::ErrorKind as Io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-use barque_monitor::protocol::{PORTS_FILE, WITHDRAWAL_FILE};
+use barque_monitor::protocol::{PORTS_FILE, PUBLICATION_FILE, WITHDRAWAL_FILE};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -78,15 +78,34 @@ pub(super) fn hold(
     let run = engine.layout().container_run(container);
     let text = serde_json::to_vec(&published)
         .map_err(|error| Error::internal("write down the published ports").because(error))?;
-    // The second counts: when it is there, the monitor knows how to undo what follows from it.
-    sys::file::replace(
-        &run.join(WITHDRAWAL_FILE),
-        &firewall::withdrawal(engine, &published, reached),
-        0o600,
-    )?;
+    // The last counts: when it is there, the monitor knows how to undo what follows from it.
+    write_messages(engine, container, &published, reached)?;
     sys::file::replace(&run.join(PORTS_FILE), &text, 0o600)?;
     failpoint("network-ports-written")?;
     Ok(queue)
+}
+
+/// Write down what a container's monitor has to send, to have its ports lead there and nowhere.
+fn write_messages(
+    engine: &Engine,
+    container: &str,
+    published: &[Published],
+    reached: Reached,
+) -> Result<()> {
+    let run = engine.layout().container_run(container);
+    let end = firewall::withdrawal(engine, published, reached);
+    sys::file::replace(&run.join(WITHDRAWAL_FILE), &end, 0o600)?;
+    let begin = firewall::publication(engine, published, reached);
+    sys::file::replace(&run.join(PUBLICATION_FILE), &begin, 0o600)
+}
+
+/// A container, whose operation lock the caller holds, is reached elsewhere from now on.
+pub(super) fn follow(engine: &Engine, container: &str, reached: Reached) -> Result<()> {
+    let published = of(engine, container)?;
+    match published.is_empty() {
+        true => Ok(()),
+        false => write_messages(engine, container, &published, reached),
+    }
 }
 
 /// What is published for a container; nothing, when it does not run.

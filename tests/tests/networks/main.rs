@@ -6,6 +6,7 @@ mod parented;
 mod published;
 mod reach;
 mod real;
+mod removed;
 mod world;
 
 use barque_tests::suite::Suite;
@@ -17,5 +18,6 @@ fn main() -> std::process::ExitCode {
     parented::add(&mut suite);
     real::add(&mut suite);
     published::add(&mut suite);
+    removed::add(&mut suite);
     suite.run()
 }

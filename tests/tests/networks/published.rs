@@ -6,11 +6,13 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::Duration;
 
+use barque::api::ContainerStop;
 use barque_tests::sandbox::wait_until;
 use barque_tests::suite::{Suite, own_network};
 use barque_tests::{Sandbox, programs};
 
 use super::reach::hears;
+use super::removed::{MOMENT, PATIENCE, nft};
 use super::world::{HOST, WORLD, World, ip};
 
 pub(super) fn add(suite: &mut Suite) {
@@ -24,6 +26,10 @@ pub(super) fn add(suite: &mut Suite) {
     suite.add("the_first_free_port_of_a_range_is_taken", the_first_free_port_of_a_range_is_taken);
     suite.add("a_thousand_ports_are_held_and_given_back", a_thousand_ports_are_held_and_given_back);
     suite.add(
+        "ports_are_free_when_a_container_has_stopped",
+        ports_are_free_when_a_container_has_stopped,
+    );
+    suite.add(
         "what_a_killed_monitor_published_leads_nowhere_at_the_next_command",
         what_a_killed_monitor_published_leads_nowhere_at_the_next_command,
     );
@@ -31,7 +37,7 @@ pub(super) fn add(suite: &mut Suite) {
 }
 
 /// Run a server, with these flags, and wait until it listens.
-fn serve(sandbox: &Sandbox, name: &str, flags: &[&str], command: &[&str]) {
+pub(super) fn serve(sandbox: &Sandbox, name: &str, flags: &[&str], command: &[&str]) {
     let run = ["run", "--detach", "--name", name];
     sandbox.ok(&[&run[..], flags, &["testbox"], command].concat());
     wait_until("the server listens", Duration::from_secs(30), || {
@@ -185,9 +191,31 @@ fn a_thousand_ports_are_held_and_given_back() {
     let pid = sandbox.monitor_of(&id);
     let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors").count();
     assert!(open < 100, "{open} descriptors");
+    // All of them are led there again when somebody has taken the rules away.
+    std::thread::sleep(MOMENT);
+    let before = nft("list ruleset");
+    nft("flush ruleset");
+    wait_until("they are led there again", PATIENCE, || nft("list ruleset") == before);
+    assert_eq!(world.hears("192.0.2.1:20999"), WORLD);
     sandbox.ok(&["rm", "--force", "many"]);
     assert!(is_free(20000) && is_free(20999));
     assert_eq!(world.hears("192.0.2.1:20999"), "not reached");
+}
+
+/// Whoever waited for the end of a container may have its ports, at once: a program, for which nothing else has to end meanwhile.
+fn ports_are_free_when_a_container_has_stopped() {
+    own_network();
+    let sandbox = Sandbox::with_testbox();
+    let engine = sandbox.engine();
+    serve(&sandbox, "many", &["--publish", "20000-20999:80-1079"], &["listen", "1079"]);
+    let request = ContainerStop { id: "many".into(), timeout: Some(0), ..ContainerStop::default() };
+    for turn in 0..5 {
+        engine.containers().stop(&request).expect("stop");
+        let taken = (20000..21000).rev().find(|port| !is_free(*port));
+        assert_eq!(taken, None, "in turn {turn}");
+        sandbox.ok(&["start", "many"]);
+    }
+    sandbox.ok(&["rm", "--force", "many"]);
 }
 
 fn what_a_killed_monitor_published_leads_nowhere_at_the_next_command() {

@@ -10,7 +10,7 @@ use barque_tests::programs;
 use barque_tests::sandbox::wait_until;
 use barque_tests::suite::{Suite, note, own_network};
 
-use super::world::{HOST, WORLD, World};
+use super::world::{HOST, WORLD, World, ip};
 
 pub(super) fn add(suite: &mut Suite) {
     suite.add(
@@ -36,6 +36,7 @@ pub(super) fn add(suite: &mut Suite) {
     );
     suite.add("a_link_that_a_crash_left_is_no_trouble", a_link_that_a_crash_left_is_no_trouble);
     suite.add("two_hundred_networks_come_and_go", two_hundred_networks_come_and_go);
+    suite.add("a_full_bridge_is_said_to_be_full", a_full_bridge_is_said_to_be_full);
 }
 
 /// Else the others would send what is for the gateway to nobody, until they ask again who it is.
@@ -63,6 +64,44 @@ fn a_bridge_keeps_its_ethernet_address_whoever_leaves() {
     assert_eq!(addresses.len(), 1, "{addresses:?}");
     // One that anybody may choose, and no group's.
     assert_eq!(u8::from_str_radix(&addresses[0][..2], 16).expect("an address") & 3, 2);
+}
+
+/// A thousand containers fit; the kernel's limit is 1,023 ports (`BR_MAX_PORTS`). These are the ends of pairs of links, to have them soon.
+fn a_full_bridge_is_said_to_be_full() {
+    own_network();
+    let sandbox = Sandbox::with_testbox();
+    sandbox.ok(&["network", "create", "-o", "com.docker.network.bridge.name=full", "web"]);
+    let run = || sandbox.barque(&["run", "--rm", "--network", "web", "testbox", "exit", "0"]);
+    assert_eq!(run().code, 0);
+    let pairs = |from: u32, to: u32| {
+        let lines = (from..to).flat_map(|n| {
+            let (near, far) = (format!("n{n}"), format!("f{n}"));
+            let member = |end: &str| format!("link set {end} master full\n");
+            [format!("link add {near} type veth peer name {far}\n"), member(&near), member(&far)]
+        });
+        let file = sandbox.work().join("links");
+        fs::write(&file, lines.collect::<String>()).expect("write a batch");
+        let done = Command::new(programs::tool("ip")).arg("-batch").arg(&file).status();
+        assert!(done.expect("run ip").success());
+    };
+    pairs(0, 511);
+    assert_eq!(run().code, 0, "there is room for one");
+    ip("link add last type veth peer name lone");
+    // The last container's link goes some time after the container.
+    wait_until("the last port is free", Duration::from_secs(30), || {
+        let mut join = Command::new(programs::tool("ip"));
+        join.args(["link", "set", "last", "master", "full"])
+            .output()
+            .expect("run ip")
+            .status
+            .success()
+    });
+    let refused = run();
+    assert_eq!(refused.code, 125, "{refused:?}");
+    let message = "network web is full: a bridge has at most 1023 ports";
+    assert!(refused.stderr.contains(message), "{refused:?}");
+    ip("link delete last");
+    assert_eq!(run().code, 0, "there is room again");
 }
 
 /// What a container in a network is told by a server.

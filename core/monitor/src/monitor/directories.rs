@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::{removal, withdrawal};
-use crate::protocol::{CONTROL_SOCKET, Failure};
+use crate::protocol::{CONTROL_SOCKET, Failure, LINKS_FILE};
 use crate::state::{FILE, RunState};
 
 /// The directories of one container.
@@ -72,7 +72,9 @@ impl Directories {
     pub(super) fn remove_run(&self) {
         withdrawal::withdraw(self.run);
         // One that somebody has removed with all in it is as good.
-        let _ = unlinkat(self.run, CONTROL_SOCKET, AtFlags::empty());
+        for name in [LINKS_FILE, CONTROL_SOCKET] {
+            let _ = unlinkat(self.run, name, AtFlags::empty());
+        }
         self.remove_by_name(self.run);
     }
 

@@ -100,6 +100,9 @@ impl Supervisor {
         if let Some(names) = &mut self.names {
             names.stop(&self.poller);
         }
+        if let Some(mending) = &self.mending {
+            mending.stop(&self.poller);
+        }
     }
 
     /// Without a pid namespace of its own the container's other processes have outlived process 1.

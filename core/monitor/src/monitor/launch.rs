@@ -355,6 +355,7 @@ fn supervise(
         execs: Execs::default(),
         health: Health::new(launch, spec),
         names: names(launch, run),
+        mending: None,
         launch: None,
         listener,
         listen_again: None,

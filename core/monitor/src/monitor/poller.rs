@@ -34,6 +34,8 @@ pub(super) enum Source {
     Client(u32, u32),
     /// A further process, by its number.
     Exec(ExecSource, u32),
+    /// Something of the network was taken away.
+    Mending,
     /// What the resolver waits for, by its place.
     Names(NameSource, u32),
 }
@@ -68,6 +70,7 @@ impl Source {
             Source::Exec(ExecSource::Output(Stream::Stderr), number) => (11, 0, number),
             Source::Exec(ExecSource::Stdin, number) => (12, 0, number),
             Source::Owner => (13, 0, 0),
+            Source::Mending => (18, 0, 0),
             Source::Names(NameSource::Packets, place) => (14, 0, place),
             Source::Names(NameSource::Connections, place) => (15, 0, place),
             Source::Names(NameSource::Forwarded, place) => (16, 0, place),
@@ -92,6 +95,7 @@ impl Source {
             11 => Source::Exec(ExecSource::Output(Stream::Stderr), high),
             12 => Source::Exec(ExecSource::Stdin, high),
             13 => Source::Owner,
+            18 => Source::Mending,
             14 => Source::Names(NameSource::Packets, high),
             15 => Source::Names(NameSource::Connections, high),
             16 => Source::Names(NameSource::Forwarded, high),
@@ -215,6 +219,7 @@ mod tests {
             Source::Names(NameSource::Connections, 0),
             Source::Names(NameSource::Forwarded, 255),
             Source::Names(NameSource::Stream, 31),
+            Source::Mending,
         ] {
             assert_eq!(Source::decode(source.encode()), source);
         }

@@ -73,6 +73,12 @@ pub(super) fn take_resolver() -> (OwnedFd, OwnedFd) {
     unsafe { (OwnedFd::from_raw_fd(fd::NAMES), OwnedFd::from_raw_fd(fd::NAMES_BY_TCP)) }
 }
 
+/// The container's network namespace, which the library has made for each that has a resolver.
+pub(super) fn network() -> BorrowedFd<'static> {
+    // SAFETY: nothing closes it as long as this process lives.
+    unsafe { BorrowedFd::borrow_raw(fd::NETWORK) }
+}
+
 /// Give the published ports back, where the library has given any. To be called once.
 pub(super) fn release_ports() {
     // SAFETY: nothing else in this process owns this number.

@@ -60,6 +60,12 @@ impl Supervisor {
             Request::Pause | Request::Unpause | Request::Update { .. } if ended => {
                 Err(not_running())
             }
+            Request::Links => {
+                if let Some(mending) = &mut self.mending {
+                    mending.follow();
+                }
+                Ok(Some(Event::Done))
+            }
             Request::Pause => self.pause().map(|()| Some(Event::Done)),
             Request::Unpause => self.unpause().map(|()| Some(Event::Done)),
             Request::Update { resources, restart, launch } => {

@@ -16,6 +16,7 @@ use super::execs::Execs;
 use super::health::Health;
 use super::listener::{Accepted, Listener};
 use super::log::Log;
+use super::mending::Mending;
 use super::names::Names;
 use super::output::{Output, Sinks};
 use super::poller::{Poller, Ready, Source};
@@ -65,6 +66,7 @@ pub(super) struct Supervisor {
     pub(super) execs: Execs,
     pub(super) health: Option<Health>,
     pub(super) names: Option<Names>,
+    pub(super) mending: Option<Mending>,
     /// The client that is the launch socket.
     pub(super) launch: Option<(u32, u32)>,
     pub(super) listener: Listener,
@@ -97,6 +99,9 @@ impl Supervisor {
         }
         if let Some(names) = &self.names {
             names.watch(&self.poller);
+        }
+        if let Some(mending) = &self.mending {
+            mending.watch(&self.poller);
         }
         loop {
             self.output.watch(&self.poller, &self.clients)?;
@@ -150,6 +155,13 @@ impl Supervisor {
                 let _ = self.poller.watch(watch, Source::Memory, EventFlags::IN);
             }
         }
+        // Only one with networks has a resolver.
+        if self.names.is_some() && self.mending.is_none() {
+            self.mending = Mending::new(self.directories.run);
+            if let Some(mending) = &self.mending {
+                mending.watch(&self.poller);
+            }
+        }
         process::settle_down();
     }
 
@@ -168,6 +180,11 @@ impl Supervisor {
             Source::Owner => self.owner_ended(),
             Source::Client(place, turn) => self.serve(place, turn, ready),
             Source::Exec(source, number) => self.exec_ready(source, number),
+            Source::Mending => {
+                if let Some(mending) = &mut self.mending {
+                    mending.noticed(&self.poller);
+                }
+            }
             Source::Names(source, place) => {
                 if let Some(names) = &mut self.names {
                     names.handle(source, place, &self.poller);
@@ -188,7 +205,8 @@ impl Supervisor {
         let (execs, restart) = (self.execs.deadline(), self.restarts.due);
         let health = self.health.as_ref().and_then(|health| health.due);
         let names = self.names.as_ref().and_then(Names::deadline);
-        let pauses = [self.listen_again, self.settle_at];
+        let mending = self.mending.as_ref().and_then(Mending::deadline);
+        let pauses = [self.listen_again, self.settle_at, mending];
         let all = [stop, limit, clients, memory, execs, health, names, restart];
         all.into_iter().chain(pauses).flatten().min()
     }
@@ -220,6 +238,9 @@ impl Supervisor {
         }
         if let Some(names) = &mut self.names {
             names.look_at_clock(now, &self.poller);
+        }
+        if let Some(mending) = &mut self.mending {
+            mending.look_at_clock(now, &self.poller);
         }
         if due(self.restarts.due) {
             self.restart();

@@ -7,4 +7,5 @@ pub(crate) mod keyring;
 pub(crate) mod link;
 pub(crate) mod lock;
 pub(crate) mod mount;
+pub(crate) mod netlink;
 pub(crate) mod signal;

@@ -68,6 +68,14 @@ impl Wanted {
         Wanted(elements)
     }
 
+    /// The same without what is published.
+    pub(super) fn unpublished(&self) -> Wanted {
+        let published = [PORTS, PORTS_AT, PORTS6, PORTS6_AT, ITSELF, ITSELF6];
+        let mut elements = self.0.clone();
+        elements.retain(|set, _| !published.contains(set));
+        Wanted(elements)
+    }
+
     fn elements(&self, set: &str) -> impl Iterator<Item = &Element> {
         self.0.get(set).into_iter().flatten()
     }

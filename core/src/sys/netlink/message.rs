@@ -30,6 +30,11 @@ impl Message {
         self
     }
 
+    /// The bytes of one that is sent alone, and answered.
+    pub(crate) fn alone(self) -> Vec<u8> {
+        self.finish(1, libc::NLM_F_ACK as u16)
+    }
+
     /// The bytes, with a number by which the answer is known.
     pub(super) fn finish(self, sequence: u32, flags: u16) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + self.body.len());

@@ -78,8 +78,7 @@ impl Socket {
 
     /// Have something done.
     pub(crate) fn change(&self, message: Message) -> std::result::Result<(), Refusal> {
-        let packet = message.finish(1, libc::NLM_F_ACK as u16);
-        self.send(&packet)?;
+        self.send(&message.alone())?;
         self.until(1, |_| {})
     }
 
@@ -89,8 +88,7 @@ impl Socket {
         message: Message,
         each: impl FnMut(&[u8]),
     ) -> std::result::Result<(), Refusal> {
-        let packet = message.finish(1, libc::NLM_F_ACK as u16);
-        self.send(&packet)?;
+        self.send(&message.alone())?;
         self.until(1, each)
     }
 

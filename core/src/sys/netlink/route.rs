@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use super::message::{Attributes, Message, attributes, number, octets};
 use super::{Refusal, Socket};
@@ -42,11 +42,14 @@ pub(crate) struct Veth<'a> {
     pub(crate) name: &'a str,
     /// The other, in another namespace.
     pub(crate) peer: &'a str,
-    pub(crate) peer_namespace: BorrowedFd<'a>,
+    /// That, as a descriptor of whoever sends the message.
+    pub(crate) peer_namespace: RawFd,
     pub(crate) peer_mac: [u8; 6],
     /// The bridge that the first belongs to, by number.
     pub(crate) bridge: u32,
     pub(crate) mtu: Option<u32>,
+    /// Their numbers; 0: the kernel chooses.
+    pub(crate) indexes: [u32; 2],
 }
 
 /// A link that is one more on another.
@@ -80,38 +83,6 @@ impl Socket {
         }
     }
 
-    /// Make a bridge. One without an address of its own has the lowest of its ports' (`br_stp_recalculate_bridge_id`), so another with
-    /// each that comes or goes, which the neighbours do not hear of.
-    pub(crate) fn add_bridge(&self, name: &str, mac: [u8; 6], mtu: Option<u32>) -> Done {
-        let attributes = Attributes::new().text(IFLA_IFNAME, name).bytes(IFLA_ADDRESS, &mac);
-        let attributes = with_mtu(attributes, mtu);
-        let kind = Attributes::new().text(IFLA_INFO_KIND, "bridge");
-        self.change(
-            Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
-                .with(attributes.nest(IFLA_LINKINFO, kind)),
-        )
-    }
-
-    /// Make a pair, in one step: the far end is never anywhere but in its namespace.
-    pub(crate) fn add_veth(&self, veth: &Veth<'_>) -> Done {
-        let peer = Attributes::new()
-            .text(IFLA_IFNAME, veth.peer)
-            .bytes(IFLA_ADDRESS, &veth.peer_mac)
-            .number(IFLA_NET_NS_FD, veth.peer_namespace.as_raw_fd().cast_unsigned());
-        let data = Attributes::new().nest_behind(
-            VETH_INFO_PEER,
-            &link_header(0, 0),
-            with_mtu(peer, veth.mtu),
-        );
-        let kind = Attributes::new().text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, data);
-        let attributes =
-            Attributes::new().text(IFLA_IFNAME, veth.name).number(IFLA_MASTER, veth.bridge);
-        self.change(
-            Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0))
-                .with(with_mtu(attributes, veth.mtu).nest(IFLA_LINKINFO, kind)),
-        )
-    }
-
     /// Make a link on another.
     pub(crate) fn add_child(&self, child: &Child<'_>) -> Done {
         let (kind, data) = match child.kind {
@@ -136,18 +107,7 @@ impl Socket {
 
     /// Set a link up.
     pub(crate) fn set_up(&self, index: u32) -> Done {
-        self.change(Message::new(libc::RTM_NEWLINK, 0, &link_header(index, libc::IFF_UP as u32)))
-    }
-
-    /// Have a bridge send a packet back by the port that it came from (`hairpin_mode`), where that is its way.
-    pub(crate) fn reflect(&self, index: u32) -> Done {
-        let data = Attributes::new().bytes(IFLA_BRPORT_MODE, &[1]);
-        let of_bridge =
-            Attributes::new().text(IFLA_INFO_SLAVE_KIND, "bridge").nest(IFLA_INFO_SLAVE_DATA, data);
-        self.change(
-            Message::new(libc::RTM_NEWLINK, 0, &link_header(index, 0))
-                .with(Attributes::new().nest(IFLA_LINKINFO, of_bridge)),
-        )
+        self.change(up(index))
     }
 
     /// Remove a link; that there is none is fine.
@@ -162,29 +122,17 @@ impl Socket {
 
     /// Give a link an address, which nobody else has there; that it has it is fine.
     pub(crate) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Done {
-        // It can be used at once, and nobody is asked first (RFC 4862, 5.4).
-        let flags = if address.is_ipv6() { libc::IFA_F_NODAD as u8 } else { 0 };
-        let mut header = vec![family(address), prefix, flags, libc::RT_SCOPE_UNIVERSE];
-        header.extend(index.to_ne_bytes());
-        let octets = octets(address);
-        let attributes = Attributes::new().bytes(IFA_LOCAL, &octets).bytes(IFA_ADDRESS, &octets);
-        match self.change(Message::new(libc::RTM_NEWADDR, CREATE, &header).with(attributes)) {
-            Err(refusal) if refusal.errno == libc::EEXIST => Ok(()),
-            done => done,
-        }
+        self.have(self::address(index, address, prefix))
     }
 
     /// Send what has no other way to `gateway`.
     pub(crate) fn add_default_route(&self, index: u32, gateway: IpAddr) -> Done {
-        let header = route_header(
-            family(gateway),
-            libc::RT_TABLE_MAIN,
-            libc::RTPROT_BOOT,
-            libc::RTN_UNICAST,
-        );
-        let attributes =
-            Attributes::new().bytes(RTA_GATEWAY, &octets(gateway)).number(RTA_OIF, index);
-        match self.change(Message::new(libc::RTM_NEWROUTE, CREATE, &header).with(attributes)) {
+        self.have(default_route(index, gateway))
+    }
+
+    /// Have something made; that it is there is fine.
+    fn have(&self, message: Message) -> Done {
+        match self.change(message) {
             Err(refusal) if refusal.errno == libc::EEXIST => Ok(()),
             done => done,
         }
@@ -220,6 +168,70 @@ impl Socket {
         })?;
         Ok(found)
     }
+}
+
+/// Make a bridge, with this number (0: the kernel chooses). One without an address of its own has the lowest of its ports'
+/// (`br_stp_recalculate_bridge_id`), so another with each that comes or goes, which the neighbours do not hear of.
+pub(crate) fn bridge(name: &str, mac: [u8; 6], mtu: Option<u32>, index: u32) -> Message {
+    let attributes = Attributes::new().text(IFLA_IFNAME, name).bytes(IFLA_ADDRESS, &mac);
+    let kind = Attributes::new().text(IFLA_INFO_KIND, "bridge");
+    Message::new(libc::RTM_NEWLINK, CREATE, &link_header(index, 0))
+        .with(with_mtu(attributes, mtu).nest(IFLA_LINKINFO, kind))
+}
+
+/// Make a pair, in one step: the far end is never anywhere but in its namespace.
+pub(crate) fn veth(veth: &Veth<'_>) -> Message {
+    let [near, far] = veth.indexes;
+    let peer = Attributes::new()
+        .text(IFLA_IFNAME, veth.peer)
+        .bytes(IFLA_ADDRESS, &veth.peer_mac)
+        .number(IFLA_NET_NS_FD, veth.peer_namespace.cast_unsigned());
+    let peer = with_mtu(peer, veth.mtu);
+    let data = Attributes::new().nest_behind(VETH_INFO_PEER, &link_header(far, 0), peer);
+    let kind = Attributes::new().text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, data);
+    let attributes =
+        Attributes::new().text(IFLA_IFNAME, veth.name).number(IFLA_MASTER, veth.bridge);
+    Message::new(libc::RTM_NEWLINK, CREATE, &link_header(near, 0))
+        .with(with_mtu(attributes, veth.mtu).nest(IFLA_LINKINFO, kind))
+}
+
+/// Set a link up.
+pub(crate) fn up(index: u32) -> Message {
+    Message::new(libc::RTM_NEWLINK, 0, &link_header(index, libc::IFF_UP as u32))
+}
+
+/// Put a link on a bridge.
+pub(crate) fn member(index: u32, bridge: u32) -> Message {
+    Message::new(libc::RTM_NEWLINK, 0, &link_header(index, 0))
+        .with(Attributes::new().number(IFLA_MASTER, bridge))
+}
+
+/// Have a bridge send a packet back by the port that it came from (`hairpin_mode`), where that is its way.
+pub(crate) fn reflecting(index: u32) -> Message {
+    let data = Attributes::new().bytes(IFLA_BRPORT_MODE, &[1]);
+    let of_bridge =
+        Attributes::new().text(IFLA_INFO_SLAVE_KIND, "bridge").nest(IFLA_INFO_SLAVE_DATA, data);
+    Message::new(libc::RTM_NEWLINK, 0, &link_header(index, 0))
+        .with(Attributes::new().nest(IFLA_LINKINFO, of_bridge))
+}
+
+/// Give a link an address, which nobody else has there.
+pub(crate) fn address(index: u32, address: IpAddr, prefix: u8) -> Message {
+    // It can be used at once, and nobody is asked first (RFC 4862, 5.4).
+    let flags = if address.is_ipv6() { libc::IFA_F_NODAD as u8 } else { 0 };
+    let mut header = vec![family(address), prefix, flags, libc::RT_SCOPE_UNIVERSE];
+    header.extend(index.to_ne_bytes());
+    let octets = octets(address);
+    let attributes = Attributes::new().bytes(IFA_LOCAL, &octets).bytes(IFA_ADDRESS, &octets);
+    Message::new(libc::RTM_NEWADDR, CREATE, &header).with(attributes)
+}
+
+/// Send what has no other way to `gateway`.
+pub(crate) fn default_route(index: u32, gateway: IpAddr) -> Message {
+    let header =
+        route_header(family(gateway), libc::RT_TABLE_MAIN, libc::RTPROT_BOOT, libc::RTN_UNICAST);
+    let attributes = Attributes::new().bytes(RTA_GATEWAY, &octets(gateway)).number(RTA_OIF, index);
+    Message::new(libc::RTM_NEWROUTE, CREATE, &header).with(attributes)
 }
 
 fn with_mtu(attributes: Attributes, mtu: Option<u32>) -> Attributes {
