@@ -72,40 +72,45 @@ pub(super) struct Linked {
 
 /// The containers that one in the default network is linked to, which must run and be in it too.
 pub(super) fn in_default_network(engine: &Engine, record: &Record) -> Result<Vec<Linked>> {
-    if plan::network_mode(&record.document) != NetworkMode::Named(network::DEFAULT) {
-        return Ok(Vec::new());
+    links(record).iter().map(|text| linked(engine, record, text)).collect()
+}
+
+/// Those of them that still do and are.
+pub(super) fn still_in_default_network(engine: &Engine, record: &Record) -> Vec<Linked> {
+    links(record).iter().filter_map(|text| linked(engine, record, text).ok()).collect()
+}
+
+/// A container's links, where it is in the default network.
+fn links(record: &Record) -> &[String] {
+    match plan::network_mode(&record.document) {
+        NetworkMode::Named(network::DEFAULT) => &record.document.host_config.links,
+        _ => &[],
     }
-    let mut linked = Vec::new();
-    for text in &record.document.host_config.links {
-        let link = Link::parse(text)?;
-        let other = engine.containers().find(link.container)?;
-        let conflict = |reason: &'static str, message: String| {
-            Error::new(ErrorKind::Conflict, message)
-                .with_reason(reason)
-                .about("container", &other.id)
-        };
-        if !Standing::of(engine, &other.id)?.is_running() {
-            return Err(conflict(
-                "not_running",
-                format!(
-                    "cannot link to a non running container: /{} AS /{}/{}",
-                    other.name, record.name, link.alias
-                ),
-            ));
-        }
-        let Some(address) = network::address_in_default(engine, &other.id)? else {
-            return Err(conflict(
-                "not_connected",
-                format!(
-                    "cannot link to /{}, as it does not belong to the default network",
-                    other.name
-                ),
-            ));
-        };
-        let (alias, address) = (link.alias.to_owned(), address.to_string());
-        linked.push(Linked { record: other, alias, address });
+}
+
+fn linked(engine: &Engine, record: &Record, text: &str) -> Result<Linked> {
+    let link = Link::parse(text)?;
+    let other = engine.containers().find(link.container)?;
+    let conflict = |reason: &'static str, message: String| {
+        Error::new(ErrorKind::Conflict, message).with_reason(reason).about("container", &other.id)
+    };
+    if !Standing::of(engine, &other.id)?.is_running() {
+        return Err(conflict(
+            "not_running",
+            format!(
+                "cannot link to a non running container: /{} AS /{}/{}",
+                other.name, record.name, link.alias
+            ),
+        ));
     }
-    Ok(linked)
+    let Some(address) = network::address_in_default(engine, &other.id)? else {
+        return Err(conflict(
+            "not_connected",
+            format!("cannot link to /{}, as it does not belong to the default network", other.name),
+        ));
+    };
+    let (alias, address) = (link.alias.to_owned(), address.to_string());
+    Ok(Linked { record: other, alias, address })
 }
 
 /// Have a container that is about to start know them.
@@ -118,9 +123,14 @@ pub(super) fn tell(plan: &mut Plan, name: &str, linked: &[Linked]) {
             }
         }
         plan.names(&format!("{address}\t{}\n", names.join(" ")));
-        let Some(Value::Array(env)) = plan.launch.spec.pointer_mut("/process/env") else {
-            continue;
-        };
+    }
+    tell_process(plan.launch.spec.pointer_mut("/process/env"), name, linked);
+}
+
+/// Have a process of the container `name` know them by its environment.
+pub(super) fn tell_process(env: Option<&mut Value>, name: &str, linked: &[Linked]) {
+    let Some(Value::Array(env)) = env else { return };
+    for Linked { record, alias, address } in linked {
         for (name, value) in variables(name, alias, address, record) {
             let before = format!("{name}=");
             let has = |entry: &Value| entry.as_str().is_some_and(|e| e.starts_with(&before));

@@ -24,13 +24,15 @@ impl Networks<'_> {
     /// [`ErrorKind::AlreadyExists`] when there is one of that name. See `docs/errors.md`.
     pub fn create(&self, request: &NetworkCreate) -> Result<NetworkCreated> {
         let name = check_name(&request.name)?;
-        driver::of(&request.driver)?.validate(request)?;
+        let driver = driver::of(&request.driver)?;
+        driver.validate(request)?;
         refuse_the_rest(request)?;
         let (asked, asked6) = asked(request)?;
         let mut document = request.clone();
         if document.driver.is_empty() {
             "bridge".clone_into(&mut document.driver);
         }
+        document.internal |= driver.leads_nowhere(request);
         let mut record = Record {
             id: id::random()?,
             name: name.to_owned(),

@@ -26,6 +26,11 @@ pub(super) trait Driver: Sync {
     /// Check what is asked of a new network.
     fn validate(&self, request: &NetworkCreate) -> Result<()>;
 
+    /// Whether such a network is an internal one, whatever it is asked to be.
+    fn leads_nowhere(&self, _: &NetworkCreate) -> bool {
+        false
+    }
+
     /// Whether containers may be in this network.
     fn may_join(&self, network: &Record) -> Result<()>;
 

@@ -5,7 +5,7 @@
 
 use super::bridge::is_link_name;
 use super::driver::{Driver, Inside};
-use super::interface;
+use super::interface::{self, without_ipv6};
 use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::NetworkCreate;
@@ -13,7 +13,7 @@ use crate::container;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::sys::namespace;
-use crate::sys::netlink::route::{Child, Kind};
+use crate::sys::netlink::route::{self, Child, Kind};
 use crate::sys::netlink::{Refusal, Socket};
 
 /// Docker's names of the options.
@@ -41,6 +41,16 @@ impl Parented {
             Parented::Macvlan => MACVLAN_MODE,
             Parented::Ipvlan => IPVLAN_MODE,
         }
+    }
+
+    /// The parent that a network has which was given none, as docker's has: a link that leads nowhere, and only containers are on it.
+    fn own_parent(&self, network: &Record) -> Option<String> {
+        let prefix = match self {
+            Parented::Macvlan => "dm-",
+            Parented::Ipvlan => "di-",
+        };
+        let given = network.document.options.contains_key(PARENT);
+        (!given).then(|| format!("{prefix}{}", &network.id[..12]))
     }
 
     /// The kernel's number of a mode (linux/if_link.h); of none, that of docker's default.
@@ -81,13 +91,11 @@ impl Driver for Parented {
                 return wrong(Error::invalid(format!("invalid value of {option}: \"{value}\"")));
             }
         }
-        if !request.options.contains_key(PARENT) {
-            return wrong(Error::not_yet(format!(
-                "a {} network without a parent; name a link of this host's: -o parent=eth0",
-                self.name()
-            )));
-        }
         Ok(())
+    }
+
+    fn leads_nowhere(&self, request: &NetworkCreate) -> bool {
+        !request.options.contains_key(PARENT)
     }
 
     fn may_join(&self, _: &Record) -> Result<()> {
@@ -102,7 +110,8 @@ impl Driver for Parented {
         inside: &Inside<'_>,
     ) -> Result<()> {
         let option = |name: &str| network.document.options.get(name).map(String::as_str);
-        let parent = option(PARENT).unwrap_or_default();
+        let own = self.own_parent(network);
+        let parent = own.as_deref().or(option(PARENT)).unwrap_or_default();
         let failed = |refusal: Refusal| match refusal.errno {
             libc::EPERM => refusal
                 .error(format!("connect the container to network {}", network.name))
@@ -114,7 +123,27 @@ impl Driver for Parented {
             _ => refusal.error(format!("connect the container to network {}", network.name)),
         };
         let outside = Socket::route()?;
-        let found = outside.link(parent).map_err(failed)?;
+        let mut found = outside.link(parent).map_err(failed)?;
+        if found.is_none() && own.is_some() {
+            let _lock = namespace::lock_network()?;
+            match outside.change(route::dummy(parent)) {
+                Err(refusal) if refusal.errno == libc::EOPNOTSUPP => {
+                    return Err(Error::unsupported(format!(
+                        "this kernel has no dummy (module): name a link of this host's when the network is created, {}",
+                        "-o parent=eth0"
+                    ))
+                    .about("network", &network.name));
+                }
+                // Another start was first.
+                Err(refusal) if refusal.errno == libc::EEXIST => {}
+                made => made.map_err(failed)?,
+            }
+            found = outside.link(parent).map_err(failed)?;
+            if let Some(index) = found {
+                without_ipv6(parent)?;
+                outside.set_up(index).map_err(failed)?;
+            }
+        }
         let found = found.ok_or_else(|| {
             Error::not_found("link", parent)
                 .because(format!("it is the parent of network {}", network.name))
@@ -148,7 +177,10 @@ impl Driver for Parented {
             .map_err(|refusal| refusal.error(format!("remove the link {name}")))
     }
 
-    fn tear_down(&self, _: &Engine, _: &Record) -> Result<()> {
-        Ok(())
+    fn tear_down(&self, _: &Engine, network: &Record) -> Result<()> {
+        let Some(name) = self.own_parent(network) else { return Ok(()) };
+        Socket::route()?
+            .delete_link(&name)
+            .map_err(|refusal| refusal.error(format!("remove the link {name}")))
     }
 }

@@ -1,10 +1,11 @@
 //! Containers beside the host on its own network, where the kernel has `macvlan` or `ipvlan`.
 
+use std::process::Command;
 use std::time::Duration;
 
-use barque_tests::Sandbox;
 use barque_tests::sandbox::wait_until;
 use barque_tests::suite::{Suite, note};
+use barque_tests::{Sandbox, programs};
 
 use super::reach::hears;
 use super::world::{HOST, WORLD, World};
@@ -14,7 +15,41 @@ pub(super) fn add(suite: &mut Suite) {
         suite.add(format!("a_container_is_beside_the_host_by_{kind}"), move || {
             a_container_is_beside_the_host_by(kind)
         });
+        suite.add(format!("containers_are_alone_by_{kind}_without_a_parent"), move || {
+            containers_are_alone_without_a_parent(kind)
+        });
     }
+}
+
+/// On a link of their own, which is made and goes as docker's does.
+fn containers_are_alone_without_a_parent(kind: &str) {
+    let _world = World::new();
+    let sandbox = Sandbox::with_testbox();
+    let create = ["network", "create", "--driver", kind, "--subnet", "10.7.0.0/24", "alone"];
+    let id = sandbox.ok(&create);
+    let run = ["run", "--detach", "--name", "server", "--network", "alone"];
+    let first = sandbox.barque(&[&run[..], &["testbox", "listen", "80"]].concat());
+    if first.stderr.contains("this kernel has no") {
+        assert_eq!(first.code, 125, "{first:?}");
+        sandbox.ok(&["rm", "--force", "server"]);
+        sandbox.ok(&["network", "rm", "alone"]);
+        return note(&format!("this kernel has no {kind} or no dummy"));
+    }
+    assert_eq!(first.code, 0, "{first:?}");
+    wait_until("the server listens", Duration::from_secs(30), || {
+        sandbox.ok(&["logs", "server"]).contains("listening")
+    });
+    let parent = format!("{}-{}", if kind == "macvlan" { "dm" } else { "di" }, &id[..12]);
+    let there = || {
+        let shown = Command::new(programs::tool("ip")).args(["link", "show", &parent]).output();
+        shown.expect("run ip").status.success()
+    };
+    assert!(there(), "{parent}");
+    assert!(hears(&sandbox, "alone", "10.7.0.2:80").starts_with("10.7.0."));
+    assert_eq!(hears(&sandbox, "alone", &format!("{WORLD}:80")), "not reached");
+    sandbox.ok(&["rm", "--force", "server"]);
+    sandbox.ok(&["network", "rm", "alone"]);
+    assert!(!there(), "{parent}");
 }
 
 fn a_container_is_beside_the_host_by(kind: &str) {

@@ -5,7 +5,7 @@ use barque_monitor::protocol::{Exec, Request};
 use super::{Execs, SHARED, ask};
 use crate::api::{ExecCreate, ExecCreated, ExecInspect, ExecProcess};
 use crate::container::plan::{self, Process};
-use crate::container::{launch, monitor};
+use crate::container::{launch, link, monitor};
 use crate::error::{Error, Result};
 use crate::id;
 
@@ -23,8 +23,10 @@ impl Execs<'_> {
         };
         let image = engine.images().of_container(&record.image_id)?;
         let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
-        let Process { process, seccomp, user, group_add } =
+        let Process { mut process, seccomp, user, group_add } =
             plan::exec(&plan, request, engine.host())?;
+        let linked = link::still_in_default_network(engine, &record);
+        link::tell_process(process.pointer_mut("/env"), &record.name, &linked);
         let own = id::hex(&id::random_bytes::<16>()?);
         let id = format!("{}{own}", &record.id[..SHARED]);
         let document = serde_json::to_value(document(&id, &record.id, request))

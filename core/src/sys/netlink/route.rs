@@ -179,6 +179,13 @@ pub(crate) fn bridge(name: &str, mac: [u8; 6], mtu: Option<u32>, index: u32) -> 
         .with(with_mtu(attributes, mtu).nest(IFLA_LINKINFO, kind))
 }
 
+/// Make a link that leads nowhere.
+pub(crate) fn dummy(name: &str) -> Message {
+    let kind = Attributes::new().text(IFLA_INFO_KIND, "dummy");
+    let attributes = Attributes::new().text(IFLA_IFNAME, name).nest(IFLA_LINKINFO, kind);
+    Message::new(libc::RTM_NEWLINK, CREATE, &link_header(0, 0)).with(attributes)
+}
+
 /// Make a pair, in one step: the far end is never anywhere but in its namespace.
 pub(crate) fn veth(veth: &Veth<'_>) -> Message {
     let [near, far] = veth.indexes;
