@@ -6,11 +6,25 @@ use super::record::{Columns, Endpoint, Range, Record};
 use super::subnet::{Address, Subnet};
 use crate::error::{Error, ErrorKind, Result};
 
+/// An address of a family, where the network has any.
+pub(super) fn claim<A: Columns>(
+    transaction: &Transaction<'_>,
+    network: &Record,
+    range: Option<Range<A>>,
+    wanted: Option<A>,
+) -> Result<Option<A>> {
+    match (range, wanted) {
+        (Some(range), wanted) => give(transaction, network, range, wanted).map(Some),
+        (None, None) => Ok(None),
+        (None, Some(wanted)) => Err(not_of(network, wanted)),
+    }
+}
+
 /// An address of the network's that nobody has, or `wanted`.
 ///
 /// The one behind the last that was given is taken first, as an address that was somebody's just now may still be in the tables
 /// of neighbours.
-pub(super) fn give<A: Columns>(
+fn give<A: Columns>(
     transaction: &Transaction<'_>,
     network: &Record,
     range: Range<A>,
@@ -66,7 +80,7 @@ pub(super) fn give<A: Columns>(
 }
 
 /// What is said of an address that a network has not got.
-pub(super) fn not_of<A: Address>(network: &Record, address: A) -> Error {
+fn not_of<A: Address>(network: &Record, address: A) -> Error {
     Error::invalid(format!(
         "invalid config for network {}: invalid endpoint settings: no configured subnet or ip-range contain the IP address {address}",
         network.name

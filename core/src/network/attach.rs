@@ -81,9 +81,10 @@ pub(crate) fn attach(
     set_default_route(&socket, &places)?;
     links::write_down(engine, container, &places, &socket)?;
     failpoint("network-attached")?;
-    let bridged = outward(&places).filter(|(network, _)| network.driver == Bridge::NAME);
-    let gateway = bridged.or(places.first()).and_then(|(network, _)| network.range);
-    let gateway = gateway.map_or_else(String::new, |range| range.gateway.to_string());
+    let bridged = outward(&places).or_else(|| outward6(&places));
+    let bridged = bridged.filter(|(network, _)| network.driver == Bridge::NAME);
+    let gateway = bridged.or(places.first()).and_then(|(network, _)| network.gateway());
+    let gateway = gateway.map_or_else(String::new, |gateway| gateway.to_string());
     let addresses = places.iter().flat_map(|(_, endpoint)| endpoint.addresses());
     let addresses = addresses.map(|address| address.to_string()).collect();
     let has_names = places.iter().any(|(network, _)| network.name != DEFAULT);
@@ -113,13 +114,13 @@ pub(super) fn places_of(engine: &Engine, container: &str) -> Result<Vec<(Record,
 pub(crate) fn address_in_default(engine: &Engine, container: &str) -> Result<Option<Ipv4Addr>> {
     let places = places_of(engine, container)?;
     let place = places.iter().find(|(network, _)| network.name == DEFAULT);
-    Ok(place.map(|(_, endpoint)| endpoint.address))
+    Ok(place.and_then(|(_, endpoint)| endpoint.address))
 }
 
 /// The place that a container is reached at from outside, and goes out from: in the network with the highest priority, of these the
 /// first.
 fn outward(places: &[(Record, Endpoint)]) -> Option<&(Record, Endpoint)> {
-    outward_among(places, |_| true)
+    outward_among(places, |network| network.range.is_some())
 }
 
 /// The same by IPv6.
@@ -147,7 +148,7 @@ impl Reached {
     pub(super) fn at(places: &[(Record, Endpoint)]) -> Reached {
         let bridged = |place: &&(Record, Endpoint)| place.0.driver == Bridge::NAME;
         Reached {
-            v4: outward(places).filter(bridged).map(|(_, endpoint)| endpoint.address),
+            v4: outward(places).filter(bridged).and_then(|(_, endpoint)| endpoint.address),
             v6: outward6(places).filter(bridged).and_then(|(_, endpoint)| endpoint.address6),
         }
     }

@@ -7,7 +7,6 @@ use std::fs;
 use std::os::fd::AsRawFd;
 
 use super::driver::{Driver, Inside};
-use super::endpoint;
 use super::firewall;
 use super::interface::{self, Setting, with_ipv6, without_ipv6, write};
 use super::links;
@@ -144,7 +143,7 @@ impl Driver for Bridge {
 
 /// Have the bridge as it should be; its number. Another engine's choice of addresses waits for the caller's lock.
 fn ensure(engine: &Engine, outside: &Socket, network: &Record) -> Result<u32> {
-    let (name, range) = (bridge_name(network), endpoint::range(network)?);
+    let name = bridge_name(network);
     let failed = |refusal: crate::sys::netlink::Refusal| {
         let permitted = refusal.errno != libc::EPERM;
         let error = refusal.error(format!("set up the bridge {name} of network {}", network.name));
@@ -168,14 +167,19 @@ fn ensure(engine: &Engine, outside: &Socket, network: &Record) -> Result<u32> {
             made.ok_or_else(|| Error::internal(format!("the bridge {name} is gone")))?
         }
     };
-    outside.add_address(index, range.gateway.into(), range.subnet.prefix()).map_err(failed)?;
+    if let Some(range) = network.range {
+        let prefix = range.subnet.prefix();
+        outside.add_address(index, range.gateway.into(), prefix).map_err(failed)?;
+    }
     if let Some(range) = network.range6 {
         with_ipv6(&name)?;
         outside.add_address(index, range.gateway.into(), range.subnet.prefix()).map_err(failed)?;
     }
     outside.set_up(index).map_err(failed)?;
     if !network.document.internal {
-        forward("ipv4/ip_forward")?;
+        if network.range.is_some() {
+            forward("ipv4/ip_forward")?;
+        }
         if network.range6.is_some() {
             forward("ipv6/conf/all/forwarding")?;
         }

@@ -53,10 +53,11 @@ impl Networks<'_> {
         loop {
             let written = engine.store().write(Durability::Full, |transaction| {
                 let others = Record::all(transaction)?;
-                record.range = Some(match asked {
-                    Some(range) => free(&others, |other| other.range, range)?,
-                    None => choose(&others, &routed, false)?,
-                });
+                record.range = match (request.enable_ipv4, asked) {
+                    (Some(false), _) => None,
+                    (_, Some(range)) => Some(free(&others, |other| other.range, range)?),
+                    (_, None) => Some(choose(&others, &routed, false)?),
+                };
                 record.range6 = match (request.enable_ipv6, asked6) {
                     (Some(true), None) => Some(choose6(&others, &routed6, &record.id)?),
                     (_, Some(range)) => Some(free(&others, |other| other.range6, range)?),
@@ -113,7 +114,6 @@ fn check_name(name: &str) -> Result<&str> {
 /// What there is no network with yet, and what there is no sense in without a swarm.
 fn refuse_the_rest(request: &NetworkCreate) -> Result<()> {
     let rows = [
-        ("EnableIPv4", request.enable_ipv4 == Some(false)),
         ("ConfigOnly", request.config_only),
         ("ConfigFrom", !request.config_from.network.is_empty()),
         ("IPAM.Options", !request.ipam.options.is_empty()),
@@ -161,12 +161,21 @@ fn asked(request: &NetworkCreate) -> Result<(Option<Range>, Option<Range<Ipv6Add
             ))));
         }
     }
-    match asked6 {
-        Some(range) if request.enable_ipv6 != Some(true) => Err(about(Error::invalid(format!(
+    let without4 = request.enable_ipv4 == Some(false);
+    let without6 = request.enable_ipv6 != Some(true);
+    match (asked, asked6) {
+        _ if without4 && without6 => {
+            Err(Error::invalid("IPv4 or IPv6 must be enabled").about("field", "EnableIPv4"))
+        }
+        (Some(range), _) if without4 => Err(about(Error::invalid(format!(
+            "subnet {} is of IPv4, which the network has not with EnableIPv4 (--ipv4) false",
+            range.subnet
+        )))),
+        (_, Some(range)) if without6 => Err(about(Error::invalid(format!(
             "subnet {} is of IPv6, which the network has only with EnableIPv6 (--ipv6)",
             range.subnet
         )))),
-        _ => Ok((asked, asked6)),
+        asked => Ok(asked),
     }
 }
 

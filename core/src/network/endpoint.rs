@@ -4,7 +4,7 @@ use rusqlite::Transaction;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::record::{Endpoint, Range, Record};
+use super::record::{Endpoint, Record};
 use super::subnet::Address;
 use super::{DEFAULT, Networks, addresses, driver, is_predefined, names};
 use crate::Engine;
@@ -117,33 +117,21 @@ pub(crate) fn claim(
         let record = Record::find(transaction, network)?.filter(|record| !record.removing);
         // It was removed since it was looked at.
         let record = record.ok_or_else(|| super::not_found(name))?;
-        let range = range(&record)?;
         let config = settings.ipam_config.clone().unwrap_or_default();
+        let asked4 = asked(&config.ipv4_address)?;
         let asked6 = asked(&config.ipv6_address)?;
-        let address6 = match (record.range6, asked6) {
-            (Some(range), asked) => Some(addresses::give(transaction, &record, range, asked)?),
-            (None, None) => None,
-            (None, Some(asked)) => return Err(addresses::not_of::<Ipv6Addr>(&record, asked)),
-        };
         let endpoint = Endpoint {
             container: container.to_owned(),
             network: network.clone(),
             position: free.next().unwrap_or(u32::MAX),
             settings: settings.clone(),
-            address: addresses::give(transaction, &record, range, asked(&config.ipv4_address)?)?,
-            address6,
+            address: addresses::claim(transaction, &record, record.range, asked4)?,
+            address6: addresses::claim(transaction, &record, record.range6, asked6)?,
         };
         endpoint.insert(transaction)?;
         endpoints.push(endpoint);
     }
     Ok(endpoints)
-}
-
-/// The addresses of a network that containers are in.
-pub(super) fn range(network: &Record) -> Result<Range> {
-    network
-        .range
-        .ok_or_else(|| Error::internal(format!("network {} has no addresses", network.name)))
 }
 
 /// A container's networks by name, as documents show them; `running`: with what it has only then.
@@ -165,9 +153,9 @@ pub(crate) fn documents(
         if let Some(network) = network.filter(|_| running) {
             document.endpoint_id = endpoint.id();
             document.mac_address = written(endpoint.mac()?);
-            if let Some(range) = network.range {
+            if let (Some(range), Some(address)) = (network.range, endpoint.address) {
                 document.gateway = range.gateway.to_string();
-                document.ip_address = endpoint.address.to_string();
+                document.ip_address = address.to_string();
                 document.ip_prefix_len = range.subnet.prefix().into();
             }
             if let (Some(range), Some(address)) = (network.range6, endpoint.address6) {

@@ -20,12 +20,13 @@ impl Networks<'_> {
         for (endpoint, name) in self.running(inside)? {
             let prefix = record.range.map_or(32, |range| range.subnet.prefix());
             let prefix6 = record.range6.map_or(128, |range| range.subnet.prefix());
+            let address = endpoint.address.map(|address| format!("{address}/{prefix}"));
             let address6 = endpoint.address6.map(|address| format!("{address}/{prefix6}"));
             let container = NetworkContainer {
                 name,
                 endpoint_id: endpoint.id(),
                 mac_address: endpoint::written(endpoint.mac()?),
-                ipv4_address: format!("{}/{prefix}", endpoint.address),
+                ipv4_address: address.unwrap_or_default(),
                 ipv6_address: address6.unwrap_or_default(),
             };
             document.containers.insert(endpoint.container, container);
@@ -50,7 +51,7 @@ pub(super) fn document(record: &Record) -> Network {
         created: clock::rfc3339(record.created),
         scope: "local".to_owned(),
         driver: record.driver.clone(),
-        enable_ipv4: true,
+        enable_ipv4: asked.enable_ipv4 != Some(false),
         enable_ipv6: record.range6.is_some(),
         ipam: Ipam { driver, options: asked.ipam.options.clone(), config },
         internal: asked.internal,

@@ -5,7 +5,6 @@ use std::io::ErrorKind as Io;
 use std::net::IpAddr;
 
 use super::driver::Inside;
-use super::endpoint;
 use super::record::{Endpoint, Record};
 use crate::error::{Error, Result};
 use crate::sys::namespace;
@@ -23,8 +22,10 @@ pub(super) fn furnish(inside: &Inside<'_>, network: &Record, endpoint: &Endpoint
         |refusal: Refusal| refusal.error(format!("set up {name} in network {}", network.name));
     let index = inside.socket.link(&name).map_err(failed)?;
     let index = index.ok_or_else(|| Error::internal(format!("the link {name} is gone")))?;
-    let prefix = endpoint::range(network)?.subnet.prefix();
-    inside.socket.add_address(index, endpoint.address.into(), prefix).map_err(failed)?;
+    if let (Some(range), Some(address)) = (network.range, endpoint.address) {
+        let prefix = range.subnet.prefix();
+        inside.socket.add_address(index, IpAddr::V4(address), prefix).map_err(failed)?;
+    }
     if let (Some(range), Some(address)) = (network.range6, endpoint.address6) {
         let (link, namespace) = (name.clone(), namespace::hold(inside.namespace)?);
         namespace::in_network(namespace, move || with_ipv6(&link))?;

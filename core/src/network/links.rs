@@ -167,8 +167,8 @@ impl Again<'_> {
         };
         let mut steps = vec![send(route::veth(&veth)), set(no_ipv6(&name)), send(up(near))];
         let mut within = Vec::new();
-        if let Some(range) = network.range {
-            within.push(send(address(far, endpoint.address.into(), range.subnet.prefix())));
+        if let (Some(range), Some(own)) = (network.range, endpoint.address) {
+            within.push(send(address(far, own.into(), range.subnet.prefix())));
         }
         if let (Some(range), Some(own)) = (network.range6, endpoint.address6) {
             within.extend(ipv6(&interface).map(set));

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::subnet::{Address, Subnet};
 use crate::api::{EndpointSettings, IpamConfig, NetworkCreate};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id;
 use crate::store::document::{document, text};
 
@@ -75,6 +75,12 @@ impl Record {
     pub(super) fn asked<A: Address>(&self) -> Option<&IpamConfig> {
         let mut asked = self.document.ipam.config.iter();
         asked.find(|config| config.subnet.contains(':') == (A::BITS == 128))
+    }
+
+    /// The host's address in it: that of IPv4, where it has both.
+    pub(super) fn gateway(&self) -> Option<IpAddr> {
+        let v4 = self.range.map(|range| range.gateway.into());
+        v4.or_else(|| self.range6.map(|range| range.gateway.into()))
     }
 
     /// Write the row, unless there is one of that name. Whether it was written.
@@ -208,8 +214,9 @@ pub(crate) struct Endpoint {
     pub(crate) position: u32,
     /// What was asked for.
     pub(crate) settings: EndpointSettings,
-    pub(crate) address: Ipv4Addr,
-    /// Where the network has any of that kind.
+    /// Where the network has any of that kind, as most have.
+    pub(crate) address: Option<Ipv4Addr>,
+    /// Likewise.
     pub(crate) address6: Option<Ipv6Addr>,
 }
 
@@ -223,7 +230,7 @@ impl Endpoint {
 
     /// Its addresses, of both families.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
-        let addresses = [Some(self.address.into()), self.address6.map(IpAddr::V6)];
+        let addresses = [self.address.map(IpAddr::V4), self.address6.map(IpAddr::V6)];
         addresses.into_iter().flatten()
     }
 
@@ -232,7 +239,12 @@ impl Endpoint {
         if !self.settings.mac_address.is_empty() {
             return super::endpoint::mac(&self.settings.mac_address);
         }
-        let [a, b, c, d] = self.address.octets();
+        let [a, b, c, d] = match (self.address, self.address6) {
+            (Some(address), _) => address.octets(),
+            // The end of it is what differs.
+            (None, Some(address)) => (address.to_bits() as u32).to_be_bytes(),
+            (None, None) => return Err(Error::internal("a place in a network without addresses")),
+        };
         Ok([0x02, 0x42, a, b, c, d])
     }
 
@@ -247,7 +259,7 @@ impl Endpoint {
                 self.network,
                 self.position,
                 text(&self.settings)?,
-                self.address.value(),
+                self.address.map(Columns::value),
                 self.address6.map(Columns::value),
             ])?;
         Ok(())
@@ -331,7 +343,7 @@ impl Endpoint {
             network: row.get(1)?,
             position: row.get(2)?,
             settings: document(row, 3)?,
-            address: Ipv4Addr::from_bits(row.get(4)?),
+            address: row.get::<_, Option<u32>>(4)?.map(Ipv4Addr::from_bits),
             address6: parsed(row, 5)?,
         })
     }

@@ -26,7 +26,7 @@ use copies::Claim;
 pub(crate) use intent::{Intent, Owner, start_time};
 
 /// The steps from an empty database to the present schema. `user_version` says how many were taken.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("volumes.sql"),
     include_str!("index.sql"),
@@ -34,6 +34,7 @@ const STEPS: [&str; 7] = [
     include_str!("networks.sql"),
     include_str!("cache_mounts.sql"),
     include_str!("ipv6.sql"),
+    include_str!("ipv6_alone.sql"),
 ];
 
 /// Version of the present schema.
@@ -296,5 +297,41 @@ pub(crate) fn failed(what: impl std::fmt::Display, error: rusqlite::Error) -> Er
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
         failed("the database", error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::STEPS;
+
+    #[test]
+    fn places_in_networks_keep_their_addresses_when_one_may_be_missing() {
+        let connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..7] {
+            connection.execute_batch(step).unwrap();
+        }
+        let add = |text: &str| connection.execute(text, []);
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        for container in ["c", "d", "e", "f"] {
+            let row = format!("('{container}', '{container}', 'i', 0, '{{}}', '{{}}', 0)");
+            let columns = "id, name, image_id, created, document, config, auto_remove";
+            add(&format!("INSERT INTO containers ({columns}) VALUES {row}")).unwrap();
+        }
+        connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        add("INSERT INTO endpoints VALUES ('c', 'n', 0, '{}', 7, 'fd00::7')").unwrap();
+        connection.execute_batch(STEPS[7]).unwrap();
+        let kept: (String, u32, u32, String) = connection
+            .query_row("SELECT settings, position, address, address6 FROM endpoints", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+            .unwrap();
+        assert_eq!(kept, ("{}".to_owned(), 0, 7, "fd00::7".to_owned()));
+        for container in ["d", "e"] {
+            let place = format!("('{container}', 'n', 0, '{{}}', NULL, 'fd00::{container}')");
+            add(&format!("INSERT INTO endpoints VALUES {place}")).unwrap();
+        }
+        assert!(add("INSERT INTO endpoints VALUES ('f', 'n', 0, '{}', 7, NULL)").is_err());
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn add(suite: &mut Suite) {
         "a_network_of_both_families_has_both_ways_out",
         a_network_of_both_families_has_both_ways_out,
     );
+    suite.add("a_network_may_have_ipv6_alone", a_network_may_have_ipv6_alone);
     suite.add("a_port_is_published_for_both_families", a_port_is_published_for_both_families);
     suite.add(
         "a_program_connects_to_an_address_of_ipv6_alone",
@@ -89,6 +90,45 @@ fn a_network_of_both_families_has_both_ways_out() {
     sandbox.ok(&["network", "disconnect", "web", "late"]);
     assert_eq!(connect(&world).trim(), "not reached");
     sandbox.ok(&["rm", "--force", "server", "late"]);
+}
+
+fn a_network_may_have_ipv6_alone() {
+    let world = World::new();
+    let sandbox = Sandbox::with_testbox();
+    create(&sandbox, "six", &["--ipv4=false", "--subnet", SUBNET]);
+    let shown = sandbox.ok(&["network", "inspect", "six"]);
+    let network: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(
+        (&network[0]["EnableIPv4"], &network[0]["EnableIPv6"]),
+        (&false.into(), &true.into())
+    );
+    let server = serve(&sandbox, "server", &["--network", "six", "--publish", "8080:80"]);
+    let place = &server["NetworkSettings"]["Networks"]["six"];
+    let address = place["GlobalIPv6Address"].as_str().expect("an address");
+    assert_eq!((&place["IPAddress"], &place["Gateway"]), (&"".into(), &"".into()));
+    assert_eq!(sandbox.ok(&["port", "server"]), "80/tcp -> [::]:8080");
+    assert_eq!(world.hears(&format!("[{HOST6}]:8080")), WORLD6);
+    assert_eq!(world.hears(&format!("{HOST}:8080")), "not reached");
+    assert_eq!(hears(&sandbox, "six", &format!("[{WORLD6}]:80")), HOST6);
+    assert_eq!(hears(&sandbox, "six", &format!("{WORLD}:80")), "not reached");
+    // By name, and beside another network, by which IPv4 goes out; each has an Ethernet address of its own.
+    let run = ["run", "--detach", "--name", "both", "--network", "six"];
+    let more = ["--add-host", "here:host-gateway", "testbox", "sleep", "forever"];
+    sandbox.ok(&[&run[..], &more].concat());
+    sandbox.ok(&["network", "connect", "bridge", "both"]);
+    let inside = |command: &[&str]| sandbox.ok(&[&["exec", "both", "/testbox"], command].concat());
+    assert_eq!(inside(&["lookup", "server", "AAAA"]), address);
+    assert_eq!(inside(&["lookup", "server"]), "nothing");
+    assert_eq!(inside(&["connect", &format!("{WORLD}:80")]), HOST);
+    assert_eq!(inside(&["connect", &format!("[{WORLD6}]:80")]), HOST6);
+    let hosts = inside(&["read", "/etc/hosts"]);
+    assert!(hosts.contains(r"fd00:9::1\there"), "{hosts}");
+    let macs = ["server", "both"].map(|name| {
+        sandbox.inspect(name)["NetworkSettings"]["Networks"]["six"]["MacAddress"].clone()
+    });
+    assert_ne!(macs[0], macs[1]);
+    sandbox.ok(&["rm", "--force", "server", "both"]);
+    sandbox.ok(&["network", "rm", "six"]);
 }
 
 fn a_port_is_published_for_both_families() {

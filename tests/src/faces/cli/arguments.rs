@@ -131,6 +131,7 @@ pub(super) fn of(operation: &str, request: &str) -> Result<Vec<String>, String> 
             words.extend(["network", "create"].map(String::from));
             fields.flag("Driver", "--driver", &mut words);
             fields.flag("Scope", "--scope", &mut words);
+            fields.flag("EnableIPv4", "--ipv4", &mut words);
             fields.flag("EnableIPv6", "--ipv6", &mut words);
             fields.switch("Internal", "--internal", &mut words);
             fields.switch("Attachable", "--attachable", &mut words);
