@@ -100,6 +100,9 @@ pub(super) fn launch(given: Given) -> Supervisor {
         started: false,
     };
     let result = read(&launch).and_then(|mut spec| {
+        if !spec.linux.namespaces.iter().any(|namespace| namespace.kind == NamespaceKind::User) {
+            process::forget_user_namespace();
+        }
         let joined = joined::resolve(&directories, &launch, &mut spec)?;
         make(&mut made, &launch, &spec)?;
         drop(joined);

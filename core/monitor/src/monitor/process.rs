@@ -79,6 +79,14 @@ pub(super) fn network() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(fd::NETWORK) }
 }
 
+/// Close what stands for a user namespace, where there is none. To be called once.
+pub(super) fn forget_user_namespace() {
+    for fd in [fd::USER, fd::IDS] {
+        // SAFETY: nothing else in this process owns these numbers.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+}
+
 /// Give the published ports back, where the library has given any. To be called once.
 pub(super) fn release_ports() {
     // SAFETY: nothing else in this process owns this number.
