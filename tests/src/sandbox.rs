@@ -270,6 +270,15 @@ impl Sandbox {
         let mut documents: Vec<Value> = serde_json::from_str(&text).expect("inspect prints JSON");
         documents.pop().expect("inspect prints a document")
     }
+
+    /// The process 1 of a container that runs, as this pid namespace numbers it.
+    ///
+    /// # Panics
+    /// When there is no such container.
+    #[track_caller]
+    pub fn pid(&self, container: &str) -> i64 {
+        self.inspect(container)["State"]["Pid"].as_i64().expect("a pid")
+    }
 }
 
 impl Drop for Sandbox {

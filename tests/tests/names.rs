@@ -371,7 +371,7 @@ fn what_a_crash_left_is_nobody_s_name() {
     start(&sandbox, "client", &["--network", "web"]);
     start(&sandbox, "server", &["--network", "web"]);
     // The engine, which clears away, is not asked.
-    let pid = sandbox.inspect("client")["State"]["Pid"].as_i64().expect("a pid");
+    let pid = sandbox.pid("client");
     let answer = |name: &str| asked_beside(pid, &["lookup", name]);
     assert_eq!(answer("server"), "172.18.0.3");
     let id = sandbox.inspect("server")["Id"].as_str().expect("an id").to_owned();
@@ -392,7 +392,7 @@ fn ten_thousand_answers_in_a_second() {
     std::thread::sleep(Duration::from_millis(300));
     let before = memory(pid);
     // Not by an exec, which takes memory of its own.
-    let inside = sandbox.inspect("web")["State"]["Pid"].as_i64().expect("a pid");
+    let inside = sandbox.pid("web");
     let said = asked_beside(inside, &["storm", "50000", "web"]);
     let rate: f64 = said.parse().expect("a number");
     let more = memory(pid).saturating_sub(before);
@@ -403,7 +403,7 @@ fn ten_thousand_answers_in_a_second() {
 
 /// The monitor, which is the parent of the container's process 1.
 fn monitor_of(sandbox: &Sandbox, container: &str) -> i64 {
-    let pid = sandbox.inspect(container)["State"]["Pid"].as_i64().expect("a pid");
+    let pid = sandbox.pid(container);
     let status = fs::File::open(format!("/proc/{pid}/status")).expect("its status");
     let lines = BufReader::new(status).lines().map_while(Result::ok);
     let mut parents = lines.filter_map(|line| line.strip_prefix("PPid:\t")?.parse().ok());

@@ -110,14 +110,24 @@ fn join(engine: &Engine, network: &Record, endpoint: &Endpoint, namespace: Owned
     let inside = Inside { namespace: namespace.as_fd(), socket: &socket };
     driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
     let places = places(engine, &endpoint.container)?;
-    set_default_route(&socket, &places)?;
-    links::write_down(engine, &endpoint.container, &places, &socket)?;
+    have_places(engine, &endpoint.container, &places, &socket)?;
     links::tell(engine, &endpoint.container)?;
-    publish::follow(engine, &endpoint.container, Reached::at(&places))?;
     match network.name == DEFAULT {
         true => Ok(()),
         false => container::use_resolver(engine, &endpoint.container),
     }
+}
+
+/// A running container has these places from now on, and no others: its way out, and what its monitor has to put back.
+fn have_places(
+    engine: &Engine,
+    container: &str,
+    places: &[(Record, Endpoint)],
+    inside: &Socket,
+) -> Result<()> {
+    set_default_route(inside, places)?;
+    links::write_down(engine, container, places, inside)?;
+    publish::follow(engine, container, Reached::at(places))
 }
 
 fn begin(
@@ -150,9 +160,7 @@ fn take_out(
         let mut places = places(engine, id)?;
         places.retain(|(_, other)| other.network != endpoint.network);
         let socket = namespace::in_network(namespace, Socket::route)?;
-        set_default_route(&socket, &places)?;
-        links::write_down(engine, id, &places, &socket)?;
-        publish::follow(engine, id, Reached::at(&places))?;
+        have_places(engine, id, &places, &socket)?;
     }
     engine.store().free(Durability::Full, |transaction| {
         Endpoint::delete(transaction, id, &endpoint.network)?;

@@ -172,7 +172,7 @@ pub(super) fn follow(engine: &Engine) -> Result<()> {
 /// A message that puts into the sets what these ports have there, which lead to these addresses.
 pub(super) fn publication(engine: &Engine, ports: &[Published], to: Reached) -> Vec<u8> {
     let name = engine.layout().firewall_table();
-    let elements = published(ports.iter().filter_map(|port| Some((port, to.from(port.host_ip)?))));
+    let elements = leading(ports, to);
     let additions =
         elements.iter().flat_map(|(set, elements)| Table(&name).add_elements(set, elements));
     batch(additions.collect(), 0)
@@ -181,12 +181,17 @@ pub(super) fn publication(engine: &Engine, ports: &[Published], to: Reached) -> 
 /// A message that takes it away.
 pub(super) fn withdrawal(engine: &Engine, ports: &[Published], to: Reached) -> Vec<u8> {
     let name = engine.layout().firewall_table();
-    let elements = published(ports.iter().filter_map(|port| Some((port, to.from(port.host_ip)?))));
+    let elements = leading(ports, to);
     // One by one, for whoever finds that some of them are not there.
     let deletions = elements.iter().flat_map(|(set, elements)| {
         elements.iter().flat_map(|element| Table(&name).delete_elements(set, [element]))
     });
     batch(deletions.collect(), 0)
+}
+
+/// What these ports have in the sets, which lead to these addresses.
+fn leading(ports: &[Published], to: Reached) -> wanted::Elements {
+    published(ports.iter().filter_map(|port| Some((port, to.from(port.host_ip)?))))
 }
 
 /// The published ports of all containers, and the addresses that they lead to.

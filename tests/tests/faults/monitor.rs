@@ -152,7 +152,7 @@ fn starts_again() {
 fn processes_are_killed() {
     let sandbox = Sandbox::with_testbox();
     let (id, monitor) = started(&sandbox, &["forks", "5", ",", "sleep", "forever"]);
-    let pid = sandbox.inspect(&id)["State"]["Pid"].as_i64().expect("a pid");
+    let pid = sandbox.pid(&id);
     kill(monitor, libc::SIGKILL);
     sandbox.ok(&["ps"]);
     let gone = || !std::path::Path::new(&format!("/proc/{pid}/root/testbox")).exists();
@@ -177,7 +177,7 @@ fn all_at_once() {
     let sandbox = Sandbox::with_testbox();
     let ids: Vec<String> = (0..4).map(|_| started(&sandbox, &["sleep", "forever"]).0).collect();
     for id in &ids {
-        let pid = sandbox.inspect(id)["State"]["Pid"].as_i64().expect("a pid") as i32;
+        let pid = sandbox.pid(id) as i32;
         let monitor = sandbox.monitor_of(id);
         kill(monitor, libc::SIGKILL);
         // Process 1 dies with its monitor, or is killed here.

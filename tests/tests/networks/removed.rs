@@ -143,10 +143,6 @@ fn everything(containers: &[i64]) -> Value {
     json!({"links": links, "addresses": addresses(None), "inside": inside.collect::<Vec<Value>>()})
 }
 
-fn pid(sandbox: &Sandbox, name: &str) -> i64 {
-    sandbox.inspect(name)["State"]["Pid"].as_i64().expect("a pid")
-}
-
 fn network_create(sandbox: &Sandbox, name: &str, bridge: &str, flags: &[&str]) {
     let option = format!("com.docker.network.bridge.name={bridge}");
     sandbox.ok(&[&["network", "create", "--opt", &option][..], flags, &[name]].concat());
@@ -172,7 +168,7 @@ fn links_that_somebody_removes_are_back_while_a_container_runs() {
     sandbox.ok(&["network", "connect", "web", "late"]);
     sandbox.ok(&["network", "connect", "more", "late"]);
     sleep(MOMENT);
-    let containers = ["server", "late"].map(|name| pid(&sandbox, name));
+    let containers = ["server", "late"].map(|name| sandbox.pid(name));
     let before = everything(&containers);
     let (web, more) = (members("web"), members("more"));
     assert_eq!((web.len(), more.len(), members("small").len()), (2, 1, 1), "{before}");
@@ -260,7 +256,7 @@ fn a_bridge_that_is_removed_is_back_with_the_next_command() {
     network_create(&sandbox, "web", "web", &[]);
     serve(&sandbox, "server", &["--network", "web"], &["listen", "80"]);
     sleep(MOMENT);
-    let containers = [pid(&sandbox, "server")];
+    let containers = [sandbox.pid("server")];
     let before = everything(&containers);
     let monitor = sandbox.monitor_of(&sandbox.ok(&["inspect", "-f", "{{.Id}}", "server"]));
     let signal = |name: &str| {

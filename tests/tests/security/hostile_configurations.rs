@@ -169,7 +169,7 @@ fn callers_descriptors() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let id = done.stdout.trim();
     // The monitor holds none of them either.
-    let pid = sandbox.inspect(id)["State"]["Pid"].as_i64().expect("a pid");
+    let pid = sandbox.pid(id);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read a status");
     let parent =
         status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("a parent").trim();
@@ -247,7 +247,7 @@ fn callers_variables() {
     let done = sandbox::finish(command, b"");
     let id = done.stdout.trim().to_owned();
     assert_eq!(done.code, 0, "{}", done.stderr);
-    let pid = sandbox.inspect(&id)["State"]["Pid"].as_i64().expect("a pid");
+    let pid = sandbox.pid(&id);
     let parent = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read a status");
     let parent = parent
         .lines()

@@ -265,7 +265,7 @@ fn attached_clients() {
     let sandbox = Sandbox::with_testbox();
     let id =
         sandbox.ok(&["run", "--detach", "--interactive", "--network", "none", "testbox", "cat"]);
-    let pid = sandbox.inspect(&id)["State"]["Pid"].as_i64().expect("a pid");
+    let pid = sandbox.pid(&id);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read a status");
     let monitor = status
         .lines()

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use barque_tests::Sandbox;
-use barque_tests::sandbox::finish;
+use barque_tests::sandbox::{Finished, finish};
 use barque_tests::suite::Suite;
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -20,10 +20,6 @@ pub(crate) fn add(suite: &mut Suite) {
 
 /// The first of the ids that containers are given.
 const FIRST: u32 = 1 << 31;
-
-fn pid_of(sandbox: &Sandbox, container: &str) -> i64 {
-    sandbox.inspect(container)["State"]["Pid"].as_i64().expect("a pid")
-}
 
 /// A line of a process's status, without its name.
 fn status(pid: i64, name: &str) -> Vec<String> {
@@ -40,10 +36,16 @@ fn started(sandbox: &Sandbox, name: &str, options: &[&str]) {
     sandbox.ok(&words);
 }
 
+/// What a container says that has the ids of this mode.
+fn run(sandbox: &Sandbox, mode: &str, options: &[&str], command: &[&str]) -> Finished {
+    let words = ["run", "--rm", "--network", "none", "--userns", mode];
+    sandbox.barque(&[&words[..], options, &["busybox"], command].concat())
+}
+
 fn root_is_nobody() {
     let sandbox = Sandbox::with_busybox();
     started(&sandbox, "own", &["--init"]);
-    let pid = pid_of(&sandbox, "own");
+    let pid = sandbox.pid("own");
     let uids = status(pid, "Uid");
     assert!(uids.iter().all(|uid| uid.parse::<u32>().expect("an id") >= FIRST), "{uids:?}");
     for name in ["Gid", "Groups"] {
@@ -65,24 +67,11 @@ fn root_is_nobody() {
     assert!(seen.contains("Uid:\t7\t7\t7\t7") && seen.contains("CapEff:\t0000000000000000"));
     // The engine's files, with the whole host in sight.
     let database = format!("/host{}/barque.db", sandbox.root().display());
-    let read = sandbox.barque(&[
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--userns",
-        "auto",
-        "--volume",
-        "/:/host:ro",
-        "busybox",
-        "cat",
-        &database,
-    ]);
+    let read = run(&sandbox, "auto", &["--volume", "/:/host:ro"], &["cat", &database]);
     assert!(read.code == 1 && read.stderr.contains("ermission denied"), "{}", read.stderr);
     // The same is there for the host's root, or the words above say nothing.
-    let database = format!("/host{}/barque.db", sandbox.root().display());
-    let mapped = ["run", "--rm", "--network", "none", "--volume", "/:/host:ro", "busybox"];
-    sandbox.ok(&[&mapped[..], &["ls", &database]].concat());
+    let read = run(&sandbox, "host", &["--volume", "/:/host:ro"], &["ls", &database]);
+    assert_eq!(read.code, 0, "{}", read.stderr);
     sandbox.ok(&["rm", "--force", "own"]);
 }
 
@@ -90,7 +79,7 @@ fn ids_are_apart() {
     let sandbox = Sandbox::with_busybox();
     started(&sandbox, "one", &[]);
     started(&sandbox, "two", &["--restart", "always"]);
-    let first = |name: &str| status(pid_of(&sandbox, name), "Uid")[0].clone();
+    let first = |name: &str| status(sandbox.pid(name), "Uid")[0].clone();
     let (one, two) = (first("one"), first("two"));
     assert_ne!(one, two);
     // The same while it is not let go of.
@@ -100,32 +89,12 @@ fn ids_are_apart() {
     sandbox.kill_monitor(&id);
     sandbox.ok(&["start", "one"]);
     assert_eq!(first("one"), one, "the first that is free");
-    let map = sandbox.ok(&[
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--userns",
-        "container:two",
-        "busybox",
-        "cat",
-        "/proc/self/uid_map",
-    ]);
-    assert!(map.contains(&two), "{map}");
+    let joined = run(&sandbox, "container:two", &[], &["cat", "/proc/self/uid_map"]);
+    assert!(joined.stdout.contains(&two), "{joined:?}");
     // One that has the host's is joined without a word.
     sandbox.ok(&["run", "-d", "--network", "none", "--name", "host", "busybox", "sleep", "1000"]);
-    let map = sandbox.ok(&[
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--userns",
-        "container:host",
-        "busybox",
-        "cat",
-        "/proc/self/uid_map",
-    ]);
-    assert!(map.contains("4294967295"), "{map}");
+    let joined = run(&sandbox, "container:host", &[], &["cat", "/proc/self/uid_map"]);
+    assert!(joined.stdout.contains("4294967295"), "{joined:?}");
     sandbox.ok(&["rm", "--force", "one", "two", "host"]);
 }
 
@@ -222,20 +191,7 @@ fn binds() {
     fs::write(directory.join("f"), "x").expect("write");
     let bind = format!("{}:/b", directory.display());
     let run = |bind: &str, command: &str| {
-        sandbox.barque(&[
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            "--userns",
-            "auto",
-            "--volume",
-            bind,
-            "busybox",
-            "sh",
-            "-c",
-            command,
-        ])
+        run(&sandbox, "auto", &["--volume", bind], &["sh", "-c", command])
     };
     let seen = run(&bind, "ls -ln /b/f; echo y > /b/g");
     assert!(seen.stdout.contains("65534"), "{}", seen.stdout);

@@ -11,7 +11,7 @@ use super::directories::Directories;
 use super::record::start_time;
 use crate::oci::{MOUNT_NAMESPACE, NamespaceKind, OF_CONTAINER, Spec};
 use crate::protocol::{Failure, Launch};
-use crate::runtime::user_namespace;
+use crate::runtime::user_namespace::UserNamespace;
 use crate::state::{RunState, Status};
 
 /// Put the ways to the namespaces of other containers into a specification. What is returned must be kept until they are joined.
@@ -37,9 +37,10 @@ pub(super) fn resolve(
             NamespaceKind::Network => way(id, "net", "network")?,
             NamespaceKind::User => {
                 let run = running(directories, launch, id, "USER")?;
-                let maps = user_namespace::maps(run.pid)?;
-                (spec.linux.uid_mappings, spec.linux.gid_mappings) = maps;
-                unmapped = user_namespace::UserNamespace::of_process(run.pid)?.is_none();
+                match UserNamespace::of_process(run.pid)?.map(UserNamespace::into_maps) {
+                    Some(maps) => (spec.linux.uid_mappings, spec.linux.gid_mappings) = maps,
+                    None => unmapped = true,
+                }
                 way(id, "user", "USER")?
             }
             kind => {

@@ -7,12 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
-};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::netfilter::messages;
+use super::netlink::{self, kind, message, messages};
 use super::process;
 use super::rules::read;
 use crate::protocol::{Action, LINKS_FILE, Links, Step};
@@ -37,7 +35,7 @@ pub(super) fn put_back(run: BorrowedFd<'_>) {
     if links.0.is_empty() {
         return;
     }
-    let Ok(outside) = open() else { return };
+    let Ok(outside) = netlink::open(None) else { return };
     for link in &links.0 {
         let steps: [&[Step]; 3] = match master(&outside, link.number) {
             Some(master) if master == link.bridge => continue,
@@ -52,7 +50,7 @@ fn take<'a>(outside: &OwnedFd, steps: impl Iterator<Item = &'a Step>) {
     let mut inside = None;
     for step in steps {
         if step.inside && inside.is_none() {
-            inside = within(open).ok();
+            inside = within(|| netlink::open(None)).ok();
         }
         // That it is there is what most answers say; and about what cannot be done, nobody here could do anything.
         let _ = match (&step.action, step.inside) {
@@ -77,14 +75,10 @@ fn master(socket: &OwnedFd, number: u32) -> Option<u32> {
     /// Bytes of `struct ifinfomsg`, and of it with a header.
     const FIXED: usize = 16;
     const ATTRIBUTES: usize = 32;
-    let mut message = (ATTRIBUTES as u32).to_ne_bytes().to_vec();
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
-    message.extend([libc::RTM_GETLINK.to_ne_bytes(), flags.to_ne_bytes()].concat());
-    message.extend([0; 8]);
     let mut fixed = [0; FIXED];
     fixed[4..8].copy_from_slice(&number.to_ne_bytes());
-    message.extend(fixed);
-    let answer = ask(socket, &message).ok()?;
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK;
+    let answer = ask(socket, &message(libc::RTM_GETLINK, flags, &fixed)).ok()?;
     let link = messages(&answer).into_iter().next()?;
     let mut attributes = link.get(ATTRIBUTES..)?;
     while let Some(header) = attributes.first_chunk::<4>() {
@@ -101,11 +95,6 @@ fn master(socket: &OwnedFd, number: u32) -> Option<u32> {
     Some(0)
 }
 
-fn open() -> Result<OwnedFd, Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)
-}
-
 /// Send a message that asks for an answer; what was answered before the kernel said that it is done.
 fn ask(socket: &OwnedFd, message: &[u8]) -> Result<Vec<u8>, Errno> {
     send(socket, message, SendFlags::empty())?;
@@ -115,8 +104,7 @@ fn ask(socket: &OwnedFd, message: &[u8]) -> Result<Vec<u8>, Errno> {
     while let Ok((length, _)) = recv(socket, &mut buffer[..], RecvFlags::empty()) {
         let answer = &buffer[..length.min(ANSWER)];
         for message in messages(answer) {
-            let kind = message.get(4..6).map_or(0, |kind| u16::from_ne_bytes([kind[0], kind[1]]));
-            if i32::from(kind) == libc::NLMSG_ERROR {
+            if i32::from(kind(message)) == libc::NLMSG_ERROR {
                 let errno = message.get(16..20).and_then(|code| code.try_into().ok());
                 return match errno.map_or(0, i32::from_ne_bytes) {
                     0 => Ok(answers),

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socket_with};
+use rustix::net::{RecvFlags, recv};
 
 use super::netfilter::{self, TAKEN_AWAY};
 use super::poller::{Poller, Source};
-use super::{links, process, rules};
-use crate::sys::netlink;
+use super::{links, netlink, process, rules};
+use crate::sys::netlink::{LINKS, NFTABLES, hear_only, join};
 
 /// How long after a removal it is looked, and how long who finds somebody else at it waits for him.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -41,10 +41,9 @@ impl Mending {
     pub(super) fn new(run: BorrowedFd<'static>) -> Option<Mending> {
         let rules = netfilter::open().ok()?;
         // What is added, and elements that come and go with every container, wake nobody.
-        netlink::hear_only(&rules, &TAKEN_AWAY, None).ok()?;
-        netlink::join(&rules, netlink::NFTABLES).ok()?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let links = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None).ok()?;
+        hear_only(&rules, &TAKEN_AWAY, None).ok()?;
+        join(&rules, NFTABLES).ok()?;
+        let links = netlink::open(None).ok()?;
         let mut mending = Mending {
             rules: ManuallyDrop::new(rules),
             links,
@@ -54,7 +53,7 @@ impl Mending {
             pause: PAUSE,
         };
         mending.follow();
-        netlink::join(&mending.links, netlink::LINKS).ok()?;
+        join(&mending.links, LINKS).ok()?;
         Some(mending)
     }
 
@@ -63,7 +62,7 @@ impl Mending {
         let numbers = links::numbers(self.run);
         // One that hears of no link is as good as one that is not there; 0 is no link's number.
         let numbers = if numbers.is_empty() { vec![0] } else { numbers };
-        let _ = netlink::hear_only(&self.links, &[libc::RTM_DELLINK], Some(&numbers));
+        let _ = hear_only(&self.links, &[libc::RTM_DELLINK], Some(&numbers));
         self.look_at.get_or_insert(Instant::now() + PAUSE);
     }
 

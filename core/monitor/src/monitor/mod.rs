@@ -24,6 +24,7 @@ mod log;
 mod mending;
 mod names;
 mod netfilter;
+mod netlink;
 mod output;
 mod poller;
 mod process;

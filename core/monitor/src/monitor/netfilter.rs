@@ -4,14 +4,11 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::netlink::NETFILTER;
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
-};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use crate::sys::netlink;
+use super::netlink::{self, kind, message, messages};
+use crate::sys::netlink::have_room;
 
-/// Bytes of `struct nlmsghdr`.
-const HEADER: usize = 16;
 /// `NFNL_SUBSYS_NFTABLES`, as the type of a message has it.
 const SUBSYSTEM: u16 = 10 << 8;
 const NEW_RULE: u16 = SUBSYSTEM | 6;
@@ -23,10 +20,9 @@ const BATCH: libc::c_int = 16 << 20;
 
 /// A socket to it, which never waits.
 pub(super) fn open() -> Result<OwnedFd, Errno> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
+    let socket = netlink::open(Some(NETFILTER))?;
     // Who may not have it has fewer ports.
-    let _ = netlink::have_room(&socket, BATCH);
+    let _ = have_room(&socket, BATCH);
     Ok(socket)
 }
 
@@ -43,21 +39,6 @@ pub(super) fn carried_out(socket: &OwnedFd, batch: &[u8]) -> bool {
     sent
 }
 
-/// The messages of a batch (netlink(7)): each begins with its length, and with the next multiple of four the next.
-pub(super) fn messages(mut batch: &[u8]) -> Vec<&[u8]> {
-    let mut messages = Vec::new();
-    while let Some(length) = batch.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes) as usize) {
-        let length = length.next_multiple_of(4);
-        if length < HEADER || length > batch.len() {
-            break;
-        }
-        let (message, rest) = batch.split_at(length);
-        messages.push(message);
-        batch = rest;
-    }
-    messages
-}
-
 /// How many rules a batch adds.
 pub(super) fn rules_of(batch: &[u8]) -> usize {
     messages(batch).iter().filter(|message| kind(message) == NEW_RULE).count()
@@ -72,11 +53,7 @@ pub(super) fn rules_in(socket: &OwnedFd, table: &str) -> usize {
     body.extend([attribute, TABLE.to_ne_bytes()].concat());
     body.extend(name);
     body.resize(body.len().next_multiple_of(4), 0);
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
-    let mut message = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
-    message.extend([GET_RULE.to_ne_bytes(), flags.to_ne_bytes()].concat());
-    message.extend([0; 8]);
-    message.extend(body);
+    let message = message(GET_RULE, libc::NLM_F_REQUEST | libc::NLM_F_DUMP, &body);
     if send(socket, &message, SendFlags::empty()).is_err() {
         return 0;
     }
@@ -90,10 +67,6 @@ pub(super) fn rules_in(socket: &OwnedFd, table: &str) -> usize {
     count
 }
 
-fn kind(message: &[u8]) -> u16 {
-    message.get(4..6).map_or(0, |bytes| u16::from_ne_bytes([bytes[0], bytes[1]]))
-}
-
 /// The types of what is said when something of a table is taken away: the table, a chain, a rule, a set.
 pub(super) const TAKEN_AWAY: [u16; 4] =
     [SUBSYSTEM | 2, SUBSYSTEM | 5, SUBSYSTEM | 8, SUBSYSTEM | 11];
@@ -101,21 +74,6 @@ pub(super) const TAKEN_AWAY: [u16; 4] =
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_batch_is_taken_apart_as_far_as_it_is_one() {
-        let message = |length: u32, fill: u8| {
-            let mut bytes = length.to_ne_bytes().to_vec();
-            bytes.resize(length.next_multiple_of(4) as usize, fill);
-            bytes
-        };
-        let (first, second) = (message(20, 1), message(18, 2));
-        let batch = [&first[..], &second].concat();
-        assert_eq!(messages(&batch), [&first, &second]);
-        assert_eq!(messages(&batch[..batch.len() - 1]), [&first]);
-        assert_eq!(messages(&[0; 64]), [] as [&[u8]; 0]);
-        assert_eq!(messages(b"abc"), [] as [&[u8]; 0]);
-    }
 
     #[test]
     fn rules_are_told_from_other_messages() {

@@ -45,7 +45,7 @@ pub(super) struct Restarts {
 impl Restarts {
     pub(super) fn new(launch: &Launch) -> Restarts {
         let kept = launch.restart != Restart::No;
-        let map = |name| Some((name, launch.spec.pointer("/linux")?.get(name)?.clone()));
+        let map = |name| Some((name, launch.spec.get("linux")?.get(name)?.clone()));
         Restarts {
             policy: launch.restart,
             launch: kept.then(|| Box::new(launch.clone())),

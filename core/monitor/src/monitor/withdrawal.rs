@@ -10,7 +10,8 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
-use super::netfilter::{carried_out, messages, open};
+use super::netfilter::{carried_out, open};
+use super::netlink::messages;
 use super::{process, rules};
 use crate::protocol::{PORTS_FILE, PUBLICATION_FILE, WITHDRAWAL_FILE};
 

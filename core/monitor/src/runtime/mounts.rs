@@ -303,12 +303,7 @@ fn bind(
     change(options.attributes, false)?;
     // Where the container has the host's ids there is nothing to map.
     if let (Some(recursive), Some(user)) = (options.id_map, user) {
-        user.map_mount(&tree, recursive).map_err(|errno| match errno {
-            Errno::INVAL => {
-                unsupported(format!("{}: its file system or this kernel does not map ids", doing()))
-            }
-            errno => system(doing(), errno),
-        })?;
+        user.map_mount(&tree, recursive, doing)?;
     }
     Ok(tree)
 }

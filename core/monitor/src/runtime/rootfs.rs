@@ -16,7 +16,7 @@ use crate::oci::Spec;
 use crate::protocol::{Failure, Overlay};
 use crate::sys::mount::{Attributes, Filesystem, clone_tree, set_attributes};
 
-use super::failure::{Doing, invalid, system, unsupported};
+use super::failure::{Doing, invalid, system};
 use super::paths::Root;
 use super::user_namespace::UserNamespace;
 
@@ -61,7 +61,7 @@ pub(crate) fn mount(
             }
             let tree = clone_tree(path, true).doing(|| format!("mount the root {path}"))?;
             if let Some(user) = user {
-                user.map_mount(&tree, true).doing(|| format!("map the ids of the root {path}"))?;
+                user.map_mount(&tree, true, || format!("map the ids of the root {path}"))?;
             }
             Ok(RootMount::detached(tree))
         }
@@ -121,13 +121,7 @@ fn map_layers(overlay: &Overlay, user: &UserNamespace) -> Result<(), Failure> {
     for path in overlay.lower.iter().map(String::as_str).chain(written) {
         let doing = || format!("map the ids of the layer {path}");
         let tree = clone_tree(path, false).doing(doing)?;
-        user.map_mount(&tree, false).map_err(|errno| match errno {
-            Errno::INVAL => unsupported(format!(
-                "{}: its file system or this kernel does not map ids, which --userns needs",
-                doing()
-            )),
-            errno => system(doing(), errno),
-        })?;
+        user.map_mount(&tree, false, doing)?;
         move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).doing(doing)?;
     }
     Ok(())

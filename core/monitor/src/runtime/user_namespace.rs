@@ -23,7 +23,7 @@ use crate::sys::identity::{set_file_group, set_file_user};
 use crate::sys::mount::{Attributes, set_attributes};
 
 use super::capabilities;
-use super::failure::{Doing, invalid, system};
+use super::failure::{Doing, invalid, system, unsupported};
 use super::namespaces::Namespaces;
 
 /// Most bytes of a map: 340 lines (user_namespaces(7)) of three numbers.
@@ -64,6 +64,11 @@ impl UserNamespace {
         Ok(Some(UserNamespace { namespace: namespace.into(), uids, gids }))
     }
 
+    /// What it maps: its user ids, and its group ids.
+    pub(crate) fn into_maps(self) -> (Vec<IdMapping>, Vec<IdMapping>) {
+        (self.uids, self.gids)
+    }
+
     /// The host's id of a user of the container's.
     pub(crate) fn uid(&self, id: u32) -> Result<u32, Failure> {
         map(&self.uids, id)
@@ -86,8 +91,20 @@ impl UserNamespace {
     }
 
     /// Have a mount that is attached nowhere yet keep ids as the container has them.
-    pub(crate) fn map_mount(&self, tree: impl AsFd, recursive: bool) -> rustix::io::Result<()> {
-        set_attributes(tree, Attributes::mapping(self.namespace.as_fd()), recursive)
+    pub(crate) fn map_mount(
+        &self,
+        tree: impl AsFd,
+        recursive: bool,
+        doing: impl Fn() -> String,
+    ) -> Result<(), Failure> {
+        let mapping = Attributes::mapping(self.namespace.as_fd());
+        set_attributes(tree, mapping, recursive).map_err(|errno| match errno {
+            Errno::INVAL => unsupported(format!(
+                "{}: its file system or this kernel does not map ids, which --userns needs",
+                doing()
+            )),
+            errno => system(doing(), errno),
+        })
     }
 
     /// Join it. This process has all capabilities there, and none outside.
@@ -106,7 +123,7 @@ impl UserNamespace {
 }
 
 /// What the user namespace of a process maps: its user ids, and its group ids.
-pub(crate) fn maps(pid: i32) -> Result<(Vec<IdMapping>, Vec<IdMapping>), Failure> {
+fn maps(pid: i32) -> Result<(Vec<IdMapping>, Vec<IdMapping>), Failure> {
     let read = |name: &str| {
         let path = format!("/proc/{pid}/{name}");
         let mut text = String::new();

@@ -33,7 +33,7 @@ const SETS: [&str; 11] = [
 ];
 
 /// Elements by set.
-type Elements = BTreeMap<&'static str, BTreeSet<Element>>;
+pub(super) type Elements = BTreeMap<&'static str, BTreeSet<Element>>;
 
 /// What should be in the sets.
 pub(super) struct Wanted(Elements);
