@@ -202,7 +202,7 @@ pub(crate) fn unpack_into(
     let (child, output) = spawn_jail(engine, &options, input.as_fd(), target.as_fd(), None)?;
     drop(input);
     let canceller = engine.canceller();
-    let mut jail = Jail { child, input: None, output };
+    let mut jail = Jail { input: None, output, child };
     if let Err(cancelled) = canceller.wait_readable(jail.output.as_fd(), Deadline::never()) {
         jail.child.kill();
         return Err(cancelled);
@@ -232,9 +232,10 @@ fn spawn_jail(
 
 /// The process that unpacks, and the ways to it.
 struct Jail {
-    child: Child,
+    // Dropped in this order: the process ends when nobody can send it any more, and `child` waits for that.
     input: Option<OwnedFd>,
     output: OwnedFd,
+    child: Child,
 }
 
 impl Jail {
@@ -258,7 +259,7 @@ impl Jail {
         let target = directory::open(target)?;
         let lock = Some(lease.lock());
         let (child, output) = spawn_jail(engine, &options, theirs.as_fd(), target.as_fd(), lock)?;
-        Ok(Jail { child, input: Some(input), output })
+        Ok(Jail { input: Some(input), output, child })
     }
 
     /// Pass on plain bytes of the layer. Not through a pipe, since writing to a broken one raises SIGPIPE in the host program.

@@ -194,6 +194,8 @@ impl Jail {
             .and_then(|text| CString::new(text).ok())
             .ok_or_else(|| Error::internal("write the jail's options"))?;
         let (reports, theirs) = socket::pair()?;
+        rustix::io::ioctl_fionbio(&reports, true)
+            .map_err(|errno| Error::system("set up a socket", errno.into()))?;
         let mut descriptors: Vec<(BorrowedFd<'_>, RawFd)> = vec![(theirs.as_fd(), 4)];
         descriptors.extend(wiring.input.map(|fd| (fd, 0)));
         descriptors.extend(wiring.output.map(|fd| (fd, 1)));
@@ -202,8 +204,6 @@ impl Jail {
         descriptors.extend(held.lease.as_ref().map(|lease| (lease.lock(), 5)));
         let program = engine.monitor_program()?;
         let child = spawn(program.as_fd(), &[c"barque-monitor", c"files", &options], &descriptors)?;
-        rustix::io::ioctl_fionbio(&reports, true)
-            .map_err(|errno| Error::system("set up a socket", errno.into()))?;
         Ok(Jail {
             child: Some(child),
             reports,

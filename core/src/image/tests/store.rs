@@ -1,11 +1,16 @@
 //! What is kept, what goes, and whether it is what it should be.
 
 use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use super::Sandbox;
 use super::archive::{Tar, saved};
 use super::shapes::{gzip, layers};
 use crate::api::{ImagePrune, ImageTag, SystemCheck};
+use crate::image::content::Content;
+use crate::image::layer;
+use crate::store::lease::Lease;
 use crate::{Engine, EngineOptions};
 
 /// What is done to something stored, and how.
@@ -191,4 +196,23 @@ fn a_root_from_before_the_index_gets_one() {
     let opened = Engine::open(options).unwrap();
     assert_eq!(std::fs::read(layout.index()).unwrap(), index);
     assert_eq!(opened.check(&SystemCheck::default()).unwrap().problems, []);
+}
+
+#[test]
+fn an_unpacker_whose_layer_comes_to_nothing_before_it_begins_ends() {
+    let sandbox = Sandbox::new("no-blob");
+    let lease = Lease::take(sandbox.engine.layout()).unwrap();
+    // Where the blob is to be is no place for it, as on a disk that has just died.
+    std::fs::create_dir(lease.path().join("blob-x")).unwrap();
+    let path = sandbox.root.join("layer.tar");
+    std::fs::write(&path, Tar::new().file("a", b"b").end()).unwrap();
+    let file = Arc::new(std::fs::File::open(path).unwrap());
+    let content = Content::Range { size: file.metadata().unwrap().len(), file, offset: 0 };
+    let (engine, (send, receive)) = (sandbox.engine.clone(), mpsc::channel());
+    std::thread::spawn(move || {
+        let staged = layer::stage(&engine, &lease, "x", &content, None, true);
+        send.send(staged.unwrap_err()).unwrap();
+    });
+    let error = receive.recv_timeout(Duration::from_secs(60)).expect("it ends");
+    assert_eq!(error.errno(), Some(libc::EEXIST), "{error}");
 }
