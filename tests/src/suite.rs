@@ -230,7 +230,7 @@ fn attempt(body: Box<dyn FnOnce() + Send>, patience: Duration) -> Outcome {
         Ok(None) => Outcome::Passed,
         Ok(Some(payload)) => explain(&*payload),
         Err(_) => {
-            let seen = leaks::processes().join("\n  ");
+            let seen = leaks::processes_and_stacks().join("\n  ");
             init::kill_everything_else();
             let _ = receive.recv_timeout(Duration::from_secs(5));
             Outcome::Failed(format!(

@@ -104,6 +104,21 @@ pub(super) fn processes() -> Vec<String> {
     found
 }
 
+/// The same, and below each where in the kernel its threads are (proc(5), `/proc/PID/stack`).
+pub(super) fn processes_and_stacks() -> Vec<String> {
+    let mut told = Vec::new();
+    for process in processes() {
+        let pid = process.split(' ').next().unwrap_or_default().to_owned();
+        told.push(process);
+        for thread in names(&format!("/proc/{pid}/task")) {
+            let stack = lines(&format!("/proc/{pid}/task/{thread}/stack"));
+            let places = stack.filter_map(|line| Some(line.split(' ').nth(1)?.to_owned()));
+            told.push(format!("  {thread}: {}", places.take(4).collect::<Vec<_>>().join(" < ")));
+        }
+    }
+    told
+}
+
 /// The cgroup directories of the engine instance `name`, in every hierarchy that is mounted here.
 pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -138,7 +153,7 @@ pub fn is_frozen(name: &str, id: &str) -> bool {
     )
 }
 
-fn lines(path: &str) -> impl Iterator<Item = String> {
+fn lines(path: &str) -> impl Iterator<Item = String> + use<> {
     fs::read_to_string(path)
         .unwrap_or_default()
         .lines()
@@ -147,7 +162,7 @@ fn lines(path: &str) -> impl Iterator<Item = String> {
         .into_iter()
 }
 
-fn names(directory: &str) -> impl Iterator<Item = String> {
+fn names(directory: &str) -> impl Iterator<Item = String> + use<> {
     fs::read_dir(directory)
         .into_iter()
         .flatten()
