@@ -86,12 +86,15 @@ pub(crate) fn ask_udp(arguments: &[String]) -> Result<u8, String> {
     }
 }
 
+/// How long a connection may take: what is lost, as a first question for a neighbour while the machine is busy, is sent again after a second.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// `connect ADDRESS:PORT`: print what is said there. 1 when nobody can be reached.
 pub(crate) fn connect(arguments: &[String]) -> Result<u8, String> {
     let address: SocketAddr =
         arguments.first().and_then(|a| a.parse().ok()).ok_or("connect ADDRESS:PORT")?;
     let mut said = String::new();
-    let done = TcpStream::connect_timeout(&address, Duration::from_secs(1))
+    let done = TcpStream::connect_timeout(&address, PATIENCE)
         .and_then(|mut stream| stream.read_to_string(&mut said));
     match done {
         Ok(_) => say(&said).map(|()| 0),

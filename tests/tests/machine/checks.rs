@@ -112,6 +112,28 @@ barque rm $id
         r#"text=$(run --read-only testbox probe /proc/kcore /proc/sysrq-trigger /); has "$text" '"type":"null"'; has "$text" '"write_errno":30'"#,
     ),
     (
+        "networks have names, ports and both families",
+        r#"
+barque network create --ipv6 web
+barque run -d --name server --network web --publish 8080:80 testbox listen 80
+until [ "$(barque logs server)" ]; do sleep 0.1; done
+four=$(barque inspect --format '{{.NetworkSettings.Networks.web.IPAddress}}' server)
+six=$(barque inspect --format '{{.NetworkSettings.Networks.web.GlobalIPv6Address}}' server)
+is "$(barque run --rm --network web testbox lookup server)" $four
+is "$(nc 127.0.0.1 8080 < /dev/null)" 172.18.0.1
+# They reach it as soon as they run.
+for number in $(seq 20); do
+    barque run --rm --network web testbox connect $four:80
+    barque run --rm --network web testbox connect "[$six]:80"
+done
+barque network create late
+barque network connect late server
+barque rm -f server
+barque network rm web late
+[ ! -e /sys/class/net/barque* ]
+"#,
+    ),
+    (
         "twenty at once",
         r#"for n in $(seq 20); do run testbox exit 0 & done; for n in $(seq 20); do wait -n || wait; done"#,
     ),

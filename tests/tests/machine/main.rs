@@ -123,7 +123,10 @@ fn root(kernels: &Path) -> Archive {
         archive.file(&name, &library, 0o755);
     }
     if let Some(modules) = find(&kernels.join("lib/modules"), "") {
-        archive.file("lib/overlay.ko", &modules.join("kernel/fs/overlayfs/overlay.ko"), 0o644);
+        for (number, module) in MODULES.iter().enumerate() {
+            let name = format!("lib/{number:02}.ko");
+            archive.file(&name, &modules.join("kernel").join(module), 0o644);
+        }
     }
     let saved = programs::build_directory().join("sandboxes/machine.tar");
     image::testbox().write_docker_archive(&saved);
@@ -142,6 +145,30 @@ fn root(kernels: &Path) -> Archive {
     archive.text("names", &format!("{}\n", names.join("\n")), 0o644);
     archive
 }
+
+/// What a host loads by itself when barque asks for it, each after those that it needs.
+const MODULES: [&str; 20] = [
+    "fs/overlayfs/overlay.ko",
+    "lib/libcrc32c.ko",
+    "net/netfilter/nfnetlink.ko",
+    "net/ipv4/netfilter/nf_defrag_ipv4.ko",
+    "net/ipv6/netfilter/nf_defrag_ipv6.ko",
+    "net/netfilter/nf_conntrack.ko",
+    "net/netfilter/nf_nat.ko",
+    "net/netfilter/nf_tables.ko",
+    "net/netfilter/nft_chain_nat.ko",
+    "net/netfilter/nft_ct.ko",
+    "net/netfilter/nft_nat.ko",
+    "net/netfilter/nft_masq.ko",
+    "net/netfilter/nft_fib.ko",
+    "net/ipv4/netfilter/nft_fib_ipv4.ko",
+    "net/ipv6/netfilter/nft_fib_ipv6.ko",
+    "net/netfilter/nft_fib_inet.ko",
+    "net/llc/llc.ko",
+    "net/802/stp.ko",
+    "net/bridge/bridge.ko",
+    "drivers/net/veth.ko",
+];
 
 /// The shared libraries of a program, as the dynamic linker finds them.
 fn libraries(program: &Path) -> Vec<PathBuf> {
@@ -174,7 +201,7 @@ mount -t tmpfs tmpfs /var
 mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ifconfig lo 127.0.0.1 up
-insmod /lib/overlay.ko
+for module in /lib/*.ko; do insmod $module; done
 echo 1 > /proc/sys/kernel/printk
 export HOME=/root
 said=$(barque load --input /testbox.tar 2>&1) || echo "LOAD FAILED: $said"
