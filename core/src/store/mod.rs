@@ -90,6 +90,7 @@ impl Store {
             if version != SCHEMA_VERSION {
                 migrate(&mut connection, path)?;
             }
+            sync_name_of_log(path)?;
             Ok(connection)
         })?;
         let store = Store {
@@ -231,6 +232,19 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// Have the log's name on disk before there is anything in it. SQLite itself would sync the directory at every process's first commit,
+/// since it does not know whether it has made the file; it is built not to (`.cargo/config.toml`).
+///
+/// A log that has something in it was written by somebody who has been here before.
+fn sync_name_of_log(path: &Path) -> Result<()> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::metadata(&log) {
+        Ok(found) if found.len() > 0 => Ok(()),
+        _ => crate::sys::directory::sync(path.parent().unwrap_or(Path::new("/"))),
+    }
+}
+
 /// Bring an empty or older database to the present schema.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let named = |error| {
@@ -246,6 +260,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     write_ahead(connection).map_err(named)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(named)?;
+    // Now there is one.
+    sync_name_of_log(path)?;
     // Read again: another process may have been here while we waited for the lock.
     let version: i32 =
         transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(named)?;

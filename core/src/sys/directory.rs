@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat,
+    AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat, fsync,
     futimens, mkdir, openat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
@@ -22,6 +22,12 @@ const DIRECTORY: OFlags =
 pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
     rustix::fs::open(path, DIRECTORY, Mode::empty())
         .map_err(|errno| Error::system(format!("open {}", path.display()), errno.into()))
+}
+
+/// Have the names that are in a directory on disk.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    let failed = |errno: Errno| Error::system(format!("sync {}", path.display()), errno.into());
+    fsync(&open(path)?).map_err(failed)
 }
 
 /// Make a directory with exactly this mode (the host's umask is the host's), unless it is there.

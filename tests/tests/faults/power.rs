@@ -24,6 +24,7 @@ pub(crate) fn add(suite: &mut Suite) {
         under_a_load,
     );
     suite.add("an image that was loaded is there after a power cut", after_a_load);
+    suite.add("what create and rm have said is so after a power cut", after_create_and_rm);
     suite.add("an archive that was saved is there after a power cut", after_a_save);
     suite.add("a save from a disk that has died fails", a_save_from_a_dead_disk);
 }
@@ -170,6 +171,48 @@ fn after_a_load() {
     assert_eq!(damage(&sandbox), Vec::<Value>::new());
     assert_ne!(sandbox.ok(&["images", "--quiet", "power"]), "");
     std::fs::remove_file(path).expect("remove the archive");
+}
+
+/// The record is all there is of these containers, so each command is one commit, and nothing else syncs anything for it.
+fn after_create_and_rm() {
+    let disk = Disk::new("power-life");
+    let sandbox = Sandbox::below(&disk.place);
+    let cut = |names: &[String], what: &str| {
+        disk.cut();
+        disk.back();
+        let there = sandbox.ok(&["ps", "--all", "--format", "{{.Names}}"]);
+        let mut there: Vec<&str> = there.lines().collect();
+        there.sort_unstable();
+        assert_eq!(there, names, "{what}");
+        invariants::hold(&sandbox, what);
+    };
+    let create = |name: &str| {
+        sandbox.ok(&["create", "--name", name, "--network", "none", "testbox", "exit", "0"]);
+    };
+    // The first commit of all, to a log that has just been made.
+    sandbox.ok(&["volume", "create", "first"]);
+    disk.cut();
+    disk.back();
+    assert_eq!(sandbox.ok(&["volume", "ls", "--quiet"]), "first");
+    sandbox.load_testbox();
+    // Enough for the log to begin anew.
+    for round in 0..12 {
+        let (old, new) = (format!("c{round:02}"), format!("d{round:02}"));
+        create(&old);
+        cut(std::slice::from_ref(&old), &format!("creation {round}"));
+        create(&new);
+        sandbox.ok(&["rm", &old]);
+        cut(std::slice::from_ref(&new), &format!("removal {round}"));
+        sandbox.ok(&["rm", &new]);
+        cut(&[], &format!("second removal {round}"));
+        if round % 4 == 3 {
+            // The last to close a database removes its log, unless told otherwise.
+            let mut command = Command::new(programs::tool("sqlite3"));
+            command.arg(sandbox.root().join("barque.db")).arg("PRAGMA wal_checkpoint");
+            assert!(command.output().expect("run sqlite3").status.success());
+            assert!(!sandbox.root().join("barque.db-wal").exists());
+        }
+    }
 }
 
 fn after_a_save() {
