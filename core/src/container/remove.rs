@@ -8,15 +8,15 @@ use super::Containers;
 use super::lock::OperationLock;
 use super::monitor;
 use super::record::Record;
-use super::settle;
+use super::settle::{self, Left};
 use super::state::Standing;
 use crate::Engine;
 use crate::api::ContainerRemove;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stream::Deadline;
 
 /// How long the monitor of a container that has ended may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
-use crate::stream::Deadline;
 
 impl Containers<'_> {
     /// Remove a container. One that runs is killed first when that was asked for.
@@ -47,7 +47,8 @@ impl Containers<'_> {
             }
         }
         let with_volumes = record.with_volumes || request.volumes;
-        settle::erase(engine, &Record { with_volumes, ..record }, lock, true)
+        let left = Left::of(engine, &record.id, &lock);
+        settle::erase(engine, &Record { with_volumes, ..record }, lock, left)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything here happens under the container's operation lock and only while no monitor lives; each step may be repeated,
 //! so whoever is killed in the middle of it leaves the rest to the next.
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(crate) fn settle_if_free(engine: &Engine, id: &str) -> Result<()> {
     let abandoned = never_started && owner_died;
     if record.removing || abandoned || (record.auto_remove && tried) {
         let with_volumes = record.with_volumes || abandoned;
-        return erase(engine, &Record { with_volumes, ..record }, lock, true);
+        return erase(engine, &Record { with_volumes, ..record }, lock, Left::Everything);
     }
     settle(engine, &record, &standing)?;
     if owner_died {
@@ -80,33 +81,60 @@ fn clear_kernel(engine: &Engine, id: &str, cgroup: &str) -> Result<()> {
     sys::directory::remove_tree(run.as_fd(), id)
 }
 
-/// Remove all of a container. Its monitor must be gone; `kernel` says whether it may have left something.
+/// What there may be of a container whose monitor is gone, or that had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its record, and nothing else: it was never started, and no file was copied into it.
+    Record,
+    /// Its directory as well.
+    Directory,
+    /// What a monitor makes as well.
+    Everything,
+}
+
+impl Left {
+    /// What may be left of the container whose lock this is.
+    pub(super) fn of(engine: &Engine, id: &str, lock: &OperationLock) -> Left {
+        // A start takes the lock before it makes anything. The directory outlives a reboot, and the lock does not.
+        let bare = lock.is_fresh()
+            && std::fs::symlink_metadata(engine.layout().container(id))
+                .is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        if bare { Left::Record } else { Left::Everything }
+    }
+}
+
+/// Remove all of a container.
 pub(super) fn erase(
     engine: &Engine,
     record: &Record,
     lock: OperationLock,
-    kernel: bool,
+    left: Left,
 ) -> Result<()> {
     // A container that goes with its run does not outlive a reboot either, so nothing about it has to be durable.
     let durability = match record.auto_remove {
         true => Durability::Crash,
         false => Durability::Full,
     };
-    if !record.removing && !record.auto_remove {
+    // Where the record is all there is, its removal is one transaction like its creation.
+    let at_once = left == Left::Record && !record.removing;
+    if !record.removing && !record.auto_remove && !at_once {
         // Past this there is no way back: a power cut must not bring back a container without its files.
         engine
             .store()
             .free(durability, |t| Record::mark_removing(t, &record.id, record.with_volumes))?;
     }
     failpoint("remove-marked")?;
-    if kernel {
+    if left == Left::Everything {
         clear_kernel(engine, &record.id, &record.cgroup(engine.layout()))?;
         failpoint("remove-kernel-cleared")?;
     }
     network::names::forget(engine, &record.id)?;
-    remove_directory(engine, &record.id)?;
+    if left != Left::Record {
+        remove_directory(engine, &record.id)?;
+    }
     failpoint("remove-directory-removed")?;
-    let volumes = engine.store().free(Durability::Crash, |transaction| {
+    let durability = if at_once { durability } else { Durability::Crash };
+    let volumes = engine.store().free(durability, |transaction| {
         let volumes = volume::release(transaction, &record.id, record.with_volumes)?;
         Record::delete(transaction, &record.id)?;
         Ok(volumes)
@@ -170,6 +198,9 @@ pub(super) fn after_exit(engine: &Engine, record: &Record) -> Result<()> {
     let clean = standing.run.as_ref().is_none_or(|run| {
         run.status == Status::Exited && run.reason != Reason::MonitorDied && !standing.unsettled
     });
-    let left = !clean || engine.layout().container_run(&record.id).exists();
+    let left = match clean && !engine.layout().container_run(&record.id).exists() {
+        true => Left::Directory,
+        false => Left::Everything,
+    };
     erase(engine, record, lock, left)
 }

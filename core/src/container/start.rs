@@ -54,7 +54,7 @@ pub(super) fn start(
                 && error.kind() != ErrorKind::NotModified
                 && !lock.has_monitor()? =>
         {
-            settle::erase(engine, &record, lock, true)?;
+            settle::erase(engine, &record, lock, settle::Left::Everything)?;
         }
         _ => {}
     }
