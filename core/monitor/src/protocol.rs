@@ -243,7 +243,7 @@ pub struct Resolver {
 /// How a container's health is looked at while it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// What is run: healthy where its exit code is 0. `id`, `seccomp` and `document` are the monitor's to set.
+    /// What is run: healthy where its exit code is 0. `id` and `document` are the monitor's to set.
     pub exec: Box<Exec>,
     /// Time between the end of a check and the next.
     pub interval: Duration,
@@ -455,10 +455,8 @@ pub enum Request {
 pub struct Exec {
     /// Its id.
     pub id: String,
-    /// `process` of an OCI runtime spec.
+    /// `process` of an OCI runtime spec. Its system call filter is the container's.
     pub process: serde_json::Value,
-    /// `linux.seccomp` of the container's spec.
-    pub seccomp: Option<serde_json::Value>,
     /// As [`Launch::user`].
     #[serde(default)]
     pub user: String,

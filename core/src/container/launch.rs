@@ -125,6 +125,7 @@ fn begin(
     manner: Manner,
 ) -> Result<Connection> {
     failpoint("start-locked")?;
+    plan.complete()?;
     joined::check(engine, &record.document.host_config)?;
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));

@@ -38,7 +38,7 @@ impl Containers<'_> {
         }
         // It is checked as if the container were to be started so.
         let image = engine.images().of_container(&record.image_id)?;
-        let plan = launch::plan(engine, id, &document, &record.mounts, &image)?;
+        let mut plan = launch::plan(engine, id, &document, &record.mounts, &image)?;
         let warnings = plan.warnings.clone();
         failpoint("update-checked")?;
         if let Some(mut connection) = monitor::connect(engine, &record)? {
@@ -52,6 +52,9 @@ impl Containers<'_> {
                 }
             }
             let restart = plan.launch.restart;
+            if restart != Restart::No {
+                plan.complete()?;
+            }
             let launch = (restart != Restart::No).then(|| {
                 let manner = launch::Manner::default();
                 Box::new(launch::document(engine, &record, plan.launch, manner))

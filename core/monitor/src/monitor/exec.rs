@@ -24,7 +24,6 @@ use crate::failpoint::failpoint;
 use crate::oci::{self, ConsoleSize};
 use crate::protocol::{self, Event, Failure};
 use crate::runtime::{self, ExecOptions, ExecStdio, Step, Wanted};
-use crate::seccomp::Seccomp;
 
 /// How a process is to be started.
 pub(super) struct Start {
@@ -120,15 +119,13 @@ impl Supervisor {
         let unreadable =
             |error: serde_json::Error| Failure::invalid(format!("exec document: {error}"));
         let mut process = oci::Process::deserialize(&wish.process).map_err(unreadable)?;
-        let seccomp =
-            wish.seccomp.as_ref().map(Seccomp::deserialize).transpose().map_err(unreadable)?;
         if let Some([height, width]) = size.filter(|[rows, columns]| *rows > 0 && *columns > 0) {
             process.console_size = Some(ConsoleSize { height, width });
         }
         let cgroup = self.cgroup.make_below(&format!("exec-{}", wish.id))?;
         let started = runtime::exec(&ExecOptions {
             process: &process,
-            seccomp: seccomp.as_ref(),
+            filter: self.filter.as_ref(),
             user: &wish.user,
             group_add: &wish.group_add,
             container: self.container.pidfd.as_fd(),

@@ -15,7 +15,6 @@ use super::directories::Directories;
 use super::supervisor::Supervisor;
 use super::{record, timestamp};
 use crate::failpoint::failpoint;
-use crate::oci::Spec;
 use crate::protocol::{Exec, HealthCheck, Launch};
 use crate::runtime::Wanted;
 use crate::state::{HEALTH_LOG, HealthResult, HealthStatus};
@@ -81,10 +80,8 @@ pub(super) enum Verdict<'a> {
 
 impl Health {
     /// The check that a container is launched with.
-    pub(super) fn new(launch: &Launch, spec: &Spec) -> Option<Health> {
-        let mut check = launch.health.clone()?;
-        check.exec.seccomp =
-            spec.linux.seccomp.as_ref().and_then(|filter| serde_json::to_value(filter).ok());
+    pub(super) fn new(launch: &Launch) -> Option<Health> {
+        let check = launch.health.clone()?;
         // Plain data always has a form.
         let exec = serde_json::to_string(&check.exec).unwrap_or_default().into();
         let HealthCheck { interval, timeout, start_period, start_interval, retries, .. } = check;

@@ -35,6 +35,7 @@ use crate::failpoint::failpoint;
 use crate::oci::{NamespaceKind, Resources, Spec};
 use crate::protocol::{self, Event, Failure, FailureClass, Launch, LogDriver};
 use crate::runtime::{self, Container, Options};
+use crate::seccomp::Filter;
 use crate::state::RunState;
 
 /// How long what was made for nothing may take to go.
@@ -104,14 +105,17 @@ pub(super) fn launch(given: Given) -> Supervisor {
             process::forget_user_namespace();
         }
         let joined = joined::resolve(&directories, &launch, &mut spec)?;
-        make(&mut made, &launch, &spec)?;
+        let filter = filter(&spec)?;
+        make(&mut made, &launch, &spec, filter.as_ref())?;
         drop(joined);
         start(&mut made, &launch, &doorway)?;
         let state = settle(&made, &launch, &spec, &events)?;
-        Ok((spec, state))
+        Ok((spec, filter, state))
     });
     match result {
-        Ok((spec, state)) => supervise(made, &launch, &spec, state, doorway, events),
+        Ok((spec, filter, state)) => {
+            supervise(made, &launch, &spec, filter, state, doorway, events)
+        }
         Err(failure) => {
             emergency::disarm();
             drop(made);
@@ -149,7 +153,18 @@ fn passed(point: &str) -> Result<(), Failure> {
     })
 }
 
-fn make(made: &mut Made<'_>, launch: &Launch, spec: &Spec) -> Result<(), Failure> {
+/// The system call filter. It is made once: the container's process and its further ones have copies.
+fn filter(spec: &Spec) -> Result<Option<Filter>, Failure> {
+    let compiled = spec.linux.seccomp.as_ref().map(Filter::compile);
+    compiled.transpose().map_err(|error| Failure::invalid(error.to_string()))
+}
+
+fn make(
+    made: &mut Made<'_>,
+    launch: &Launch,
+    spec: &Spec,
+    filter: Option<&Filter>,
+) -> Result<(), Failure> {
     let none = Resources::default();
     let resources = spec.linux.resources.as_ref().unwrap_or(&none);
     let cgroup = made.cgroup.insert(Cgroup::create(&spec.linux.cgroups_path, resources)?);
@@ -157,7 +172,7 @@ fn make(made: &mut Made<'_>, launch: &Launch, spec: &Spec) -> Result<(), Failure
     if !has_pids_of_its_own(spec) {
         process::adopt_orphans();
     }
-    let setup = begin(launch, spec, cgroup)?;
+    let setup = begin(launch, spec, filter, cgroup)?;
     // While the container's process sets itself up.
     let listener = Listener::bind(made.directories.run)
         .map_err(|errno| Failure::system("make the control socket", errno.raw_os_error()))?;
@@ -166,7 +181,12 @@ fn make(made: &mut Made<'_>, launch: &Launch, spec: &Spec) -> Result<(), Failure
     passed("created")
 }
 
-fn begin(launch: &Launch, spec: &Spec, cgroup: &Cgroup) -> Result<runtime::Setup, Failure> {
+fn begin(
+    launch: &Launch,
+    spec: &Spec,
+    filter: Option<&Filter>,
+    cgroup: &Cgroup,
+) -> Result<runtime::Setup, Failure> {
     runtime::begin(&Options {
         spec,
         rootfs: launch.rootfs.as_ref(),
@@ -174,9 +194,19 @@ fn begin(launch: &Launch, spec: &Spec, cgroup: &Cgroup) -> Result<runtime::Setup
         group_add: &launch.group_add,
         init: launch.init,
         stdin: launch.stdin != protocol::Stdin::Null,
+        filter,
         cgroups: &cgroup.in_hierarchies(),
         auto_start: launch.auto_start,
     })
+}
+
+/// A further run.
+pub(super) struct Again {
+    pub(super) container: Container,
+    pub(super) cgroup: Cgroup,
+    pub(super) filter: Option<Filter>,
+    pub(super) state: RunState,
+    pub(super) health: Option<Health>,
 }
 
 /// Run a container once more whose last run has left nothing but its directory.
@@ -184,14 +214,15 @@ pub(super) fn again(
     launch: &Launch,
     directories: &Directories,
     events: &Events,
-) -> Result<(Container, Cgroup, RunState, Option<Health>), Failure> {
+) -> Result<Again, Failure> {
     let mut spec = read(launch)?;
+    let filter = filter(&spec)?;
     let _joined = joined::resolve(directories, launch, &mut spec)?;
     directories.forget_volatile_mount();
     let resources = spec.linux.resources.clone().unwrap_or_default();
     let cgroup = Cgroup::create(&spec.linux.cgroups_path, &resources)?;
     let run = || -> Result<_, Failure> {
-        let mut container = begin(launch, &spec, &cgroup)?.finish()?;
+        let mut container = begin(launch, &spec, filter.as_ref(), &cgroup)?.finish()?;
         passed("restart-created")?;
         container.start()?;
         let failed = |what: &str, errno: Errno| Failure::system(what, errno.raw_os_error());
@@ -206,7 +237,9 @@ pub(super) fn again(
         Ok((container, state))
     };
     match run() {
-        Ok((container, state)) => Ok((container, cgroup, state, Health::new(launch, &spec))),
+        Ok((container, state)) => {
+            Ok(Again { container, cgroup, filter, state, health: Health::new(launch) })
+        }
         Err(failure) => {
             emergency::disarm();
             let _ = cgroup.kill();
@@ -304,6 +337,7 @@ fn supervise(
     mut made: Made<'_>,
     launch: &Launch,
     spec: &Spec,
+    filter: Option<Filter>,
     state: RunState,
     doorway: Doorway,
     events: Events,
@@ -340,6 +374,7 @@ fn supervise(
         poller,
         container,
         cgroup,
+        filter,
         terms: Terms {
             tied: launch.tied,
             auto_remove: launch.auto_remove,
@@ -356,7 +391,7 @@ fn supervise(
         log,
         clients: Clients::default(),
         execs: Execs::default(),
-        health: Health::new(launch, spec),
+        health: Health::new(launch),
         names: names(launch, run),
         mending: None,
         launch: None,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::client::Interests;
 use super::ending::{Asked, Ending, Memory, Stop};
 use super::execs::Execs;
-use super::launch;
+use super::launch::{self, Again};
 use super::log::Stream;
 use super::poller::Source;
 use super::streams::streams;
@@ -156,7 +156,7 @@ impl Supervisor {
     }
 
     fn run_again(&mut self, launch: &Launch, count: u32) -> Result<(), Failure> {
-        let (mut container, cgroup, mut state, health) =
+        let Again { mut container, cgroup, filter, mut state, health } =
             launch::again(launch, &self.directories, &self.events)?;
         let failed = |errno: rustix::io::Errno| {
             Failure::system("set up the container's streams", errno.raw_os_error())
@@ -168,6 +168,7 @@ impl Supervisor {
             .map_err(failed)?;
         state.restart_count = count;
         (self.container, self.cgroup, self.state) = (container, cgroup, state);
+        self.filter = filter;
         (self.output, self.stdin, self.terminal) = (output, stdin, terminal);
         self.health = health;
         if let (Some(names), Some(resolver)) = (&mut self.names, &launch.resolver) {

@@ -27,6 +27,7 @@ use super::stdin::Stdin;
 use crate::cgroup::Cgroup;
 use crate::protocol::{Event, Failure};
 use crate::runtime::Container;
+use crate::seccomp::Filter;
 use crate::state::RunState;
 
 /// How long new connections wait when there was no descriptor for one.
@@ -56,6 +57,8 @@ pub(super) struct Supervisor {
     pub(super) poller: Poller,
     pub(super) container: Container,
     pub(super) cgroup: Cgroup,
+    /// The system call filter of all its processes.
+    pub(super) filter: Option<Filter>,
     pub(super) terms: Terms,
     pub(super) directories: Directories,
     pub(super) terminal: Option<OwnedFd>,

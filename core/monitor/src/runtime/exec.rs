@@ -22,7 +22,7 @@ use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::oci;
 use crate::protocol::Failure;
-use crate::seccomp::Seccomp;
+use crate::seccomp::Filter;
 use crate::sys::clone::{Side, clone};
 use crate::sys::exec::{close_all_but, exit};
 use crate::sys::keyring::join_new_session_keyring;
@@ -44,7 +44,7 @@ pub struct ExecOptions<'a> {
     /// Command, user, capabilities and so on.
     pub process: &'a oci::Process,
     /// The container's system call filter.
-    pub seccomp: Option<&'a Seccomp>,
+    pub filter: Option<&'a Filter>,
     /// Docker's `User`, looked up in the container; empty: what `process.user` says.
     pub user: &'a str,
     /// Docker's `GroupAdd`, looked up in the container.
@@ -278,7 +278,8 @@ fn prepare(
         },
     )?;
     enter_directory(&root, &options.process.cwd, false)?;
-    let process = Process::prepare(options.process, identity, limits, options.seccomp, user)?;
+    let filter = options.filter.cloned();
+    let process = Process::prepare(options.process, identity, limits, filter, user)?;
     let (streams, master) = match terminal {
         None => (pipes(&root, &process, streams)?, None),
         Some(Terminal { master, slave }) => {

@@ -40,6 +40,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use crate::oci::Spec;
 use crate::protocol::{Failure, Overlay};
+use crate::seccomp::Filter;
 use crate::sys::clone::{Side, clone};
 use crate::sys::exec::exit;
 
@@ -64,6 +65,8 @@ pub struct Options<'a> {
     pub init: bool,
     /// Standard input is a pipe; otherwise it is `/dev/null`. A terminal is always open for input.
     pub stdin: bool,
+    /// `linux.seccomp` of the specification, compiled.
+    pub filter: Option<&'a Filter>,
     /// The container's cgroup in each hierarchy that it has one in. Its limits are set already.
     pub cgroups: &'a [Cgroup],
     /// Go on to the command without waiting for [`Container::start`] (which must still be called, for its result).

@@ -18,7 +18,7 @@ use rustix::thread::{
 
 use crate::oci;
 use crate::protocol::{Failure, FailureClass};
-use crate::seccomp::{Filter, Seccomp};
+use crate::seccomp::Filter;
 use crate::sys::clone::{Side, fork};
 use crate::sys::exec::{Strings, close_on_exec_above_stdio, execve, exit, reset_signals};
 use crate::sys::signal::SignalSet;
@@ -68,7 +68,7 @@ impl Process {
         document: &oci::Process,
         identity: Identity,
         limits: Limits,
-        seccomp: Option<&Seccomp>,
+        filter: Option<Filter>,
         user_namespace: Option<UserNamespace>,
     ) -> Result<Process, Failure> {
         let Some(command) = document.args.first().filter(|command| !command.is_empty()) else {
@@ -88,8 +88,6 @@ impl Process {
         }
         let arguments =
             document.args.iter().map(|a| c_string("an argument", a)).collect::<Result<_, _>>()?;
-        let filter =
-            seccomp.map(Filter::compile).transpose().map_err(|error| invalid(error.to_string()))?;
         Ok(Process {
             arguments: Strings::new(arguments),
             environment: Strings::new(environment),

@@ -118,8 +118,8 @@ fn prepare(
     enter_directory(&root, &spec.process.cwd, true)?;
     mounts.finish()?;
     rootfs::finish(spec, &root)?;
-    let seccomp = spec.linux.seccomp.as_ref();
-    let process = Process::prepare(&spec.process, identity, limits, seccomp, user)?;
+    let filter = options.filter.cloned();
+    let process = Process::prepare(&spec.process, identity, limits, filter, user)?;
     let streams = streams.hand_over(&process)?;
     Ok((process, streams, terminal))
 }

@@ -26,7 +26,7 @@ pub use document::{Action, Condition, Operator, Rule, Seccomp};
 pub const MAX_INSTRUCTIONS: usize = 4096;
 
 /// A compiled policy, ready to be installed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Filter {
     program: Vec<sock_filter>,
     flags: install::Flags,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use barque_monitor::oci::{MOUNT_NAMESPACE, Mount, Namespace, NamespaceKind, Spec};
 use barque_monitor::protocol::{Failure, Overlay};
 use barque_monitor::runtime::{self, Cgroup, Container, Options, Stdio};
+use barque_monitor::seccomp::Filter;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde_json::json;
@@ -85,6 +86,8 @@ impl Plan {
     }
 
     pub(crate) fn begin(&self) -> Result<runtime::Setup, Failure> {
+        let filter =
+            self.spec.linux.seccomp.as_ref().map(|filter| Filter::compile(filter).unwrap());
         runtime::begin(&Options {
             spec: &self.spec,
             rootfs: self.rootfs.as_ref(),
@@ -92,6 +95,7 @@ impl Plan {
             group_add: &self.group_add,
             init: self.init,
             stdin: self.stdin.is_some(),
+            filter: filter.as_ref(),
             cgroups: &self.cgroups,
             auto_start: self.auto_start,
         })

@@ -23,8 +23,7 @@ impl Execs<'_> {
         };
         let image = engine.images().of_container(&record.image_id)?;
         let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
-        let Process { mut process, seccomp, user, group_add } =
-            plan::exec(&plan, request, engine.host())?;
+        let Process { mut process, user, group_add } = plan::exec(&plan, request, engine.host())?;
         let linked = link::still_in_default_network(engine, &record);
         link::tell_process(process.pointer_mut("/env"), &record.name, &linked);
         let own = id::hex(&id::random_bytes::<16>()?);
@@ -34,7 +33,6 @@ impl Execs<'_> {
         let exec = Exec {
             id: id.clone(),
             process,
-            seccomp,
             user,
             group_add,
             stdin: request.attach_stdin,

@@ -15,7 +15,6 @@ use crate::shorthand;
 /// A further process, in the monitor's words.
 pub(crate) struct Process {
     pub(crate) process: Value,
-    pub(crate) seccomp: Option<Value>,
     pub(crate) user: String,
     pub(crate) group_add: Vec<String>,
 }
@@ -81,7 +80,6 @@ pub(crate) fn plan(plan: &Plan, create: &ExecCreate, host: &dyn Host) -> Result<
     Ok(Process {
         process: serde_json::to_value(&process)
             .map_err(|error| Error::internal("write the specification").because(error))?,
-        seccomp: spec.pointer("/linux/seccomp").cloned(),
         user: user.to_owned(),
         group_add: plan.launch.group_add.clone(),
     })

@@ -103,7 +103,6 @@ pub(super) fn plan(plan: &Plan, host: &dyn Host) -> Result<Option<HealthCheck>> 
             id: String::new(),
             process,
             // The container's, which the monitor has already.
-            seccomp: None,
             user,
             group_add,
             stdin: false,

@@ -37,6 +37,7 @@ pub(crate) use user::{RANGE, User};
 
 use barque_monitor::oci;
 use barque_monitor::protocol::{self, Launch, Overlay, Resolver, Restart, Stdin};
+use barque_monitor::seccomp::Seccomp as Filter;
 
 use crate::api::{ContainerConfig, ContainerCreate, HostConfig, RestartPolicy};
 use crate::error::{Error, Result};
@@ -75,7 +76,7 @@ pub(crate) struct PlanInput<'a> {
 pub(crate) struct Plan {
     /// The configuration the container has: the request's and the image's, merged. `Config` of an inspect document.
     pub(crate) config: ContainerConfig,
-    /// What to send to the monitor. `attach`, `auto_start`, `tied`, `owner`, `timeout_ms`, `attributes`,
+    /// What to send to the monitor, once it is [complete](Plan::complete). `attach`, `auto_start`, `tied`, `owner`, `timeout_ms`, `attributes`,
     /// `boot_id` and `failpoints` are the caller's to set.
     pub(crate) launch: Launch,
     /// Files to write into the container's directory before it starts: name and content.
@@ -86,9 +87,22 @@ pub(crate) struct Plan {
     pub(crate) ports: Vec<WantedPort>,
     /// What the caller of `create` should know.
     pub(crate) warnings: Vec<String>,
+    /// What the default system call filter is to be made for, which the specification does not have yet.
+    filter: Option<seccomp::Circumstances>,
 }
 
 impl Plan {
+    /// Put the default system call filter into the specification, if it is to have that. To make it takes longer than all else, and only
+    /// who starts a container needs it. Until then there is one that forbids everything.
+    pub(crate) fn complete(&mut self) -> Result<()> {
+        if let Some(circumstances) = self.filter.take() {
+            let filter = seccomp::default(&circumstances)?;
+            self.launch.spec["linux"]["seccomp"] = serde_json::to_value(&filter)
+                .map_err(|error| Error::internal("write the specification").because(error))?;
+        }
+        Ok(())
+    }
+
     /// Add lines to `/etc/hosts`.
     pub(crate) fn names(&mut self, lines: &str) {
         let [_, (_, hosts), _] = &mut self.files;
@@ -130,7 +144,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     }
     let ports = ports::published(create, &config)?;
     warnings.extend(ports::warning(create));
-    let (spec, more) = spec(input, &config, namespaces, &user, &security)?;
+    let (spec, filter, more) = spec(input, &config, namespaces, &user, &security)?;
     warnings.extend(more);
     for group in &host_config.group_add {
         shorthand::id(group)?;
@@ -171,7 +185,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
         failpoints: None,
     };
     let files = files::contents(host_config, namespaces, &config.hostname, host)?;
-    let mut plan = Plan { config, launch, files, user, ports, warnings };
+    let mut plan = Plan { config, launch, files, user, ports, warnings, filter };
     plan.launch.health = health::plan(&plan, host)?;
     Ok(plan)
 }
@@ -245,7 +259,7 @@ fn spec(
     namespaces: Namespaces<'_>,
     user: &User,
     security: &Security,
-) -> Result<(oci::Spec, Vec<String>)> {
+) -> Result<(oci::Spec, Option<seccomp::Circumstances>, Vec<String>)> {
     let host_config = &input.create.host_config;
     let facts = input.host.facts();
     if !(-1000..=1000).contains(&host_config.oom_score_adj) {
@@ -255,7 +269,7 @@ fn spec(
         )));
     }
     let capabilities = Capabilities::of(host_config, facts.capabilities)?;
-    let (seccomp, mut warnings) = filter(input, security, capabilities)?;
+    let (seccomp, filter, mut warnings) = filter(input, security, capabilities)?;
     let (devices, device_rules) = devices::plan(host_config, input.host)?;
     let (resources, more) = resources::plan(host_config, input.host)?;
     warnings.extend(more);
@@ -306,27 +320,25 @@ fn spec(
         annotations: host_config.annotations.clone(),
         hooks: None,
     };
-    Ok((spec, warnings))
+    Ok((spec, filter, warnings))
 }
 
-/// The system call filter, and what the caller should know about it.
+/// The system call filter, what the default one is to be made for if it is that, and what the caller should know.
 fn filter(
     input: &PlanInput<'_>,
     security: &Security,
     capabilities: Capabilities,
-) -> Result<(Option<barque_monitor::seccomp::Seccomp>, Vec<String>)> {
-    let circumstances = seccomp::Circumstances {
-        facts: input.host.facts(),
-        image_architecture: input.image_architecture,
-        capabilities,
-    };
+) -> Result<(Option<Filter>, Option<seccomp::Circumstances>, Vec<String>)> {
+    let circumstances =
+        seccomp::Circumstances::new(input.host.facts(), input.image_architecture, capabilities);
     match &security.seccomp {
-        Seccomp::Unconfined => Ok((None, Vec::new())),
-        Seccomp::Unsaid if input.create.host_config.privileged => Ok((None, Vec::new())),
+        Seccomp::Unconfined => Ok((None, None, Vec::new())),
+        Seccomp::Unsaid if input.create.host_config.privileged => Ok((None, None, Vec::new())),
         Seccomp::Unsaid | Seccomp::Builtin => {
-            Ok((Some(seccomp::default(&circumstances)?), Vec::new()))
+            // Without rules every call gets the default answer, which is an error.
+            Ok((Some(Filter::default()), Some(circumstances), Vec::new()))
         }
         Seccomp::Profile(text) => seccomp::custom(text, &circumstances)
-            .map(|(document, warnings)| (Some(document), warnings)),
+            .map(|(document, warnings)| (Some(document), None, warnings)),
     }
 }

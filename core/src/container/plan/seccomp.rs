@@ -20,21 +20,24 @@ use crate::error::{Error, Result};
 static DEFAULT: &str = include_str!("seccomp_default.json");
 
 /// What the rules of a profile may ask about.
-pub(super) struct Circumstances<'a> {
-    pub(super) facts: &'a HostFacts,
-    /// The image's architecture, as Docker writes it.
-    pub(super) image_architecture: &'a str,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Circumstances {
+    /// The machine's architecture, as Docker writes it.
+    architecture: &'static str,
+    /// Version of the kernel.
+    kernel: (u32, u32),
+    /// The image is of a 32-bit architecture, by this name.
+    image: Option<&'static str>,
     /// What the container may have.
-    pub(super) capabilities: Capabilities,
+    capabilities: Capabilities,
 }
 
 /// The default profile, compiled. Nearly all containers of a program have the same one, so the last is remembered.
-pub(super) fn default(circumstances: &Circumstances<'_>) -> Result<Seccomp> {
-    static LAST: Mutex<Option<(Key, Seccomp)>> = Mutex::new(None);
-    let key = circumstances.key();
+pub(super) fn default(circumstances: &Circumstances) -> Result<Seccomp> {
+    static LAST: Mutex<Option<(Circumstances, Seccomp)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((of, document)) = &*last
-        && *of == key
+        && of == circumstances
     {
         return Ok(document.clone());
     }
@@ -42,20 +45,17 @@ pub(super) fn default(circumstances: &Circumstances<'_>) -> Result<Seccomp> {
     let filter = Filter::compile(&rules)
         .map_err(|error| Error::internal("compile the default seccomp profile").because(error))?;
     let document = Seccomp { program: filter.numbers(), syscalls: Vec::new(), ..rules };
-    *last = Some((key, document.clone()));
+    *last = Some((*circumstances, document.clone()));
     Ok(document)
 }
 
 /// The default profile's rules.
-pub(super) fn default_rules(circumstances: &Circumstances<'_>) -> Result<Seccomp> {
+pub(super) fn default_rules(circumstances: &Circumstances) -> Result<Seccomp> {
     parse(DEFAULT)?.evaluate(circumstances)
 }
 
 /// The document of a profile from the caller, and what the caller should know about it.
-pub(super) fn custom(
-    text: &str,
-    circumstances: &Circumstances<'_>,
-) -> Result<(Seccomp, Vec<String>)> {
+pub(super) fn custom(text: &str, circumstances: &Circumstances) -> Result<(Seccomp, Vec<String>)> {
     let document = parse(text)?.evaluate(circumstances)?;
     // The monitor compiles it again; here it is for the error, and for misspelt names.
     let filter = Filter::compile(&document).map_err(|error| Error::invalid(error.to_string()))?;
@@ -146,7 +146,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
 }
 
 impl Profile<'_> {
-    fn evaluate(&self, circumstances: &Circumstances<'_>) -> Result<Seccomp> {
+    fn evaluate(&self, circumstances: &Circumstances) -> Result<Seccomp> {
         let architectures = match (&self.architectures, &self.arch_map) {
             (Some(list), Some(map)) if !list.is_empty() && !map.is_empty() => {
                 return Err(Error::invalid(
@@ -196,8 +196,8 @@ impl Profile<'_> {
         Ok(document)
     }
 
-    fn mapped(&self, map: &[Machine], circumstances: &Circumstances<'_>) -> Vec<String> {
-        let native = match circumstances.facts.architecture {
+    fn mapped(&self, map: &[Machine], circumstances: &Circumstances) -> Vec<String> {
+        let native = match circumstances.architecture {
             "arm64" => "SCMP_ARCH_AARCH64",
             _ => "SCMP_ARCH_X86_64",
         };
@@ -212,7 +212,7 @@ impl Profile<'_> {
 }
 
 impl ProfileRule<'_> {
-    fn holds(&self, circumstances: &Circumstances<'_>) -> bool {
+    fn holds(&self, circumstances: &Circumstances) -> bool {
         let architecture = |names: &[String]| names.iter().any(|name| circumstances.is(name));
         let capability = |name: &String| {
             capabilities::named(name).is_some_and(|number| circumstances.capabilities.has(number))
@@ -243,29 +243,27 @@ fn some(list: &Option<Vec<String>>) -> &[String] {
     list.as_deref().unwrap_or_default()
 }
 
-/// What of the circumstances the default profile asks about.
-type Key = (Capabilities, [bool; 2], &'static str, (u32, u32));
-
-impl Circumstances<'_> {
-    fn key(&self) -> Key {
-        let image = ["x86", "arm"].map(|name| self.image_is(name));
-        (self.capabilities, image, self.facts.architecture, self.facts.kernel)
+impl Circumstances {
+    /// `image` is the image's architecture, as Docker writes it.
+    pub(super) fn new(facts: &HostFacts, image: &str, capabilities: Capabilities) -> Circumstances {
+        let image = match image {
+            "386" => Some("x86"),
+            "arm" => Some("arm"),
+            _ => None,
+        };
+        let HostFacts { architecture, kernel, .. } = *facts;
+        Circumstances { architecture, kernel, image, capabilities }
     }
 
     /// Whether a profile's name for an architecture means this machine, or the image.
     fn is(&self, name: &str) -> bool {
-        name == self.facts.architecture || self.image_is(name)
-    }
-
-    /// Whether the image is of a 32-bit architecture by that name.
-    fn image_is(&self, name: &str) -> bool {
-        matches!((name, self.image_architecture), ("x86", "386") | ("arm", "arm"))
+        name == self.architecture || self.image == Some(name)
     }
 
     /// Whether the kernel is of a version, `4.8`, or a later one.
     fn kernel_is(&self, version: &str) -> bool {
         let mut numbers =
             version.split('.').map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
-        self.facts.kernel >= (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0))
+        self.kernel >= (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(0))
     }
 }

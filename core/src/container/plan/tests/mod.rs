@@ -110,7 +110,7 @@ fn create(request: Value) -> ContainerCreate {
 }
 
 fn plan_with(request: Value, image: &ContainerConfig, host: &TestHost) -> Result<Plan> {
-    plan(&PlanInput {
+    let mut plan = plan(&PlanInput {
         id: ID,
         create: &create(request),
         image,
@@ -120,7 +120,9 @@ fn plan_with(request: Value, image: &ContainerConfig, host: &TestHost) -> Result
         mounts: &[],
         directory: "/var/lib/barque/containers/0123456789ab",
         cgroup: "/barque/1-2/0123456789ab",
-    })
+    })?;
+    plan.complete()?;
+    Ok(plan)
 }
 
 fn plan_of(request: Value) -> Plan {

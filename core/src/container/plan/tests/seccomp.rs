@@ -16,13 +16,13 @@ fn document(cap_add: &[&str], image_architecture: &str) -> Seccomp {
 fn in_circumstances(
     cap_add: &[&str],
     image_architecture: &str,
-    make: fn(&Circumstances<'_>) -> crate::Result<Seccomp>,
+    make: fn(&Circumstances) -> crate::Result<Seccomp>,
 ) -> Seccomp {
     let host = TestHost::default();
     let cap_add = cap_add.iter().map(|name| (*name).to_owned()).collect();
     let capabilities =
         Capabilities::of(&HostConfig { cap_add, ..HostConfig::default() }, u64::MAX).unwrap();
-    make(&Circumstances { facts: &host.facts, image_architecture, capabilities }).unwrap()
+    make(&Circumstances::new(&host.facts, image_architecture, capabilities)).unwrap()
 }
 
 /// Whether some rule allows a call, whatever its arguments are.
@@ -134,8 +134,7 @@ fn the_default_profile_names_only_calls_that_exist_and_compiles_to_a_small_filte
 fn profiles_say_when_their_rules_hold() {
     let host = TestHost::default();
     let capabilities = Capabilities::of(&HostConfig::default(), u64::MAX).unwrap();
-    let circumstances =
-        Circumstances { facts: &host.facts, image_architecture: "amd64", capabilities };
+    let circumstances = Circumstances::new(&host.facts, "amd64", capabilities);
     let holds = |condition: Value| {
         let mut rule = json!({"names": ["mount"], "action": "SCMP_ACT_ALLOW", "args": null});
         rule.as_object_mut().unwrap().extend(condition.as_object().unwrap().clone());

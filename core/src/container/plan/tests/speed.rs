@@ -38,8 +38,7 @@ fn planning_takes_less_than_200_microseconds_and_compiling_less_than_100() {
     });
     let host = super::TestHost::default();
     let capabilities = Capabilities::of(&HostConfig::default(), u64::MAX).unwrap();
-    let circumstances =
-        Circumstances { facts: &host.facts, image_architecture: "amd64", capabilities };
+    let circumstances = Circumstances::new(&host.facts, "amd64", capabilities);
     let rules = least(|| default_rules(&circumstances).unwrap());
     println!("rules of the default profile {rules:?}");
     let document = default_rules(&circumstances).unwrap();
