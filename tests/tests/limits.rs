@@ -152,7 +152,10 @@ fn an_update_holds_at_once() {
     // Process 1 and the exec itself are there already.
     assert_eq!(forked(), 48);
     sandbox.ok(&["update", "--pids-limit", "12", "c"]);
-    assert_eq!(forked(), 10);
+    // Each time: what sets an exec up is no longer counted when its command begins.
+    for _ in 0..5 {
+        assert_eq!(forked(), 10);
+    }
     sandbox.ok(&["update", "--pids-limit", "-1", "c"]);
     assert_eq!(forked(), 100);
     // And for the next run too.

@@ -111,8 +111,6 @@ pub fn exec(options: &ExecOptions<'_>) -> Result<Exec, Failure> {
     let (stdio, streams) = standard_streams(options)?;
     let unified = cgroups::open_unified(options.cgroups)?;
     let user = UserNamespace::of_process(options.pid)?;
-    // It need not wait for anything.
-    ours.go().doing(|| "let the process start")?;
     let unified = unified.as_ref().map(AsFd::as_fd);
     match clone(0, unified).doing(|| "clone the process")? {
         Side::Parent { pid, pidfd } => {
@@ -135,9 +133,11 @@ impl Exec {
     pub fn advance(&mut self) -> Result<Step, Failure> {
         match self.channel.receive()? {
             Message::Moved { pid, pidfd } => {
-                // The first one has ended, or is about to.
+                // The first one has ended, or is about to. Until it is reaped it counts for the container's limit of processes, so the
+                // command has to wait for that.
                 self.end();
                 (self.pid, self.pidfd, self.done) = (pid, pidfd, false);
+                self.channel.go().doing(|| "let the process start")?;
                 Ok(Step::Waiting)
             }
             Message::Ready(master) => {
@@ -224,9 +224,6 @@ fn set_up(
             }
             if let Err(error) = channel.ready(master) {
                 return system("tell the monitor that the process is set up", error);
-            }
-            if !channel.wait() {
-                return invalid("the process was not started");
             }
             process.run(streams, channel, false)
         }

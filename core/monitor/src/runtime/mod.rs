@@ -182,6 +182,8 @@ impl Setup {
             let stage = std::mem::replace(&mut container.stage, Stage::Waiting);
             container.end();
             (container.pid, container.pidfd, container.stage) = (pid, pidfd, stage);
+            // The other waits for that, and for leave to start as any process does.
+            container.channel.go().doing(|| "let the process go on")?;
             message = container.channel.receive()?;
         } else if self.moves && matches!(message, Message::Ready(_)) {
             message = Message::Ended;

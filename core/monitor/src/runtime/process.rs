@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid, accessat, fchown, stat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, ioctl_tiocsctty, setsid, umask};
 use rustix::thread::{
     set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
@@ -134,8 +133,8 @@ impl Process {
         }
     }
 
-    /// Go on, with the command's privileges and no more, as another process in the pid namespace that was joined; the
-    /// monitor is told, and this process ends.
+    /// Go on, with the command's privileges and no more, as another process in the pid namespace that was joined, once the
+    /// monitor has been told and has reaped this one, which ends.
     ///
     /// Before, no process of that namespace could see this one. From then on those with CAP_SYS_PTRACE can take it over,
     /// so it must have nothing left that is not the command's (CVE-2016-9962).
@@ -143,14 +142,11 @@ impl Process {
         let doing = || "join the pid namespace";
         self.give_up_privileges(channel)?;
         self.confine()?;
-        // The other waits until this one has told the monitor, and sees the end of the pipe then.
-        let (wait, told) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
         match fork(true).doing(doing)? {
-            Side::Child => {
-                drop(told);
-                while let Err(Errno::INTR) = rustix::io::read(&wait, &mut [0_u8; 1]) {}
-                tie_to_monitor(channel)
-            }
+            Side::Child => match channel.wait() {
+                true => tie_to_monitor(channel),
+                false => Err(invalid("the process was not started")),
+            },
             Side::Parent { pid, pidfd } => match channel.moved(pid, &pidfd) {
                 Ok(()) => exit(0),
                 Err(error) => Err(system(doing(), error)),
