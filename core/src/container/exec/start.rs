@@ -5,8 +5,8 @@ use std::time::Duration;
 use barque_monitor::protocol::{Event, Request};
 use serde_json::Value;
 
+use super::Execs;
 use super::stream::ExecStream;
-use super::{Execs, ask};
 use crate::api::ExecStart;
 use crate::container::connection::Received;
 use crate::container::session::Wanted;
@@ -27,13 +27,11 @@ impl Execs<'_> {
     pub fn start(&self, request: &ExecStart) -> Result<Stream> {
         let engine = self.engine;
         let (record, mut connection) = self.find(&request.id)?;
-        let wanted = match request.detach {
-            true => Wanted { stdin: false, stdout: false, stderr: false },
-            false => {
-                let inspect = Request::ExecInspect { id: request.id.clone() };
-                wanted(&ask(engine, &record, &mut connection, &inspect)?)
-            }
-        };
+        let mut streams = Wanted { stdin: false, stdout: false, stderr: false };
+        if !request.detach {
+            // The answer comes before that to the start, which need not wait for it.
+            connection.document(&Request::ExecInspect { id: request.id.clone() })?;
+        }
         connection.document(&Request::ExecStart {
             id: request.id.clone(),
             detach: request.detach,
@@ -43,6 +41,7 @@ impl Execs<'_> {
         let deadline = Deadline::after(PATIENCE);
         loop {
             match connection.receive(engine.canceller(), deadline)? {
+                Received::Event(Event::Exec { document, .. }) => streams = wanted(&document),
                 Received::Event(Event::ExecStarted { .. }) => break,
                 Received::Event(Event::Refused { failure }) => {
                     return Err(failure::error(&failure, &record.id).about("exec", &request.id));
@@ -52,17 +51,13 @@ impl Execs<'_> {
                 Received::Event(_) | Received::Output(..) => {}
             }
         }
-        let stream = ExecStream::new(request.id.clone(), connection, wanted, request.detach)?;
+        let stream = ExecStream::new(request.id.clone(), connection, streams, request.detach)?;
         Stream::new(Box::new(stream), engine.canceller().clone())
     }
 }
 
 /// The streams that it was created with.
-fn wanted(event: &Event) -> Wanted {
-    let document = match event {
-        Event::Exec { document, .. } => document,
-        _ => &Value::Null,
-    };
+fn wanted(document: &Value) -> Wanted {
     let open = |name: &str| document.get(name).and_then(Value::as_bool).unwrap_or(false);
     Wanted { stdin: open("OpenStdin"), stdout: open("OpenStdout"), stderr: open("OpenStderr") }
 }
