@@ -63,7 +63,7 @@ def test_a_context_is_files_in_memory(client, busybox):
     deep = "deep/" * 30 + "file"
     files = {"Dockerfile": f"FROM busybox\nCOPY . /all\nCMD cat /all/{deep} /all/bytes /all/ünï\n"}
     files |= {deep: "deep\n", "bytes": b"\xff\n", "ünï": "here", "gone": "x", ".dockerignore": "gone\n"}
-    image, _ = client.images.build(files, tag="files")
+    image, _ = client.images.build(files, tag="files", rm=True, forcerm=True)
     assert client.containers.run("files", remove=True) == b"deep\n\xff\nhere"
     assert b"gone" not in client.containers.run("files", "ls /all", remove=True)
     again, lines = client.images.build(dict(reversed(files.items())), tag="files")
@@ -158,7 +158,7 @@ def test_wrong_arguments_are_named(client, context):
 
 def test_every_keyword_has_its_place():
     known = set(BuildOptions.__annotations__)
-    assert known == set(FIELDS) | {"fileobj", "custom_context"}
+    assert known == set(FIELDS) | {"custom_context", "fileobj", "forcerm", "rm"}
 
 
 def test_asyncio_builds_and_cancels(client, context):

@@ -19,7 +19,7 @@ Files = Mapping[str, Union[str, bytes]]
 
 
 class BuildOptions(TypedDict, total=False):
-    """The keywords of `images.build`."""
+    """The keywords of `images.build`. `rm` and `forcerm` are docker-py's and change nothing: no container of a step is ever kept."""
 
     build_contexts: Mapping[str, str]
     buildargs: Mapping[str, str]
@@ -29,6 +29,7 @@ class BuildOptions(TypedDict, total=False):
     dockerfile: str
     extra_hosts: Union[Mapping[str, str], Sequence[str]]
     fileobj: Union[Data, Content]
+    forcerm: bool
     keep_failed: bool
     labels: Mapping[str, str]
     mem_limit: Union[int, str]
@@ -39,6 +40,7 @@ class BuildOptions(TypedDict, total=False):
     pids_limit: int
     platform: str
     pull: bool
+    rm: bool
     secrets: Mapping[str, BuildSecret]
     shmsize: Union[int, str]
     ssh: Mapping[str, str]
