@@ -152,9 +152,12 @@ fn ensure(engine: &Engine, outside: &Socket, network: &Record) -> Result<u32> {
             false => error.because("it needs CAP_NET_ADMIN: networks none and host do not"),
         }
     };
+    // One that was there under a name that was asked for may be somebody's; of another, whoever made it may have come no further.
+    let mut ours = !network.document.options.contains_key(BRIDGE_NAME);
     let index = match outside.link(&name).map_err(failed)? {
         Some(index) => index,
         None => {
+            ours = true;
             let new = |index| route::bridge(&name, mac(network), mtu(network), index);
             // Somebody has removed it: containers that run find it by the number that it had.
             let mut made = outside.change(new(links::number(engine, network)?));
@@ -162,17 +165,20 @@ fn ensure(engine: &Engine, outside: &Socket, network: &Record) -> Result<u32> {
                 made = outside.change(new(0));
             }
             made.map_err(failed)?;
-            without_ipv6(&name)?;
             let made = outside.link(&name).map_err(failed)?;
             made.ok_or_else(|| Error::internal(format!("the bridge {name} is gone")))?
         }
     };
+    match network.range6 {
+        Some(_) => with_ipv6(&name)?,
+        None if ours => without_ipv6(&name)?,
+        None => {}
+    }
     if let Some(range) = network.range {
         let prefix = range.subnet.prefix();
         outside.add_address(index, range.gateway.into(), prefix).map_err(failed)?;
     }
     if let Some(range) = network.range6 {
-        with_ipv6(&name)?;
         outside.add_address(index, range.gateway.into(), range.subnet.prefix()).map_err(failed)?;
     }
     outside.set_up(index).map_err(failed)?;

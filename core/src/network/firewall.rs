@@ -53,8 +53,12 @@ pub(super) fn ensure(engine: &Engine, lock: &File) -> Result<()> {
     {
         return Ok(());
     }
-    // First, for whoever finds the rules gone when we have not come any further.
+    // First, for whoever finds the rules gone, or has to look at them, when we have not come any further: what the kernel was asked for it may
+    // have done, whatever we hear of that.
     write_down(engine, &name, &wanted)?;
+    if seen.is_none() {
+        Seen::nothing(namespace).write(engine)?;
+    }
     // Numbers of rules are not used again within a namespace, and a table has some.
     let look = || socket.shape(table).map(|shape| shape.as_deref().map(fingerprint));
     let shape = look().map_err(failed)?;
@@ -114,6 +118,11 @@ struct Seen {
 }
 
 impl Seen {
+    /// That there may be anything: the kernel's numbers of rule sets begin with 1.
+    fn nothing(namespace: u64) -> Seen {
+        Seen { namespace, generation: 0, shape: "-".to_owned(), elements: "-".to_owned() }
+    }
+
     fn read(engine: &Engine) -> Option<Seen> {
         let text = std::fs::read_to_string(engine.layout().firewall()).ok()?;
         let mut words = text.split_ascii_whitespace();

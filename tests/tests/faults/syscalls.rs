@@ -44,6 +44,16 @@ const FAILED: &[(&str, &str, &[u32])] = &[
     ("ftruncate", "EIO", &[1]),
 ];
 
+/// What netlink(7) may answer for a while, in the operations that talk to it (F24).
+const UNANSWERED: &[(&str, &str, &[u32])] = &[
+    ("sendto", "EBUSY", &[1, 3, 7, 9, 13, 20]),
+    ("recvfrom", "ENOBUFS", &[1, 3, 8, 10, 14, 19, 28]),
+];
+
+/// These operations.
+const NETWORKS: &[&str] =
+    &["run in a network", "network create", "network connect", "network disconnect", "network rm"];
+
 /// The operations that are struck.
 const SAMPLE: &[&str] =
     &["load", "run", "rm --force", "cp into a container", "cp out of a container", "commit"];
@@ -62,18 +72,27 @@ pub(crate) fn add(suite: &mut Suite) {
                 },
             );
         }
-        for (calls, error, whens) in FAILED {
-            let first = calls.split(',').next().unwrap_or(calls);
-            suite.add_patient(
-                format!("{}: {error} from {first}", operation.name),
-                Duration::from_secs(180),
-                move || {
-                    for when in *whens {
-                        strike(operation, calls, &format!("error={error}:when={when}"));
-                    }
-                },
-            );
-        }
+        fail(suite, operation, FAILED);
+    }
+    for operation in OPERATIONS.iter().filter(|operation| NETWORKS.contains(&operation.name)) {
+        fail(suite, operation, UNANSWERED);
+    }
+}
+
+type Failures = &'static [(&'static str, &'static str, &'static [u32])];
+
+fn fail(suite: &mut Suite, operation: &'static Operation, failures: Failures) {
+    for (calls, error, whens) in failures {
+        let first = calls.split(',').next().unwrap_or(calls);
+        suite.add_patient(
+            format!("{}: {error} from {first}", operation.name),
+            Duration::from_secs(180),
+            move || {
+                for when in *whens {
+                    strike(operation, calls, &format!("error={error}:when={when}"));
+                }
+            },
+        );
     }
 }
 

@@ -30,13 +30,14 @@ pub(super) fn open() -> Result<OwnedFd, Errno> {
 pub(super) fn carried_out(socket: &OwnedFd, batch: &[u8]) -> bool {
     let mut sent = send(socket, batch, SendFlags::empty()).is_ok();
     let mut answer = [0; 4096];
-    while let Ok((length, _)) = recv(socket, &mut answer, RecvFlags::empty()) {
-        sent = false;
-        if length == 0 {
-            break;
+    loop {
+        match recv(socket, &mut answer, RecvFlags::empty()) {
+            // It may have refused more than there was room to say.
+            Ok((1.., _)) | Err(Errno::NOBUFS) => sent = false,
+            Err(Errno::INTR) => {}
+            Ok(_) | Err(_) => return sent,
         }
     }
-    sent
 }
 
 /// How many rules a batch adds.

@@ -125,6 +125,12 @@ impl Socket {
         }
     }
 
+    /// Some of what was answered is lost (ENOBUFS). What is left of it is not the answer to the next request.
+    fn forget(&self) {
+        let mut room = [0; 64];
+        while recv(&self.0, &mut room[..], RecvFlags::DONTWAIT).is_ok() {}
+    }
+
     /// Read until the answer to request `last` is complete. The first refusal counts: that of an earlier part of a batch, or of
     /// the whole (0).
     fn until(&self, last: u32, mut each: impl FnMut(&[u8])) -> std::result::Result<(), Refusal> {
@@ -134,7 +140,10 @@ impl Socket {
             let length = match recv(&self.0, &mut buffer[..], RecvFlags::empty()) {
                 Ok((length, _)) => length,
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(errno) => return Err(refusal.unwrap_or_else(|| errno.into())),
+                Err(errno) => {
+                    self.forget();
+                    return Err(refusal.unwrap_or_else(|| errno.into()));
+                }
             };
             for (sequence, reply) in replies(&buffer[..length]) {
                 match reply {
