@@ -127,7 +127,7 @@ pub fn parse_header(bytes: [u8; HEADER]) -> Option<(Channel, usize)> {
     Some((Channel::from_byte(kind)?, len))
 }
 
-/// The links of a container that end at bridges, for whoever finds that somebody has removed some.
+/// The links of a container that end at bridges, for whoever finds that somebody has removed some, or set them down.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Links(pub Vec<Link>);
 
@@ -142,9 +142,12 @@ pub struct Link {
     pub number: u32,
     /// What makes the bridge again.
     pub bridge_again: Vec<Step>,
+    /// What gives it its addresses, and sets it up.
+    #[serde(default)]
+    pub bridge_set_up: Vec<Step>,
     /// What makes the link again, both ends of it.
     pub link_again: Vec<Step>,
-    /// What puts the host's end on the bridge again.
+    /// What puts the host's end on the bridge again, and sets it up.
     pub member_again: Vec<Step>,
 }
 

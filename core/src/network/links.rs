@@ -1,6 +1,6 @@
-//! What a container's monitor does when somebody has removed links of it, written down while they are there.
+//! What a container's monitor does when somebody has removed links of it or set them down, written down while they are there.
 //!
-//! It is about bridges and the pairs of links that end there: the monitor hears of a removal, and makes again what is not there
+//! It is about bridges and the pairs of links that end there: the monitor hears of it, and makes again what is not there
 //! (`core/monitor/src/monitor/links.rs`). It knows nothing of networks, so it is given the messages to send, with the numbers that the links
 //! have now: the kernel gives a number to no other link by itself, and makes a link with the number that it is asked for.
 
@@ -130,6 +130,7 @@ impl Again<'_> {
             bridge,
             number: near,
             bridge_again: self.bridge_again(),
+            bridge_set_up: self.bridge_set_up(),
             link_again: self.link_again(endpoint)?,
             member_again,
         })
@@ -140,16 +141,19 @@ impl Again<'_> {
         let Again { network, bridge, .. } = *self;
         let name = bridge_name(network);
         let new = route::bridge(&name, bridge::mac(network), bridge::mtu(network), bridge);
-        let mut steps = vec![send(new), set(no_ipv6(&name))];
-        if let Some(range) = network.range {
-            steps.push(send(address(bridge, range.gateway.into(), range.subnet.prefix())));
+        let mut steps = vec![send(new)];
+        match network.range6 {
+            Some(_) => steps.extend(ipv6(&name).map(set)),
+            None => steps.push(set(no_ipv6(&name))),
         }
-        if let Some(range) = network.range6 {
-            steps.extend(ipv6(&name).map(set));
-            steps.push(send(address(bridge, range.gateway.into(), range.subnet.prefix())));
-        }
-        steps.push(send(up(bridge)));
         steps
+    }
+
+    fn bridge_set_up(&self) -> Vec<Step> {
+        let Again { network, bridge, .. } = *self;
+        let v4 = network.range.map(|r| address(bridge, r.gateway.into(), r.subnet.prefix()));
+        let v6 = network.range6.map(|r| address(bridge, r.gateway.into(), r.subnet.prefix()));
+        [v4, v6, Some(up(bridge))].into_iter().flatten().map(send).collect()
     }
 
     /// As `Bridge::join`, `interface::furnish` and `attach::set_default_route` have it.

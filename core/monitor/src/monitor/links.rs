@@ -1,4 +1,5 @@
-//! A container's links to bridges, made again when somebody has removed them.
+//! A container's links to bridges, made again when somebody has removed them, and set up again when somebody has set them down or taken a
+//! bridge's addresses away.
 //!
 //! What a link and its bridge are made by the library has written down (`core/src/network/links.rs`): messages to rtnetlink(7), and settings
 //! below /proc/sys. Whatever of it is there already is refused by the kernel and stays as it is, so any number of monitors may do it.
@@ -24,7 +25,7 @@ fn written(run: BorrowedFd<'_>) -> Links {
     text.ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-/// The numbers of the links that are not to be removed.
+/// The numbers of the links that are to stay as they are.
 pub(super) fn numbers(run: BorrowedFd<'_>) -> Vec<u32> {
     written(run).0.iter().flat_map(|link| [link.bridge, link.number]).collect()
 }
@@ -37,11 +38,12 @@ pub(super) fn put_back(run: BorrowedFd<'_>) {
     }
     let Ok(outside) = netlink::open(None) else { return };
     for link in &links.0 {
-        let steps: [&[Step]; 3] = match master(&outside, link.number) {
-            Some(master) if master == link.bridge => continue,
-            Some(_) => [&link.bridge_again, &[], &link.member_again],
-            None => [&link.bridge_again, &link.link_again, &link.member_again],
+        let (bridge_again, link_again): (&[Step], &[Step]) = match master(&outside, link.number) {
+            Some(master) if master == link.bridge => (&[], &[]),
+            Some(_) => (&link.bridge_again, &[]),
+            None => (&link.bridge_again, &link.link_again),
         };
+        let steps = [bridge_again, &link.bridge_set_up, link_again, &link.member_again];
         take(&outside, steps.into_iter().flatten());
     }
 }
@@ -101,7 +103,13 @@ fn ask(socket: &OwnedFd, message: &[u8]) -> Result<Vec<u8>, Errno> {
     let mut answers = Vec::new();
     let mut buffer = vec![0; ANSWER];
     // It has answered when the call is back.
-    while let Ok((length, _)) = recv(socket, &mut buffer[..], RecvFlags::empty()) {
+    loop {
+        let length = match recv(socket, &mut buffer[..], RecvFlags::empty()) {
+            Ok((length, _)) => length,
+            // What there was room for is still there.
+            Err(Errno::INTR | Errno::NOBUFS) => continue,
+            Err(errno) => return Err(errno),
+        };
         let answer = &buffer[..length.min(ANSWER)];
         for message in messages(answer) {
             if i32::from(kind(message)) == libc::NLMSG_ERROR {
@@ -114,7 +122,6 @@ fn ask(socket: &OwnedFd, message: &[u8]) -> Result<Vec<u8>, Errno> {
             answers.extend(message);
         }
     }
-    Err(Errno::IO)
 }
 
 /// Do something in the container's network namespace.

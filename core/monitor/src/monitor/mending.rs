@@ -16,7 +16,7 @@ use rustix::net::{RecvFlags, recv};
 use super::netfilter::{self, TAKEN_AWAY};
 use super::poller::{Poller, Source};
 use super::{links, netlink, process, rules};
-use crate::sys::netlink::{LINKS, NFTABLES, hear_only, join};
+use crate::sys::netlink::{ADDRESSES, ADDRESSES6, LINKS, NFTABLES, hear_of_links, hear_only, join};
 
 /// How long after a removal it is looked, and how long who finds somebody else at it waits for him.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -41,8 +41,8 @@ impl Mending {
     pub(super) fn new(run: BorrowedFd<'static>) -> Option<Mending> {
         let rules = netfilter::open().ok()?;
         // What is added, and elements that come and go with every container, wake nobody.
-        hear_only(&rules, &TAKEN_AWAY, None).ok()?;
-        join(&rules, NFTABLES).ok()?;
+        hear_only(&rules, &TAKEN_AWAY).ok()?;
+        join(&rules, &[NFTABLES]).ok()?;
         let links = netlink::open(None).ok()?;
         let mut mending = Mending {
             rules: ManuallyDrop::new(rules),
@@ -53,16 +53,16 @@ impl Mending {
             pause: PAUSE,
         };
         mending.follow();
-        join(&mending.links, LINKS).ok()?;
+        join(&mending.links, &[LINKS, ADDRESSES, ADDRESSES6]).ok()?;
         Some(mending)
     }
 
-    /// Listen for what is removed of the links that the container has now, and look whether they are there.
+    /// Listen for what is taken away of the links that the container has now, and look whether all is there.
     pub(super) fn follow(&mut self) {
         let numbers = links::numbers(self.run);
         // One that hears of no link is as good as one that is not there; 0 is no link's number.
         let numbers = if numbers.is_empty() { vec![0] } else { numbers };
-        let _ = hear_only(&self.links, &[libc::RTM_DELLINK], Some(&numbers));
+        let _ = hear_of_links(&self.links, &numbers);
         self.look_at.get_or_insert(Instant::now() + PAUSE);
     }
 
