@@ -2,7 +2,7 @@
 //!
 //! The order is what others rely on. The state is on disk before anybody is told of it, so that no answer is ever newer than
 //! what the disk says after a power cut. It is told before the rest is cleared away, because somebody is waiting. The
-//! connections close (with the process) when all is gone, so that whoever waits for that finds nothing left.
+//! connections close when all is gone, so that whoever waits for that finds nothing left.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::clients::{Clients, Requests};
 use super::ending::{Ending, Stop};
 use super::poller::{Poller, Ready, Source};
 use super::supervisor::Supervisor;
-use super::{emergency, record, timestamp};
+use super::{emergency, process, record, timestamp};
 use crate::failpoint::failpoint;
 use crate::protocol::Event;
 use crate::state::Status;
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read that the container has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long the kernel may take to begin with what was deleted of the firewall.
+const TAKEN_UP: Duration = Duration::from_millis(2);
 
 impl Supervisor {
     /// Process 1 has ended. Whether it is to be started again; otherwise all is done.
@@ -82,6 +85,18 @@ impl Supervisor {
         self.say_farewell();
     }
 
+    /// End the process, when everything else has come to its end.
+    pub(super) fn vanish(self) -> ! {
+        process::unlock();
+        drop(self.clients);
+        // Who closes a socket to nf_tables before the kernel's worker has taken up what was deleted waits for a grace period of RCU, some
+        // 10 ms, and who closes another one then waits for that (`nft_rcv_nl_event` in nf_tables_api.c). Nobody waits for us now.
+        if self.mending.is_some() {
+            std::thread::sleep(TAKEN_UP);
+        }
+        process::exit()
+    }
+
     /// Everything that the poller would otherwise report over and over from now on.
     fn stop_watching(&mut self) {
         self.poller.forget(&self.container.pidfd);
@@ -111,7 +126,7 @@ impl Supervisor {
         loop {
             // That none is left is what counts.
             let _ = self.cgroup.kill();
-            super::process::reap_adopted(|_| false);
+            process::reap_adopted(|_| false);
             if self.cgroup.processes().is_ok_and(|p| p.is_empty()) || Instant::now() >= until {
                 return;
             }

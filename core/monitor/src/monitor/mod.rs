@@ -64,5 +64,5 @@ pub fn main() -> ExitCode {
             }
         }
     }
-    process::leave()
+    supervisor.vanish()
 }

@@ -210,12 +210,19 @@ pub(super) fn settle_down() {
 /// End the process: the lock first and the connections last, so that whoever waits for the end of a connection finds the
 /// lock free.
 pub(super) fn leave() -> ! {
-    // SAFETY: nothing else uses the lock's descriptor. Nothing that has to be written is buffered, and the kernel is
-    // quicker at taking everything back than we are.
-    unsafe {
-        libc::close(fd::LOCK);
-        libc::_exit(0)
-    }
+    unlock();
+    exit()
+}
+
+/// The container has no monitor any more. To be called once.
+pub(super) fn unlock() {
+    // SAFETY: nothing else uses the lock's descriptor.
+    unsafe { libc::close(fd::LOCK) };
+}
+
+pub(super) fn exit() -> ! {
+    // SAFETY: nothing that has to be written is buffered, and the kernel is quicker at taking everything back than we are.
+    unsafe { libc::_exit(0) }
 }
 
 fn last_errno() -> Errno {
