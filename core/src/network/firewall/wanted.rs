@@ -133,10 +133,10 @@ impl Wanted {
         let to_ports6 =
             |map: &str| Rule::new().ipv6().for_this_host().redirect6_by(map, map == PORTS6_AT);
         let rules = [
-            // The host's loopback is nobody's on a bridge (CVE-2020-8558).
+            // The host's loopback is nobody's on a bridge (CVE-2020-8558). Every packet of this host's is asked this, so first what costs least.
             (
                 "prerouting",
-                Rule::new().ipv4().coming_by(BRIDGES).for_loopback().verdict(Verdict::Drop),
+                Rule::new().ipv4().for_loopback().coming_by(BRIDGES).verdict(Verdict::Drop),
             ),
             // What is for a published port, from elsewhere or from this host itself. Only what is for this host: a container's port is
             // nobody's on its way to another host.
@@ -154,7 +154,8 @@ impl Wanted {
             ("own", to_ports6(PORTS6)),
             // Into a network comes what was asked for from inside, and what is for a published port, and nothing else: not from other
             // networks, and not from outside, by whatever route (moby 28, "direct access to container ports").
-            ("forward", Rule::new().leaving_by(BRIDGES).answers().verdict(Verdict::Accept)),
+            // Nearly all packets are of a connection that is there, whichever way they go: these ask no other rule.
+            ("forward", Rule::new().answers().not_coming_by(INTERNAL).verdict(Verdict::Accept)),
             ("forward", Rule::new().leaving_by(BRIDGES).redirected().verdict(Verdict::Accept)),
             ("forward", Rule::new().between_interfaces_in(WITHIN).verdict(Verdict::Accept)),
             ("forward", Rule::new().leaving_by(BRIDGES).verdict(Verdict::Drop)),

@@ -176,6 +176,11 @@ impl Rule {
         self.meta(IIFNAME).lookup(set, true)
     }
 
+    /// `iifname != @set`.
+    pub(crate) fn not_coming_by(self, set: &str) -> Rule {
+        self.meta(IIFNAME).lookup(set, false)
+    }
+
     /// `iifname . oifname @set`.
     pub(crate) fn between_interfaces_in(self, set: &str) -> Rule {
         let second = Attributes::new().big(1, FIRST + NAME as u32 / 4).big(2, OIFNAME);
