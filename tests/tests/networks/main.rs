@@ -1,6 +1,7 @@
 //! Networks beside a host and a world: what is reached from where, and what of the host is changed. Each test is in a network
 //! namespace of its own, which is the host; another one is the world, with a link between them.
 
+mod crowd;
 mod ipv6;
 mod parented;
 mod published;
@@ -19,5 +20,6 @@ fn main() -> std::process::ExitCode {
     real::add(&mut suite);
     published::add(&mut suite);
     removed::add(&mut suite);
+    crowd::add(&mut suite);
     suite.run()
 }

@@ -112,7 +112,10 @@ fn a_port_at_one_address_is_not_at_others() {
     assert_eq!(world.says(&["ask-udp", "127.0.0.1:5300"]), "not reached");
     assert_eq!(sandbox.ok(&["logs", "datagrams"]), "listening");
     assert_eq!(world.says(&["ask-udp", "192.0.2.1:5301"]), WORLD);
-    assert_eq!(sandbox.ok(&["logs", "datagrams"]), format!("listening\n{WORLD}"));
+    // The answer may be there before the line.
+    wait_until("the server has told whom it has heard", Duration::from_secs(10), || {
+        sandbox.ok(&["logs", "datagrams"]) == format!("listening\n{WORLD}")
+    });
     let route = ["exec", "server", "/testbox", "connect", "127.0.0.1:8080"];
     assert_eq!(sandbox.barque(&route).stdout.trim(), "not reached", "its loopback is its own");
     assert_eq!(hears(&sandbox, "bridge", "172.17.0.1:8080"), "not reached");
