@@ -1,16 +1,19 @@
 """Ctrl-C, the GIL, and what a dying program leaves behind."""
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 
 import pytest
 
 import barque
+from barque.errors import InvalidArgument
 
 from conftest import until
 
@@ -257,3 +260,20 @@ def test_sixty_four_threads_run_at_once(client):
         thread.join(120)
     assert wrong == []
     assert client.containers.list(all=True) == []
+
+
+def test_a_jail_that_takes_no_more_is_no_sigpipe(client, busybox):
+    # Python ignores the signal; other hosts do not, and it would end this one here.
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        container = client.containers.create(busybox)
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo("large")
+            entry.size = 8 << 20
+            tar.addfile(entry, io.BytesIO(bytes(entry.size)))
+        with pytest.raises(InvalidArgument, match="not a directory"):
+            container.put_archive("/etc/passwd", archive.getvalue())
+        assert signal.SIGPIPE not in signal.sigpending()
+    finally:
+        signal.signal(signal.SIGPIPE, before)

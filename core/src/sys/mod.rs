@@ -10,6 +10,7 @@ pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
+pub(crate) mod pipe;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod thread;

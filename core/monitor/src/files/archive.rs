@@ -1,9 +1,12 @@
 //! Archives of what is in the container, and into it.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
+use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
+use rustix::pipe::{self, SpliceFlags};
 
 use super::lookup::{Root, name_of};
 use super::{Reports, Result, Trouble, output};
@@ -93,7 +96,28 @@ pub(super) fn extract(
 }
 
 pub(super) fn packer(options: Options) -> Result<Packer<impl Write>> {
-    Ok(Packer::new(BufWriter::with_capacity(BUFFER, File::from(output()?)), options))
+    let mut packer = Packer::new(BufWriter::with_capacity(BUFFER, File::from(output()?)), options);
+    packer.splice_with(splice);
+    Ok(packer)
+}
+
+/// Part of a file, into what may be a pipe.
+fn splice(
+    out: &mut BufWriter<File>,
+    file: BorrowedFd<'_>,
+    mut at: u64,
+    most: usize,
+) -> io::Result<usize> {
+    out.flush()?;
+    loop {
+        match pipe::splice(file, Some(&mut at), out.get_ref(), None, most, SpliceFlags::empty()) {
+            Err(Errno::INTR) => {}
+            Err(Errno::PIPE) => return Err(Errno::PIPE.into()),
+            // It is none, or the file is one that cannot do this; or it cannot be read, which reading it will tell.
+            Err(_) => return Ok(0),
+            Ok(spliced) => return Ok(spliced),
+        }
+    }
 }
 
 pub(super) fn finish(packer: Packer<impl Write>) -> Result<Report> {

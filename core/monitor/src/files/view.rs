@@ -31,7 +31,7 @@ const MEMORY: u64 = 1 << 30;
 const DESCRIPTORS: u64 = crate::pack::MAX_DEPTH as u64 + 64;
 
 /// What is called beside what unpacking takes.
-const MORE_CALLS: &[&str] = &["dup", "flistxattr", "readlinkat", "statfs"];
+const MORE_CALLS: &[&str] = &["dup", "flistxattr", "readlinkat", "splice", "statfs"];
 
 /// What comes before everything else.
 pub(super) fn prepare(options: &Files) -> Result<(), Failure> {

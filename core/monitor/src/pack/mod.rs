@@ -14,7 +14,7 @@ mod tests;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, major, minor, openat, readlinkat, statat,
@@ -82,6 +82,14 @@ impl From<Failure> for Error {
 
 type Result<T> = std::result::Result<T, Error>;
 
+/// How a part of a file gets into the archive without its bytes passing through this process: from an offset on, at most so many; how
+/// many did. None: it does not go this way.
+pub type Splice<W> = fn(&mut W, BorrowedFd<'_>, u64, usize) -> io::Result<usize>;
+
+/// Smallest part of a file that is worth it, and what is asked for at once.
+const SPLICED: u64 = 64 << 10;
+const AT_ONCE: u64 = 1 << 20;
+
 /// Packs trees into one archive.
 pub struct Packer<W: Write> {
     out: Writer<W>,
@@ -92,6 +100,7 @@ pub struct Packer<W: Write> {
     links: HashMap<(u64, u64), Vec<u8>>,
     attributes: Attributes,
     buffer: Vec<u8>,
+    splice: Option<Splice<W>>,
     selection: Option<Box<dyn Selection>>,
     /// Directories that are packed only when something in them is, outermost first.
     passed: Vec<Entry>,
@@ -107,9 +116,15 @@ impl<W: Write> Packer<W> {
             links: HashMap::new(),
             attributes: Attributes::new(options.layer),
             buffer: vec![0; 256 << 10],
+            splice: None,
             selection: None,
             passed: Vec::new(),
         }
+    }
+
+    /// Let large files go this way.
+    pub fn splice_with(&mut self, splice: Splice<W>) {
+        self.splice = Some(splice);
     }
 
     /// Pack only what `selection` takes, from now on.
@@ -288,6 +303,17 @@ impl<W: Write> Packer<W> {
 
     fn content(&mut self, fd: &OwnedFd, name: &[u8], extent: Extent) -> Result<()> {
         let (mut at, mut left) = (extent.offset, extent.length);
+        while let Some(splice) = self.splice.filter(|_| left >= SPLICED) {
+            let most = left.min(AT_ONCE) as usize;
+            let spliced = self.out.data_by(|out| splice(out, fd.as_fd(), at, most));
+            match spliced.map_err(Error::Write)? {
+                0 => break,
+                spliced => {
+                    at += spliced as u64;
+                    left -= spliced as u64;
+                }
+            }
+        }
         while left > 0 {
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
             let mut read = match pread(fd, &mut self.buffer[..wanted], at) {

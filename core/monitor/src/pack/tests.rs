@@ -154,3 +154,27 @@ fn owners_can_be_given_and_one_thing_can_be_packed_under_another_name() {
     let mut packer = Packer::new(Vec::new(), Options::default());
     assert!(packer.entry(scratch.fd(), c"missing", b"x").is_err());
 }
+
+/// Parts of files that go past the packer count as what it writes itself: the archive is the same.
+#[test]
+fn large_files_may_go_another_way() {
+    fn splice(out: &mut Vec<u8>, file: BorrowedFd<'_>, at: u64, most: usize) -> io::Result<usize> {
+        let mut part = vec![0; most.min(70_001)];
+        let read = pread(file, &mut part[..], at)?;
+        out.extend_from_slice(&part[..read]);
+        Ok(read)
+    }
+    fn refused(_: &mut Vec<u8>, _: BorrowedFd<'_>, _: u64, _: usize) -> io::Result<usize> {
+        Ok(0)
+    }
+    let scratch = Scratch::new("splice");
+    fs::write(scratch.0.join("a"), vec![7; 300_001]).unwrap();
+    fs::write(scratch.0.join("b"), "small").unwrap();
+    let plain = pack(&scratch.fd(), Options::default()).unwrap();
+    for way in [splice, refused] {
+        let mut packer = Packer::new(Vec::new(), Options::default());
+        packer.splice_with(way);
+        packer.directory(scratch.fd(), b"").unwrap();
+        assert!(packer.finish().unwrap() == plain, "another archive");
+    }
+}

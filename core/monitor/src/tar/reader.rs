@@ -1,6 +1,6 @@
 //! Going over an archive, entry by entry.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
 
 use super::error::{Error, Result};
 use super::header::{BLOCK, Format, Header, MAX_OCTAL_SIZE, Wrong, field, unsigned};
@@ -340,6 +340,28 @@ impl<R: BufRead> Reader<R> {
                 return Ok(extents);
             }
         }
+    }
+}
+
+impl<R: Read> Reader<BufReader<R>> {
+    /// Have data of the present entry, at most so many bytes, taken from what the archive is read from, for as long as none are in
+    /// the buffer before it; how many were. None: they come through [`Reader::data`].
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn data_by<E>(
+        &mut self,
+        most: u64,
+        take: impl FnOnce(&R, u64) -> std::result::Result<u64, E>,
+    ) -> std::result::Result<u64, E> {
+        let most = most.min(self.remaining);
+        if most == 0 || !self.input.buffer().is_empty() {
+            return Ok(0);
+        }
+        let taken = take(self.input.get_ref(), most)?;
+        self.position += taken;
+        self.remaining -= taken;
+        Ok(taken)
     }
 }
 

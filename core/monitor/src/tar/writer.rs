@@ -85,17 +85,24 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Writing failed, or these are more than the entry has.
     pub fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let length = bytes.len() as u64;
+        self.data_by(|out| out.write_all(bytes).map(|()| bytes.len())).map(drop)
+    }
+
+    /// The same for what `give` writes, which says how many bytes these are.
+    ///
+    /// # Errors
+    /// Those of `give`; or these are more than the entry has.
+    pub fn data_by(&mut self, give: impl FnOnce(&mut W) -> io::Result<usize>) -> io::Result<usize> {
+        let given = give(&mut self.out)?;
         self.left = self
             .left
-            .checked_sub(length)
+            .checked_sub(given as u64)
             .ok_or_else(|| io::Error::other("more data than the entry has"))?;
-        self.out.write_all(bytes)?;
         if self.left == 0 && self.padding > 0 {
             self.out.write_all(&[0; BLOCK][..self.padding])?;
             self.padding = 0;
         }
-        Ok(())
+        Ok(given)
     }
 
     /// End the archive.

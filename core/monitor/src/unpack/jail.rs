@@ -83,11 +83,11 @@ pub(crate) const CALLS: &[&str] = &[
     "writev",
 ];
 
-/// Enter it. Afterwards the root directory is the one behind `target`.
-pub(crate) fn enter(target: BorrowedFd<'_>) -> Result<()> {
+/// Enter it, where these are called beside [`CALLS`]. Afterwards the root directory is the one behind `target`.
+pub(crate) fn enter(target: BorrowedFd<'_>, more: &[&str]) -> Result<()> {
     begin()?;
     change_root(target)?;
-    confine(CALLS, MEMORY, 32)
+    confine(&[CALLS, more].concat(), MEMORY, 32)
 }
 
 /// The first step of a jail that its parent waits for: without that one there is nobody to use what it makes.

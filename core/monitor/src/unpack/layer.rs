@@ -5,22 +5,22 @@
 //! it). Attributes go to the descriptor of what was made, in the order in which the kernel does not take one back for the
 //! other: owner, mode, attributes (chown(2) clears set-user-ID bits and capabilities), times last.
 
-use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chmodat,
-    chownat, fchmod, fchown, fsetxattr, ftruncate, futimens, linkat, makedev, mkdirat, mknodat,
-    openat, statat, symlinkat, unlinkat, utimensat,
+    chownat, fchmod, fchown, fsetxattr, fstat, futimens, linkat, makedev, mkdirat, mknodat, openat,
+    statat, symlinkat, unlinkat, utimensat,
 };
-use rustix::io::{Errno, pwrite};
+use rustix::io::Errno;
 
+use super::content::Content;
 use super::failure::{self, Result, invalid};
 use super::name::{Name, Target};
 use super::parent::{Directories, Parent};
-use super::{remove, replace, xattr};
+use super::{Archive, remove, replace, xattr};
 use crate::protocol::{Unpack, Unpacked};
-use crate::tar::{Entry, Extent, Kind, Reader, Time, quoted};
+use crate::tar::{Entry, Kind, Time, quoted};
 
 const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -43,20 +43,26 @@ pub(super) struct Layer {
     done: Unpacked,
     /// Some directory hands an access control list on.
     has_default_acl: bool,
+    content: Content,
+    /// The directories in use that were made for the last one, each in the one before: those that an archive in the order of a walk has
+    /// more for.
+    made: Vec<Vec<u8>>,
 }
 
 impl Layer {
-    pub(super) fn new(root: OwnedFd, limits: Unpack) -> Layer {
+    pub(super) fn new(root: OwnedFd, limits: Unpack, is_pipe: bool) -> Layer {
         Layer {
+            content: Content::new(is_pipe && limits.live.is_some()),
             directories: Directories::new(root, limits.live.is_some()),
             limits,
             done: Unpacked::default(),
             has_default_acl: false,
+            made: Vec::new(),
         }
     }
 
     /// Unpack the archive.
-    pub(super) fn fill<R: BufRead>(mut self, reader: &mut Reader<R>) -> Result<Unpacked> {
+    pub(super) fn fill(mut self, reader: &mut Archive) -> Result<Unpacked> {
         if self.limits.live.is_none() {
             fchmod(self.directories.root(), Mode::from_raw_mode(0o755))
                 .map_err(failure::entry("chmod", b"/"))?;
@@ -122,12 +128,10 @@ impl Layer {
         self.dress(root.as_fd(), entry, true)
     }
 
-    fn make<R: BufRead>(
-        &mut self,
-        name: &Name,
-        entry: &Entry,
-        reader: &mut Reader<R>,
-    ) -> Result<()> {
+    fn make(&mut self, name: &Name, entry: &Entry, reader: &mut Archive) -> Result<()> {
+        while self.made.last().is_some_and(|made| !is_in(name.parent(), made)) {
+            self.made.pop();
+        }
         match entry.kind {
             Kind::File if self.limits.live.is_some() => self.replace_file(name, entry, reader),
             Kind::File => self.file(name, entry, reader),
@@ -206,21 +210,34 @@ impl Layer {
         )))
     }
 
-    /// A file in a directory in use: whoever looks sees what was there, or all of the new one.
-    fn replace_file<R: BufRead>(
-        &mut self,
-        name: &Name,
-        entry: &Entry,
-        reader: &mut Reader<R>,
-    ) -> Result<()> {
+    /// A file in a directory in use: whoever looks sees what was there, or all of the new one. In a directory that this archive has made
+    /// there was nothing to see, and it is made in its place, which is half the work for the file system.
+    fn replace_file(&mut self, name: &Name, entry: &Entry, reader: &mut Archive) -> Result<()> {
         let failed = failure::entry("make", &entry.path);
+        let made_here = self.made.last().is_some_and(|made| made == name.parent());
         let parent = self.directories.enter(name.parent())?;
+        if made_here {
+            match openat(parent, name.base(), NEW_FILE, new_mode(entry)) {
+                Ok(file) => {
+                    let filled = self.content.fill(&file, entry, reader);
+                    let dressed = filled.and_then(|()| self.dress(file.as_fd(), entry, true));
+                    if dressed.is_err() {
+                        // What is left of it is worth nothing; the error says why.
+                        let parent = self.directories.enter(name.parent())?;
+                        let _ = unlinkat(parent, name.base(), AtFlags::empty());
+                    }
+                    return dressed;
+                }
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
         let parent = parent
             .as_fd()
             .try_clone_to_owned()
             .map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::MFILE)))?;
-        let new = replace::New::make(parent, Mode::from_raw_mode(0o600)).map_err(&failed)?;
-        fill(new.file(), entry, reader)?;
+        let new = replace::New::make(parent, new_mode(entry)).map_err(&failed)?;
+        self.content.fill(new.file(), entry, reader)?;
         self.dress(new.file().as_fd(), entry, true)?;
         match new.put(name.base()) {
             Ok(()) => Ok(()),
@@ -232,16 +249,11 @@ impl Layer {
         }
     }
 
-    fn file<R: BufRead>(
-        &mut self,
-        name: &Name,
-        entry: &Entry,
-        reader: &mut Reader<R>,
-    ) -> Result<()> {
+    fn file(&mut self, name: &Name, entry: &Entry, reader: &mut Archive) -> Result<()> {
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
         let base = name.base();
         let file = self.place(name, entry, |parent| openat(parent, base, NEW_FILE, mode))?;
-        fill(&file, entry, reader)?;
+        self.content.fill(&file, entry, reader)?;
         self.inherit_nothing(name, file.as_fd(), entry)?;
         let set_group_id = self.directories.enter(name.parent())?.set_group_id;
         self.dress(file.as_fd(), entry, set_group_id)
@@ -279,7 +291,11 @@ impl Layer {
             self.inherit_nothing(name, directory.as_fd(), entry)?;
         }
         let path = [name.parent(), name.base()].join(&b'/');
-        self.directories.has_entry(path.strip_prefix(b"/").unwrap_or(&path));
+        let path = path.strip_prefix(b"/").unwrap_or(&path);
+        self.directories.has_entry(path);
+        if made && self.limits.live.is_some() {
+            self.made.push(path.to_vec());
+        }
         self.dress(directory.as_fd(), entry, set_group_id || !made || self.limits.live.is_some())
     }
 
@@ -380,13 +396,22 @@ impl Layer {
         Ok(())
     }
 
-    /// Give an open file or directory its owner, mode, attributes and times; `all`: also those that a new one of root has.
+    /// Give an open file or directory its owner, mode, attributes and times; `all`: it may have others than a new one of root. What is
+    /// right already stays: to look is cheaper than to write an inode.
     fn dress(&mut self, fd: BorrowedFd<'_>, entry: &Entry, all: bool) -> Result<()> {
-        if all || (entry.uid, entry.gid) != (0, 0) {
+        let (has_owner, has_mode) = match all {
+            true => {
+                let stat = fstat(fd).map_err(failure::entry("stat", &entry.path))?;
+                let has_owner = (stat.st_uid, stat.st_gid) == (entry.uid, entry.gid);
+                (has_owner, has_owner && stat.st_mode & 0o7777 == entry.mode & 0o7777)
+            }
+            false => ((entry.uid, entry.gid) == (0, 0), entry.mode & 0o7000 == 0),
+        };
+        if !has_owner {
             let (uid, gid) = owner(entry);
             fchown(fd, uid, gid).map_err(failure::entry("chown", &entry.path))?;
         }
-        if all || entry.mode & 0o7000 != 0 {
+        if !has_mode {
             fchmod(fd, Mode::from_raw_mode(entry.mode))
                 .map_err(failure::entry("chmod", &entry.path))?;
         }
@@ -421,41 +446,15 @@ impl Layer {
     }
 }
 
-/// Write a file's content.
-fn fill<R: BufRead>(file: &OwnedFd, entry: &Entry, reader: &mut Reader<R>) -> Result<()> {
-    match &entry.extents {
-        None => {
-            let whole = Extent { offset: 0, length: entry.size };
-            write_extents(file, &entry.path, &[whole], reader)
-        }
-        Some(extents) => {
-            write_extents(file, &entry.path, extents, reader)?;
-            ftruncate(file, entry.size).map_err(failure::entry("extend", &entry.path))
-        }
-    }
+/// The mode to make a file in a directory in use with: nobody else is to open it while it is not yet its owner's.
+fn new_mode(entry: &Entry) -> Mode {
+    let others = (entry.uid, entry.gid) != (0, 0);
+    Mode::from_raw_mode(if others { 0o600 } else { entry.mode & 0o777 })
 }
 
-fn write_extents<R: BufRead>(
-    file: &OwnedFd,
-    path: &[u8],
-    extents: &[Extent],
-    reader: &mut Reader<R>,
-) -> Result<()> {
-    for extent in extents {
-        let (mut at, mut left) = (extent.offset, extent.length);
-        while left > 0 {
-            let data = reader.data().map_err(|error| failure::reading(&error))?;
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
-            let len = match pwrite(file, &data[..len], at) {
-                Err(Errno::INTR) => continue,
-                written => written.map_err(failure::entry("write", path))?,
-            };
-            reader.consume(len);
-            at += len as u64;
-            left -= len as u64;
-        }
-    }
-    Ok(())
+/// Whether a path is this directory's or one below it.
+fn is_in(path: &[u8], directory: &[u8]) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 fn stat(parent: impl AsFd, base: &[u8]) -> rustix::io::Result<Stat> {

@@ -8,6 +8,7 @@
 //! it carries `trusted.overlay.opaque`. So it needs none of the layers below, and the layers of an image unpack side by
 //! side.
 
+mod content;
 pub(crate) mod failure;
 pub(crate) mod jail;
 mod layer;
@@ -22,15 +23,20 @@ pub(crate) mod xattr;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+
+use rustix::fs::{FileType, fstat};
 
 use crate::protocol::{Unpack, UnpackResult, Unpacked};
 use crate::tar::Reader;
 
 use failure::{Result, invalid};
 use layer::Layer;
+
+/// An archive that is unpacked.
+type Archive = Reader<BufReader<File>>;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 256 << 10;
@@ -59,20 +65,19 @@ fn unpack(arguments: &[OsString]) -> Result<Unpacked> {
         .map_err(|error| invalid(format!("the options are not what they should be: {error}")))?;
     let archive = jail::inherited(0)?;
     let target = jail::inherited(3)?;
-    jail::enter(target.as_fd())?;
+    let more: &[&str] = if options.live.is_some() { &["splice"] } else { &[] };
+    jail::enter(target.as_fd(), more)?;
     drop(target);
     unpack_stream(File::from(archive), jail::root()?, options)
 }
 
 /// Unpack what `archive` has left into the directory `root`, and read it to its end.
-pub(crate) fn unpack_stream(
-    archive: impl Read,
-    root: OwnedFd,
-    options: Unpack,
-) -> Result<Unpacked> {
+pub(crate) fn unpack_stream(archive: File, root: OwnedFd, options: Unpack) -> Result<Unpacked> {
     let needs_end_marker = options.end_marker;
+    let stat = fstat(&archive).map_err(|errno| failure::system("stat the archive", errno))?;
+    let is_pipe = FileType::from_raw_mode(stat.st_mode) == FileType::Fifo;
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER, archive));
-    let unpacked = Layer::new(root, options).fill(&mut reader)?;
+    let unpacked = Layer::new(root, options, is_pipe).fill(&mut reader)?;
     if needs_end_marker && !reader.has_end_marker() {
         return Err(invalid("the archive has no end: it was cut short"));
     }

@@ -17,7 +17,7 @@ pub(crate) struct New {
 }
 
 impl New {
-    /// Make one.
+    /// Make one, with this mode if nobody can see it before it has its name.
     pub(crate) fn make(parent: OwnedFd, mode: Mode) -> Result<New> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&parent, c".", flags | OFlags::TMPFILE, mode) {
@@ -25,9 +25,10 @@ impl New {
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
             Err(errno) => return Err(errno),
         }
+        let own = Mode::RUSR | Mode::WUSR;
         loop {
             let name = random_name()?;
-            match openat(&parent, name.as_str(), flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            match openat(&parent, name.as_str(), flags | OFlags::CREATE | OFlags::EXCL, own) {
                 Err(Errno::EXIST) => {}
                 file => return Ok(New { file: file?, parent, name: Some(name) }),
             }

@@ -3,7 +3,7 @@
 //! What the archive is called and where it is unpacked follows docker's table (`docker container cp`, "Description"), here
 //! [`Target::of`]; the rest is a jail that packs, a jail that unpacks, and a socket between them.
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::os::fd::AsFd;
 
 use barque_monitor::pack::{self, Packer};
@@ -17,7 +17,7 @@ use crate::container::{Containers, failure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint::failpoint;
 use crate::image::unpack_into;
-use crate::sys::socket;
+use crate::sys::pipe;
 
 /// Bytes that are written at once.
 const BUFFER: usize = 256 << 10;
@@ -110,7 +110,7 @@ impl Containers<'_> {
         };
         let target = Target::of(&destination.path, destination.found, shape, name)?;
 
-        let (output, input) = socket::pair()?;
+        let (input, output) = pipe::large()?;
         let job = Job::Archive { path, name: target.name };
         let wiring = Wiring { output: Some(output.as_fd()), tied: true, ..Wiring::default() };
         let mut packs = Jail::start(engine, id, job, wiring)?;
@@ -217,6 +217,10 @@ fn send(
     feed: Feed<'_>,
 ) -> std::result::Result<u64, pack::Error> {
     let mut packer = Packer::new(BufWriter::with_capacity(BUFFER, feed), options);
+    packer.splice_with(|out, file, at, most| {
+        out.flush()?;
+        out.get_mut().splice(file, at, most)
+    });
     match (name, source.base.to_bytes()) {
         (".", _) => packer.directory(opened(source)?, b"")?,
         (name, b".") => packer.directory(opened(source)?, name.as_bytes())?,
