@@ -1,9 +1,10 @@
-//! How fast images are pushed to and pulled from Debian's registry on loopback, beside docker and podman where they are, and beside
-//! skopeo, which only downloads.
+//! How fast images are pushed to and pulled from Debian's registry on loopback, beside docker and podman where they are; and the download
+//! alone beside skopeo, which does nothing else.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use barque_tests::registry::debian::{Debian, Manner};
 use barque_tests::{Sandbox, programs};
@@ -11,7 +12,7 @@ use barque_tests::{Sandbox, programs};
 use crate::engines::{Client, Engines};
 use crate::life::timed;
 use crate::store::{barque, median, rate};
-use crate::table::Table;
+use crate::table::{Table, ms};
 
 /// Whoever can load, tag, push, pull and remove an image.
 struct Party<'a> {
@@ -43,7 +44,9 @@ pub(crate) fn measure(
     let mut others: Vec<Party<'_>> = others
         .map(|(name, client, plain)| Party { name, client, plain, pushed: vec![], pulled: vec![] })
         .collect();
-    let (mut pushed, mut pulled, mut downloaded) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pushed, mut pulled) = (Vec::new(), Vec::new());
+    // What we and skopeo take for the download alone, ours while what has come is unpacked.
+    let mut downloads = (Vec::new(), Vec::new());
     let from = archive.to_string_lossy().into_owned();
     for round in 0..rounds {
         let ours = |arguments: &[&str]| barque(sandbox, arguments);
@@ -55,14 +58,17 @@ pub(crate) fn measure(
         let _ = ours(&["tag", "bench", &name]);
         pushed.extend(ours(&["push", "--quiet", &name]));
         let _ = ours(&["rmi", "--force", "bench", &name]);
-        pulled.extend(ours(&["pull", "--quiet", &name]));
+        if let Some((download, all)) = pull(sandbox.command(&["pull", &name])) {
+            downloads.0.push(download);
+            pulled.push(all);
+        }
         let _ = ours(&["rmi", "--force", &name]);
         if let Some(skopeo) = programs::find_tool("skopeo") {
             let to = place("skopeo");
             let mut copy = Command::new(skopeo);
             copy.args(["copy", "--quiet", "--src-tls-verify=false", &format!("docker://{name}")]);
             copy.arg(format!("dir:{}", to.display()));
-            downloaded.extend(timed(copy));
+            downloads.1.extend(timed(copy));
             let _ = std::fs::remove_dir_all(&to);
         }
         drop(registry);
@@ -96,9 +102,7 @@ pub(crate) fn measure(
             // Of podman's push nothing is asked.
             (party.name, times.clone(), (verb == "pull" || party.name == "docker").then_some(limit))
         });
-        let skopeo = (verb == "pull" && !downloaded.is_empty())
-            .then(|| ("skopeo, which only downloads", downloaded.clone(), Some(0.7)));
-        for (name, times, limit) in theirs.chain(skopeo) {
+        for (name, times, limit) in theirs {
             let Some(other) = median(times) else {
                 table.tell(format!("  of {name}"), "failed");
                 continue;
@@ -114,4 +118,23 @@ pub(crate) fn measure(
             }
         }
     }
+    let (Some(ours), Some(theirs)) = (median(downloads.0), median(downloads.1)) else { return };
+    let [ours, theirs] = [ours, theirs].map(|took| took.as_secs_f64() * 1e3);
+    table.tell(format!("the download of that pull, {layers} layers"), ms(ours));
+    let shown = format!("{:.2}x of {}", ours / theirs, ms(theirs));
+    table.judge("  beside skopeo", shown, "0.7x the time", ours / theirs <= 0.7);
+}
+
+/// How long a pull takes until the last layer has come, and in all.
+fn pull(mut command: Command) -> Option<(Duration, Duration)> {
+    let begin = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let mut come = None;
+    for line in BufReader::new(child.stdout.take()?).lines().map_while(Result::ok) {
+        if line.ends_with(": Download complete") {
+            come = Some(begin.elapsed());
+        }
+    }
+    let done = child.wait().ok()?.success();
+    Some((come?, begin.elapsed())).filter(|_| done)
 }
