@@ -125,7 +125,6 @@ fn begin(
     manner: Manner,
 ) -> Result<Connection> {
     failpoint("start-locked")?;
-    plan.complete()?;
     joined::check(engine, &record.document.host_config)?;
     let layout = engine.layout();
     let (directory, run) = (layout.container(&record.id), layout.container_run(&record.id));
@@ -170,7 +169,9 @@ fn begin(
     // The monitor has its own copies from now on. Ours must go, or its end would not be seen.
     drop((theirs, monitor_lock, namespace, ports, resolver, user, ids));
     failpoint("start-monitor-spawned")?;
-    let sent = connection.document(&document(engine, record, plan.launch, manner));
+    // The monitor comes to be meanwhile.
+    let launch = document(engine, record, plan, manner);
+    let sent = launch.and_then(|launch| connection.document(&launch));
     let followed = sent.and_then(|()| {
         failpoint("start-launch-sent")?;
         follow(engine, record, connection)
@@ -191,10 +192,11 @@ fn begin(
 pub(super) fn document(
     engine: &Engine,
     record: &Record,
-    planned: Launch,
+    mut plan: Plan,
     manner: Manner,
-) -> Launch {
-    Launch {
+) -> Result<Launch> {
+    plan.complete()?;
+    Ok(Launch {
         attach: manner.attach,
         tied: manner.tied,
         owner: (manner.tied || manner.owned).then(|| std::process::id().cast_signed()),
@@ -205,8 +207,8 @@ pub(super) fn document(
         attributes: events::container_attributes(record),
         boot_id: engine.boot_id().to_owned(),
         failpoints: failpoints(),
-        ..planned
-    }
+        ..plan.launch
+    })
 }
 
 /// What a container's monitor is given of networks.

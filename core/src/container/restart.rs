@@ -70,7 +70,6 @@ pub(super) fn again(engine: &Engine, record: &Record) -> Result<Launch> {
     joined::check(engine, &record.document.host_config)?;
     let image = engine.images().of_container(&record.image_id)?;
     let mut plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
-    plan.complete()?;
     link::tell(&mut plan, &record.name, &link::in_default_network(engine, record)?);
-    Ok(launch::document(engine, record, plan.launch, Manner::default()))
+    launch::document(engine, record, plan, Manner::default())
 }

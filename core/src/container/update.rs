@@ -38,7 +38,7 @@ impl Containers<'_> {
         }
         // It is checked as if the container were to be started so.
         let image = engine.images().of_container(&record.image_id)?;
-        let mut plan = launch::plan(engine, id, &document, &record.mounts, &image)?;
+        let plan = launch::plan(engine, id, &document, &record.mounts, &image)?;
         let warnings = plan.warnings.clone();
         failpoint("update-checked")?;
         if let Some(mut connection) = monitor::connect(engine, &record)? {
@@ -52,13 +52,11 @@ impl Containers<'_> {
                 }
             }
             let restart = plan.launch.restart;
-            if restart != Restart::No {
-                plan.complete()?;
-            }
-            let launch = (restart != Restart::No).then(|| {
-                let manner = launch::Manner::default();
-                Box::new(launch::document(engine, &record, plan.launch, manner))
-            });
+            let launch = match restart {
+                Restart::No => None,
+                _ => Some(launch::document(engine, &record, plan, launch::Manner::default())?),
+            };
+            let launch = launch.map(Box::new);
             let update = Request::Update { resources, restart, launch };
             monitor::ask(engine, &record, &mut connection, &update, monitor::soon())?;
             failpoint("update-applied")?;

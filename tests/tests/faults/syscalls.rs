@@ -61,16 +61,7 @@ const SAMPLE: &[&str] =
 pub(crate) fn add(suite: &mut Suite) {
     for operation in OPERATIONS.iter().filter(|operation| SAMPLE.contains(&operation.name)) {
         for (calls, whens) in KILLED {
-            let first = calls.split(',').next().unwrap_or(calls);
-            suite.add_patient(
-                format!("{}: killed at {first}", operation.name),
-                Duration::from_secs(180),
-                move || {
-                    for when in *whens {
-                        strike(operation, calls, &format!("signal=KILL:when={when}"));
-                    }
-                },
-            );
+            add_strikes(suite, operation, calls, "killed at", "signal=KILL".to_owned(), whens);
         }
         fail(suite, operation, FAILED);
     }
@@ -83,17 +74,26 @@ type Failures = &'static [(&'static str, &'static str, &'static [u32])];
 
 fn fail(suite: &mut Suite, operation: &'static Operation, failures: Failures) {
     for (calls, error, whens) in failures {
-        let first = calls.split(',').next().unwrap_or(calls);
-        suite.add_patient(
-            format!("{}: {error} from {first}", operation.name),
-            Duration::from_secs(180),
-            move || {
-                for when in *whens {
-                    strike(operation, calls, &format!("error={error}:when={when}"));
-                }
-            },
-        );
+        let (how, injection) = (format!("{error} from"), format!("error={error}"));
+        add_strikes(suite, operation, calls, &how, injection, whens);
     }
+}
+
+fn add_strikes(
+    suite: &mut Suite,
+    operation: &'static Operation,
+    calls: &'static str,
+    how: &str,
+    injection: String,
+    whens: &'static [u32],
+) {
+    let first = calls.split(',').next().unwrap_or(calls);
+    let name = format!("{}: {how} {first}", operation.name);
+    suite.add_patient(name, Duration::from_secs(180), move || {
+        for when in whens {
+            strike(operation, calls, &format!("{injection}:when={when}"));
+        }
+    });
 }
 
 fn strike(operation: &Operation, calls: &str, injection: &str) {

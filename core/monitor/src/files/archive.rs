@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{self, SpliceFlags};
 
 use super::lookup::{Root, name_of};
@@ -109,14 +109,12 @@ fn splice(
     most: usize,
 ) -> io::Result<usize> {
     out.flush()?;
-    loop {
-        match pipe::splice(file, Some(&mut at), out.get_ref(), None, most, SpliceFlags::empty()) {
-            Err(Errno::INTR) => {}
-            Err(Errno::PIPE) => return Err(Errno::PIPE.into()),
-            // It is none, or the file is one that cannot do this; or it cannot be read, which reading it will tell.
-            Err(_) => return Ok(0),
-            Ok(spliced) => return Ok(spliced),
-        }
+    let flags = SpliceFlags::empty();
+    match retry_on_intr(|| pipe::splice(file, Some(&mut at), out.get_ref(), None, most, flags)) {
+        Err(Errno::PIPE) => Err(Errno::PIPE.into()),
+        // It is none, or the file is one that cannot do this; or it cannot be read, which reading it will tell.
+        Err(_) => Ok(0),
+        Ok(spliced) => Ok(spliced),
     }
 }
 

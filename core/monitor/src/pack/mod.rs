@@ -87,8 +87,8 @@ type Result<T> = std::result::Result<T, Error>;
 pub type Splice<W> = fn(&mut W, BorrowedFd<'_>, u64, usize) -> io::Result<usize>;
 
 /// Smallest part of a file that is worth it, and what is asked for at once.
-const SPLICED: u64 = 64 << 10;
-const AT_ONCE: u64 = 1 << 20;
+pub(crate) const SPLICED: u64 = 64 << 10;
+pub(crate) const AT_ONCE: u64 = 1 << 20;
 
 /// Packs trees into one archive.
 pub struct Packer<W: Write> {

@@ -275,8 +275,7 @@ fn prepare(
         },
     )?;
     enter_directory(&root, &options.process.cwd, false)?;
-    let filter = options.filter.cloned();
-    let process = Process::prepare(options.process, identity, limits, filter, user)?;
+    let process = Process::prepare(options.process, identity, limits, options.filter, user)?;
     let (streams, master) = match terminal {
         None => (pipes(&root, &process, streams)?, None),
         Some(Terminal { master, slave }) => {

@@ -67,7 +67,7 @@ impl Process {
         document: &oci::Process,
         identity: Identity,
         limits: Limits,
-        filter: Option<Filter>,
+        filter: Option<&Filter>,
         user_namespace: Option<UserNamespace>,
     ) -> Result<Process, Failure> {
         let Some(command) = document.args.first().filter(|command| !command.is_empty()) else {
@@ -97,7 +97,7 @@ impl Process {
             umask: Mode::from_raw_mode(document.user.umask.unwrap_or(0o022) & 0o777),
             capabilities: Capabilities::new(document.capabilities.as_ref())?,
             limits,
-            filter,
+            filter: filter.cloned(),
             no_new_privileges: document.no_new_privileges,
             terminal: document.terminal,
             stage: Stage::Privileged,

@@ -118,8 +118,7 @@ fn prepare(
     enter_directory(&root, &spec.process.cwd, true)?;
     mounts.finish()?;
     rootfs::finish(spec, &root)?;
-    let filter = options.filter.cloned();
-    let process = Process::prepare(&spec.process, identity, limits, filter, user)?;
+    let process = Process::prepare(&spec.process, identity, limits, options.filter, user)?;
     let streams = streams.hand_over(&process)?;
     Ok((process, streams, terminal))
 }

@@ -7,16 +7,13 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::ftruncate;
-use rustix::io::{Errno, pwrite};
+use rustix::io::{Errno, pwrite, retry_on_intr};
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::Archive;
 use super::failure::{self, Result};
+use crate::pack::{AT_ONCE, SPLICED};
 use crate::tar::{Entry, Extent};
-
-/// Smallest part of a file that is worth it, and what is asked for at once.
-const SPLICED: u64 = 64 << 10;
-const AT_ONCE: u64 = 1 << 20;
 
 /// Writes content.
 pub(super) struct Content {
@@ -89,10 +86,7 @@ impl Content {
 }
 
 fn moved(pipe: &File, file: &OwnedFd, mut at: u64, most: u64) -> rustix::io::Result<u64> {
-    loop {
-        match splice(pipe, None, file, Some(&mut at), most as usize, SpliceFlags::empty()) {
-            Err(Errno::INTR) => {}
-            moved => return moved.map(|moved| moved as u64),
-        }
-    }
+    let flags = SpliceFlags::empty();
+    retry_on_intr(|| splice(pipe, None, file, Some(&mut at), most as usize, flags))
+        .map(|moved| moved as u64)
 }

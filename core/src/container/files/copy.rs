@@ -1,7 +1,7 @@
 //! `file.copy`: `docker cp`, both ways.
 //!
 //! What the archive is called and where it is unpacked follows docker's table (`docker container cp`, "Description"), here
-//! [`Target::of`]; the rest is a jail that packs, a jail that unpacks, and a socket between them.
+//! [`Target::of`]; the rest is a jail that packs, a jail that unpacks, and a pipe between them.
 
 use std::io::{BufWriter, Write};
 use std::os::fd::AsFd;
