@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::IdMapping;
+use crate::oci::{self, IdMapping};
 
 /// Version of [`Launch`]; a monitor refuses another one.
 pub const VERSION: u32 = 1;
@@ -177,7 +177,7 @@ pub struct Launch {
     /// The container's id: 64 hexadecimal digits.
     pub id: String,
     /// The OCI runtime spec (config.json). `process.user` holds numbers only where [`Launch::user`] is empty.
-    pub spec: serde_json::Value,
+    pub spec: oci::Spec,
     /// The root file system to mount; without it `spec.root.path` is taken as it is.
     pub rootfs: Option<Overlay>,
     /// Docker's `User`: `name`, `uid`, `name:group` and so on, looked up in the container's own `/etc/passwd` and
@@ -381,7 +381,7 @@ pub enum Request {
     /// Apply limits on top of those that hold, and another restart policy.
     Update {
         /// `linux.resources` of an OCI runtime spec, without device rules.
-        resources: serde_json::Value,
+        resources: Box<oci::Resources>,
         /// When to start the container again.
         restart: Restart,
         /// What is run then; only where there is a policy.
@@ -459,7 +459,7 @@ pub struct Exec {
     /// Its id.
     pub id: String,
     /// `process` of an OCI runtime spec. Its system call filter is the container's.
-    pub process: serde_json::Value,
+    pub process: oci::Process,
     /// As [`Launch::user`].
     #[serde(default)]
     pub user: String,
@@ -714,7 +714,7 @@ pub enum View {
         /// Its root.
         rootfs: Overlay,
         /// What is mounted in it: only binds.
-        mounts: Vec<crate::oci::Mount>,
+        mounts: Vec<oci::Mount>,
         /// Its root is read-only.
         read_only: bool,
     },

@@ -3,8 +3,6 @@
 //! In the default network the alias stands in `/etc/hosts`, and variables say which ports the other container's image exposes. In
 //! networks of one's own it is one more name, which only this container knows: [`network`] sees to that.
 
-use serde_json::Value;
-
 use super::plan::{self, NetworkMode, Plan};
 use super::record::Record;
 use super::state::Standing;
@@ -124,19 +122,17 @@ pub(super) fn tell(plan: &mut Plan, name: &str, linked: &[Linked]) {
         }
         plan.names(&format!("{address}\t{}\n", names.join(" ")));
     }
-    tell_process(plan.launch.spec.pointer_mut("/process/env"), name, linked);
+    tell_process(&mut plan.launch.spec.process.env, name, linked);
 }
 
 /// Have a process of the container `name` know them by its environment.
-pub(super) fn tell_process(env: Option<&mut Value>, name: &str, linked: &[Linked]) {
-    let Some(Value::Array(env)) = env else { return };
+pub(super) fn tell_process(env: &mut Vec<String>, name: &str, linked: &[Linked]) {
     for Linked { record, alias, address } in linked {
         for (name, value) in variables(name, alias, address, record) {
             let before = format!("{name}=");
-            let has = |entry: &Value| entry.as_str().is_some_and(|e| e.starts_with(&before));
             // What was asked for itself goes before.
-            if !env.iter().any(has) {
-                env.push(format!("{name}={value}").into());
+            if !env.iter().any(|entry| entry.starts_with(&before)) {
+                env.push(before + &value);
             }
         }
     }

@@ -94,9 +94,7 @@ pub(crate) fn run(
         cgroup: &layout.cgroup(&document.host_config.cgroup_parent, &id),
     })?;
     // The record has the configuration; the monitor, which writes none down, has this.
-    if let Some(env) = plan.launch.spec["process"]["env"].as_array_mut() {
-        env.extend(step.secret_env.iter().map(|entry| entry.as_str().into()));
-    }
+    plan.launch.spec.process.env.extend_from_slice(step.secret_env);
     let record = Record {
         name: document.name.clone(),
         image_id: step.image.0.to_owned(),

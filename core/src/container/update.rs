@@ -1,7 +1,7 @@
 //! `update`: other limits, which hold at once, and another restart policy.
 
+use barque_monitor::oci::Pids;
 use barque_monitor::protocol::{Request, Restart};
-use serde_json::{Value, json};
 
 use super::lock::OperationLock;
 use super::record::Record;
@@ -42,14 +42,11 @@ impl Containers<'_> {
         let warnings = plan.warnings.clone();
         failpoint("update-checked")?;
         if let Some(mut connection) = monitor::connect(engine, &record)? {
-            let mut resources =
-                plan.launch.spec.pointer("/linux/resources").cloned().unwrap_or_else(|| json!({}));
-            if let Value::Object(fields) = &mut resources {
-                fields.remove("devices");
-                if request.pids_limit.is_some() {
-                    // What no longer has a limit must be told so.
-                    fields.entry("pids").or_insert_with(|| json!({"limit": -1}));
-                }
+            let mut resources = plan.launch.spec.linux.resources.clone().unwrap_or_default();
+            resources.devices.clear();
+            if request.pids_limit.is_some() {
+                // What no longer has a limit must be told so.
+                resources.pids.get_or_insert(Pids { limit: -1 });
             }
             let restart = plan.launch.restart;
             let launch = match restart {
@@ -57,7 +54,7 @@ impl Containers<'_> {
                 _ => Some(launch::document(engine, &record, plan, launch::Manner::default())?),
             };
             let launch = launch.map(Box::new);
-            let update = Request::Update { resources, restart, launch };
+            let update = Request::Update { resources: Box::new(resources), restart, launch };
             monitor::ask(engine, &record, &mut connection, &update, monitor::soon())?;
             failpoint("update-applied")?;
         }

@@ -44,11 +44,8 @@ pub(super) fn make(engine: &Engine, plan: &mut Plan) -> Result<Option<Made>> {
             (map.clone(), map, Some(lock))
         }
     };
-    let linux = &mut plan.launch.spec["linux"];
-    for (name, map) in [("uidMappings", &uids), ("gidMappings", &gids)] {
-        linux[name] = serde_json::to_value(map)
-            .map_err(|error| Error::internal("write the maps of ids").because(error))?;
-    }
+    let linux = &mut plan.launch.spec.linux;
+    (linux.uid_mappings, linux.gid_mappings) = (uids.clone(), gids.clone());
     let [namespace, network] = spawned(engine, UserNamespace { uids, gids })?;
     Ok(Some(Made { namespace, network, ids }))
 }

@@ -7,7 +7,6 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer};
-use serde::Deserialize;
 
 use super::client::{Chunk, Interests};
 use super::ending::Ending;
@@ -21,7 +20,7 @@ use super::streams::clone;
 use super::supervisor::{SETTLE, Supervisor};
 use super::{process, record};
 use crate::failpoint::failpoint;
-use crate::oci::{self, ConsoleSize};
+use crate::oci::ConsoleSize;
 use crate::protocol::{self, Event, Failure};
 use crate::runtime::{self, ExecOptions, ExecStdio, Step, Wanted};
 
@@ -103,28 +102,19 @@ impl Supervisor {
     ) -> Result<(), Failure> {
         let Some(exec) = self.execs.get(number) else { return Ok(()) };
         let Stage::Created(wish) = &exec.stage else { return Ok(()) };
-        let wish = wish.clone();
-        self.begin(number, &wish, wanted, size).inspect_err(|failure| {
+        let mut wish = wish.clone();
+        if let Some([height, width]) = size.filter(|[rows, columns]| *rows > 0 && *columns > 0) {
+            wish.process.console_size = Some(ConsoleSize { height, width });
+        }
+        self.begin(number, &wish, wanted).inspect_err(|failure| {
             self.exec_failed(number, failure);
         })
     }
 
-    fn begin(
-        &mut self,
-        number: u32,
-        wish: &protocol::Exec,
-        wanted: Wanted,
-        size: Option<[u16; 2]>,
-    ) -> Result<(), Failure> {
-        let unreadable =
-            |error: serde_json::Error| Failure::invalid(format!("exec document: {error}"));
-        let mut process = oci::Process::deserialize(&wish.process).map_err(unreadable)?;
-        if let Some([height, width]) = size.filter(|[rows, columns]| *rows > 0 && *columns > 0) {
-            process.console_size = Some(ConsoleSize { height, width });
-        }
+    fn begin(&mut self, number: u32, wish: &protocol::Exec, wanted: Wanted) -> Result<(), Failure> {
         let cgroup = self.cgroup.make_below(&format!("exec-{}", wish.id))?;
         let started = runtime::exec(&ExecOptions {
-            process: &process,
+            process: &wish.process,
             filter: self.filter.as_ref(),
             user: &wish.user,
             group_add: &wish.group_add,

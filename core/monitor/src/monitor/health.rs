@@ -9,7 +9,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, openat};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::directories::Directories;
 use super::supervisor::Supervisor;
@@ -124,8 +124,9 @@ impl Supervisor {
         let container = self.events.id();
         // As of any exec: the first half is the container's.
         exec.id = format!("{container:.32}{start:032x}");
-        let words = exec.process["args"].as_array().and_then(|words| words.split_first());
-        let (program, arguments) = words.unwrap_or((&Value::Null, &[]));
+        let words = exec.process.args.split_first();
+        let (program, arguments) =
+            words.map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
         exec.document = json!({"ID": exec.id, "ContainerID": container,
                                "ProcessConfig": {"entrypoint": program, "arguments": arguments}});
         let limit = began.checked_add(health.timeout);

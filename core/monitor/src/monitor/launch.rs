@@ -76,7 +76,7 @@ impl Drop for Made<'_> {
 pub(super) fn launch(given: Given) -> Supervisor {
     let Given { launch: socket, container_dir, run_dir, journal } = given;
     let doorway = Doorway(socket);
-    let launch = match doorway.launch() {
+    let mut launch = match doorway.launch() {
         Heard::Word(launch) => launch,
         Heard::Nonsense(why) => {
             let failure = Failure::invalid(format!("launch document: {why}"));
@@ -100,7 +100,10 @@ pub(super) fn launch(given: Given) -> Supervisor {
         container: None,
         started: false,
     };
-    let result = read(&launch).and_then(|mut spec| {
+    // Before the specification becomes that of the first run.
+    let restarts = Restarts::new(&launch);
+    let mut spec = std::mem::take(&mut launch.spec);
+    let result = check(&launch).and_then(|()| {
         if !spec.linux.namespaces.iter().any(|namespace| namespace.kind == NamespaceKind::User) {
             process::forget_user_namespace();
         }
@@ -110,12 +113,10 @@ pub(super) fn launch(given: Given) -> Supervisor {
         drop(joined);
         start(&mut made, &launch, &doorway)?;
         let state = settle(&made, &launch, &spec, &events)?;
-        Ok((spec, filter, state))
+        Ok(Settled { restarts, filter, state })
     });
     match result {
-        Ok((spec, filter, state)) => {
-            supervise(made, &launch, &spec, filter, state, doorway, events)
-        }
+        Ok(settled) => supervise(made, &launch, &spec, settled, doorway, events),
         Err(failure) => {
             emergency::disarm();
             drop(made);
@@ -130,7 +131,15 @@ pub(super) fn launch(given: Given) -> Supervisor {
     }
 }
 
-fn read(launch: &Launch) -> Result<Spec, Failure> {
+/// What is known of a run that goes on.
+struct Settled {
+    restarts: Restarts,
+    filter: Option<Filter>,
+    state: RunState,
+}
+
+/// It is ours to run.
+fn check(launch: &Launch) -> Result<(), Failure> {
     if launch.version != protocol::VERSION {
         let (theirs, ours) = (launch.version, protocol::VERSION);
         let message = format!("launch document of version {theirs}, this monitor reads {ours}");
@@ -140,9 +149,7 @@ fn read(launch: &Launch) -> Result<Spec, Failure> {
     if let Some(list) = &launch.failpoints {
         crate::failpoint::configure(list).map_err(Failure::invalid)?;
     }
-    passed("launch-read")?;
-    serde::Deserialize::deserialize(&launch.spec)
-        .map_err(|error| Failure::invalid(format!("runtime specification: {error}")))
+    passed("launch-read")
 }
 
 fn passed(point: &str) -> Result<(), Failure> {
@@ -215,7 +222,8 @@ pub(super) fn again(
     directories: &Directories,
     events: &Events,
 ) -> Result<Again, Failure> {
-    let mut spec = read(launch)?;
+    check(launch)?;
+    let mut spec = launch.spec.clone();
     let filter = filter(&spec)?;
     let _joined = joined::resolve(directories, launch, &mut spec)?;
     directories.forget_volatile_mount();
@@ -337,11 +345,11 @@ fn supervise(
     mut made: Made<'_>,
     launch: &Launch,
     spec: &Spec,
-    filter: Option<Filter>,
-    state: RunState,
+    settled: Settled,
     doorway: Doorway,
     events: Events,
 ) -> Supervisor {
+    let Settled { restarts, filter, state } = settled;
     let shares_pids = !has_pids_of_its_own(spec);
     let fail = |why: &str| -> ! {
         emergency::end(&format!("set up the monitor: {why}"));
@@ -402,7 +410,7 @@ fn supervise(
         memory: Memory::new(None),
         asked: Asked::default(),
         ending: None,
-        restarts: Restarts::new(launch),
+        restarts,
         over: false,
         state,
         events,

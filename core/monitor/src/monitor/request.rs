@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::termios::{Winsize, tcsetwinsize};
-use serde::Deserialize;
 
 use super::client::Interests;
 use super::exec::Start;
@@ -217,14 +216,12 @@ impl Supervisor {
     /// Limits first: a policy that holds is of no use to whoever is told that his limits do not.
     fn update(
         &mut self,
-        resources: &serde_json::Value,
+        resources: &Resources,
         restart: Restart,
         launch: Option<Box<Launch>>,
     ) -> Result<(), Failure> {
-        let resources = Resources::deserialize(resources)
-            .map_err(|error| Failure::invalid(format!("limits: {error}")))?;
         if !self.restarts.are_due() {
-            self.cgroup.apply(&resources)?;
+            self.cgroup.apply(resources)?;
         }
         self.restarts.policy = restart;
         self.restarts.launch = launch;

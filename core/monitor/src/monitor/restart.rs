@@ -6,8 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::client::Interests;
 use super::ending::{Asked, Ending, Memory, Stop};
 use super::execs::Execs;
@@ -18,6 +16,7 @@ use super::streams::streams;
 use super::supervisor::{SETTLE, Supervisor};
 use super::{emergency, record};
 use crate::failpoint::failpoint;
+use crate::oci::IdMapping;
 use crate::protocol::{Event, Failure, Launch, Restart};
 use crate::state::{Reason, Status};
 
@@ -37,7 +36,7 @@ pub(super) struct Restarts {
     /// When the next run begins, while there is none.
     pub(super) due: Option<Instant>,
     /// Whose ids the container has, which is made for its first run and which a run that was planned since does not say.
-    maps: Vec<(&'static str, Value)>,
+    maps: [Vec<IdMapping>; 2],
     delay: Duration,
     pub(super) began: Option<Instant>,
 }
@@ -45,11 +44,11 @@ pub(super) struct Restarts {
 impl Restarts {
     pub(super) fn new(launch: &Launch) -> Restarts {
         let kept = launch.restart != Restart::No;
-        let map = |name| Some((name, launch.spec.get("linux")?.get(name)?.clone()));
+        let linux = &launch.spec.linux;
         Restarts {
             policy: launch.restart,
             launch: kept.then(|| Box::new(launch.clone())),
-            maps: ["uidMappings", "gidMappings"].into_iter().filter_map(map).collect(),
+            maps: [linux.uid_mappings.clone(), linux.gid_mappings.clone()],
             began: Some(Instant::now()),
             ..Restarts::default()
         }
@@ -131,9 +130,8 @@ impl Supervisor {
             None => (self.restarts.launch.take(), None),
         };
         let Some(mut launch) = launch else { return self.give_up(None) };
-        for (name, map) in &self.restarts.maps {
-            launch.spec["linux"][*name] = map.clone();
-        }
+        let linux = &mut launch.spec.linux;
+        [linux.uid_mappings, linux.gid_mappings] = self.restarts.maps.clone();
         let count = if asker.is_some() { 0 } else { self.state.restart_count + 1 };
         let result = self.run_again(&launch, count);
         if launch.restart != Restart::No {

@@ -14,6 +14,7 @@ use barque_monitor::cgroup::Cgroup;
 use barque_monitor::journal;
 use barque_monitor::protocol::{self, Event, Launch, LogConfig, LogDriver, Stdin, fd};
 use barque_monitor::state::RunState;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::wire::Wire;
@@ -69,7 +70,7 @@ impl Bench {
         Launch {
             version: protocol::VERSION,
             id: ID.to_owned(),
-            spec: json!({
+            spec: serde_json::from_value(json!({
                 "ociVersion": "1.2.0",
                 "process": {
                     "args": command,
@@ -80,7 +81,8 @@ impl Bench {
                 "root": {"path": self.path.join("rootfs")},
                 "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
                 "linux": {"cgroupsPath": self.cgroup, "namespaces": namespaces, "resources": {}},
-            }),
+            }))
+            .unwrap(),
             rootfs: None,
             user: String::new(),
             group_add: Vec::new(),
@@ -108,7 +110,7 @@ impl Bench {
     }
 
     /// Start a monitor, which has the launch document then.
-    pub(crate) fn start(&self, launch: &Launch) -> Running {
+    pub(crate) fn start(&self, launch: &impl Serialize) -> Running {
         self.make_directories();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let lock = File::options()
@@ -276,8 +278,10 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// Change one place of a document.
+/// Change one place of the specification.
 pub(crate) fn set(launch: &mut Launch, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
-    launch.spec.pointer_mut(parent).unwrap()[key] = value;
+    let mut spec = serde_json::to_value(&launch.spec).unwrap();
+    spec.pointer_mut(parent).unwrap()[key] = value;
+    launch.spec = serde_json::from_value(spec).unwrap();
 }

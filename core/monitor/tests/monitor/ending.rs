@@ -194,12 +194,16 @@ fn a_launch_that_is_not_understood_is_a_failure() {
     let bench = Bench::new();
     let mut other = bench.script("true");
     other.version = 99;
-    let mut wrong = bench.script("true");
-    wrong.spec = json!({"process": 5});
-    for launch in [other, wrong] {
+    let mut wrong = serde_json::to_value(bench.script("true")).unwrap();
+    wrong["spec"]["process"] = json!(5);
+    for (launch, is_read) in [(serde_json::to_value(other).unwrap(), true), (wrong, false)] {
         let mut running = bench.start(&launch);
         assert!(matches!(running.wire.event(), Event::Failed { .. }));
         running.wire.closed();
+        if !is_read {
+            // Nobody knows then what it is called but who made it.
+            std::fs::remove_dir(bench.run_dir()).unwrap();
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use barque_monitor::protocol::{Exec, Request};
 
 use super::{Execs, SHARED, ask};
 use crate::api::{ExecCreate, ExecCreated, ExecInspect, ExecProcess};
-use crate::container::plan::{self, Process};
-use crate::container::{launch, link, monitor};
+use crate::container::plan::{self, Further};
+use crate::container::{link, monitor};
 use crate::error::{Error, Result};
 use crate::id;
 
@@ -21,11 +21,11 @@ impl Execs<'_> {
         let Some(mut connection) = monitor::connect(engine, &record)? else {
             return Err(monitor::not_running(&record));
         };
-        let image = engine.images().of_container(&record.image_id)?;
-        let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
-        let Process { mut process, user, group_add } = plan::exec(&plan, request, engine.host())?;
+        let host_config = &record.document.host_config;
+        let Further { mut process, user, group_add } =
+            plan::exec(&record.config, host_config, request, engine.host())?;
         let linked = link::still_in_default_network(engine, &record);
-        link::tell_process(process.pointer_mut("/env"), &record.name, &linked);
+        link::tell_process(&mut process.env, &record.name, &linked);
         let own = id::hex(&id::random_bytes::<16>()?);
         let id = format!("{}{own}", &record.id[..SHARED]);
         let document = serde_json::to_value(document(&id, &record.id, request))

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
 
-use barque_monitor::oci::Mount;
 use barque_monitor::protocol::{Files, Job, Overlay, Report, UpperWork, View};
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -295,12 +294,10 @@ fn stopped(
 ) -> Result<View> {
     let image = engine.images().of_container(&record.image_id)?;
     let plan = launch::plan(engine, &record.id, &record.document, &record.mounts, &image)?;
-    let (Some(mut rootfs), Ok(mut mounts)) = (
-        plan.launch.rootfs,
-        serde_json::from_value::<Vec<Mount>>(plan.launch.spec["mounts"].clone()),
-    ) else {
+    let Some(mut rootfs) = plan.launch.rootfs else {
         return Err(Error::internal("a plan without a root"));
     };
+    let mut mounts = plan.launch.spec.mounts;
     // What the container has while it runs is not there: file systems of its own, and files that its start writes.
     mounts.retain(|mount| {
         let bind = mount.options.iter().any(|option| matches!(option.as_str(), "bind" | "rbind"));

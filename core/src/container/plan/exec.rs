@@ -1,20 +1,17 @@
 //! What a further process of a container is: its container's first one, with another command and what else was asked for.
 
 use barque_monitor::oci;
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::Plan;
 use super::capabilities::Capabilities;
-use super::config;
 use super::host::Host;
-use crate::api::{ContainerConfig, ExecCreate};
+use super::{process, security};
+use crate::api::{ContainerConfig, ExecCreate, HostConfig};
 use crate::error::{Error, Result};
 use crate::shorthand;
 
 /// A further process, in the monitor's words.
-pub(crate) struct Process {
-    pub(crate) process: Value,
+pub(crate) struct Further {
+    pub(crate) process: oci::Process,
     pub(crate) user: String,
     pub(crate) group_add: Vec<String>,
 }
@@ -43,44 +40,35 @@ pub(crate) fn check(create: &ExecCreate) -> Result<()> {
     shorthand::user(&create.user).map(drop)
 }
 
-/// Plan a process for a container that is planned so.
-pub(crate) fn plan(plan: &Plan, create: &ExecCreate, host: &dyn Host) -> Result<Process> {
-    let unreadable = |error| Error::internal("read the specification").because(error);
-    let spec = &plan.launch.spec;
-    let mut process = match spec.get("process") {
-        Some(process) => oci::Process::deserialize(process).map_err(unreadable)?,
-        None => oci::Process::default(),
+/// Plan a process for a container that has this configuration.
+pub(crate) fn plan(
+    config: &ContainerConfig,
+    host_config: &HostConfig,
+    create: &ExecCreate,
+    host: &dyn Host,
+) -> Result<Further> {
+    let available = host.facts().capabilities;
+    let capabilities = match create.privileged {
+        true => Capabilities::all(available),
+        false => Capabilities::of(host_config, available)?,
     };
-    let [rows, columns] = create.console_size;
-    process.terminal = create.tty;
-    process.console_size = (create.tty && rows > 0 && columns > 0)
-        .then_some(oci::ConsoleSize { height: rows, width: columns });
-    process.args = create.cmd.clone().unwrap_or_default();
-    process.env = config::process_environment(&ContainerConfig {
+    // An exec asks for its own words and terminal, and for the rest is what the container's first process is.
+    let asked =
+        |asked: &String, own: &String| if asked.is_empty() { own.clone() } else { asked.clone() };
+    let config = ContainerConfig {
         tty: create.tty,
-        env: plan.config.env.iter().chain(&create.env).cloned().collect(),
-        hostname: plan.config.hostname.clone(),
+        env: config.env.iter().chain(&create.env).cloned().collect(),
+        cmd: create.cmd.clone(),
+        entrypoint: None,
+        hostname: config.hostname.clone(),
+        working_dir: asked(&create.working_dir, &config.working_dir),
+        user: asked(&create.user, &config.user),
         ..ContainerConfig::default()
-    });
-    if !create.working_dir.is_empty() {
-        process.cwd.clone_from(&create.working_dir);
-    }
-    if create.privileged {
-        let names = Capabilities::all(host.facts().capabilities).names();
-        process.capabilities = Some(oci::Capabilities {
-            bounding: names.clone(),
-            effective: names.clone(),
-            permitted: names,
-        });
-    }
-    let user = match create.user.as_str() {
-        "" => &plan.launch.user,
-        user => user,
     };
-    Ok(Process {
-        process: serde_json::to_value(&process)
-            .map_err(|error| Error::internal("write the specification").because(error))?,
-        user: user.to_owned(),
-        group_add: plan.launch.group_add.clone(),
-    })
+    let no_new_privileges = security::parse(host_config, host)?.no_new_privileges;
+    let process = oci::Process {
+        console_size: process::console_size(create.tty, create.console_size),
+        ..process::process(&config, host_config, capabilities, no_new_privileges)?
+    };
+    Ok(Further { process, user: process::user(&config), group_add: host_config.group_add.clone() })
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use barque_monitor::protocol::{Exec, HealthCheck};
 
-use super::Plan;
-use super::exec::{self, Process};
+use super::exec::{self, Further};
 use super::host::Host;
-use crate::api::{ExecCreate, HealthConfig};
+use crate::api::{ContainerConfig, ExecCreate, HealthConfig, HostConfig};
 use crate::error::{Error, Result};
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -82,18 +81,22 @@ fn check(config: &HealthConfig) -> Result<()> {
 }
 
 /// What the monitor of a container that is planned so runs to see how it is.
-pub(super) fn plan(plan: &Plan, host: &dyn Host) -> Result<Option<HealthCheck>> {
-    let Some(config) = plan.config.healthcheck.as_ref().filter(|config| !is_none(config)) else {
+pub(super) fn plan(
+    config: &ContainerConfig,
+    host_config: &HostConfig,
+    host: &dyn Host,
+) -> Result<Option<HealthCheck>> {
+    let Some(check) = config.healthcheck.as_ref().filter(|check| !is_none(check)) else {
         return Ok(None);
     };
-    let Some((kind, words)) = config.test.split_first() else { return Ok(None) };
+    let Some((kind, words)) = check.test.split_first() else { return Ok(None) };
     let mut command = match kind.as_str() {
         "CMD" => Vec::new(),
-        _ => plan.config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
+        _ => config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]),
     };
     command.extend(words.iter().cloned());
     let request = ExecCreate { cmd: Some(command), ..ExecCreate::default() };
-    let Process { process, user, group_add, .. } = exec::plan(plan, &request, host)?;
+    let Further { process, user, group_add } = exec::plan(config, host_config, &request, host)?;
     let time = |nanoseconds: i64, default: Duration| match u64::try_from(nanoseconds) {
         Ok(0) | Err(_) => default,
         Ok(nanoseconds) => Duration::from_nanos(nanoseconds),
@@ -110,11 +113,11 @@ pub(super) fn plan(plan: &Plan, host: &dyn Host) -> Result<Option<HealthCheck>> 
             stderr: true,
             document: serde_json::Value::Null,
         }),
-        interval: time(config.interval, INTERVAL),
-        timeout: time(config.timeout, TIMEOUT),
-        start_period: time(config.start_period, Duration::ZERO),
-        start_interval: time(config.start_interval, START_INTERVAL),
-        retries: match u32::try_from(config.retries) {
+        interval: time(check.interval, INTERVAL),
+        timeout: time(check.timeout, TIMEOUT),
+        start_period: time(check.start_period, Duration::ZERO),
+        start_interval: time(check.start_interval, START_INTERVAL),
+        retries: match u32::try_from(check.retries) {
             Ok(0) => RETRIES,
             retries => retries.unwrap_or(u32::MAX),
         },

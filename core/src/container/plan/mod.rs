@@ -15,6 +15,7 @@ mod log;
 mod mounts;
 mod namespaces;
 mod ports;
+mod process;
 mod resources;
 mod seccomp;
 mod security;
@@ -25,7 +26,7 @@ mod this_host;
 mod unsupported;
 mod user;
 
-pub(crate) use exec::{Process, check as check_exec, plan as exec};
+pub(crate) use exec::{Further, check as check_exec, plan as exec};
 pub(crate) use files::{inside as resolv_conf_inside, name_servers};
 pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
@@ -96,9 +97,7 @@ impl Plan {
     /// who starts a container needs it. Until then there is one that forbids everything.
     pub(crate) fn complete(&mut self) -> Result<()> {
         if let Some(circumstances) = self.filter.take() {
-            let filter = seccomp::default(&circumstances)?;
-            self.launch.spec["linux"]["seccomp"] = serde_json::to_value(&filter)
-                .map_err(|error| Error::internal("write the specification").because(error))?;
+            self.launch.spec.linux.seccomp = Some(seccomp::default(&circumstances)?);
         }
         Ok(())
     }
@@ -149,15 +148,12 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     for group in &host_config.group_add {
         shorthand::id(group)?;
     }
-    let spec = serde_json::to_value(&spec)
-        .map_err(|error| Error::internal("write the specification").because(error))?;
     let launch = Launch {
         version: protocol::VERSION,
         id: input.id.to_owned(),
         spec,
         rootfs: input.rootfs.clone(),
-        // Docker looks nobody up as user 0, who may well have supplementary groups in the image.
-        user: if config.user.is_empty() { "0".to_owned() } else { config.user.clone() },
+        user: process::user(&config),
         group_add: host_config.group_add.clone(),
         init: host_config.init.unwrap_or(false),
         stdin: match (config.open_stdin, config.stdin_once) {
@@ -186,7 +182,7 @@ pub(crate) fn plan(input: &PlanInput<'_>) -> Result<Plan> {
     };
     let files = files::contents(host_config, namespaces, &config.hostname, host)?;
     let mut plan = Plan { config, launch, files, user, ports, warnings, filter };
-    plan.launch.health = health::plan(&plan, host)?;
+    plan.launch.health = health::plan(&plan.config, host_config, host)?;
     Ok(plan)
 }
 
@@ -274,29 +270,7 @@ fn spec(
     let (resources, more) = resources::plan(host_config, input.host)?;
     warnings.extend(more);
     let (masked_paths, readonly_paths) = mounts::masks(host_config, security, facts);
-    let [rows, columns] = host_config.console_size;
-    let names = capabilities.names();
-    let process = oci::Process {
-        terminal: config.tty,
-        console_size: (config.tty && rows > 0 && columns > 0)
-            .then_some(oci::ConsoleSize { height: rows, width: columns }),
-        args: config.entrypoint.iter().chain(&config.cmd).flatten().cloned().collect(),
-        env: config::process_environment(config),
-        cwd: if config.working_dir.is_empty() {
-            "/".to_owned()
-        } else {
-            config.working_dir.clone()
-        },
-        capabilities: Some(oci::Capabilities {
-            bounding: names.clone(),
-            effective: names.clone(),
-            permitted: names,
-        }),
-        rlimits: resources::rlimits(&host_config.ulimits)?,
-        no_new_privileges: security.no_new_privileges,
-        oom_score_adj: (host_config.oom_score_adj != 0).then_some(host_config.oom_score_adj),
-        ..oci::Process::default()
-    };
+    let process = process::process(config, host_config, capabilities, security.no_new_privileges)?;
     let own_name = !namespaces.host_uts;
     let spec = oci::Spec {
         oci_version: OCI_VERSION.to_owned(),

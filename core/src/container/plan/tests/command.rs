@@ -15,7 +15,7 @@ fn args(request: Value) -> crate::Result<Vec<String>> {
     let image =
         ContainerConfig { entrypoint: words(&["entry"]), cmd: words(&["image"]), ..image() };
     let plan = plan_with(request, &image, &TestHost::default())?;
-    Ok(serde_json::from_value(plan.launch.spec["process"]["args"].clone()).unwrap())
+    Ok(plan.launch.spec.process.args)
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn environment(request: Value, image_env: &[&str]) -> Vec<String> {
         ..image()
     };
     let plan = plan_with(request, &image, &TestHost::default()).unwrap();
-    serde_json::from_value(plan.launch.spec["process"]["env"].clone()).unwrap()
+    plan.launch.spec.process.env
 }
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -95,13 +95,13 @@ fn a_great_many_variables_are_merged_in_time() {
     let env: Vec<String> = (0..70_000).map(|n| format!("V{n}={n}")).collect();
     let started = std::time::Instant::now();
     let plan = plan_of(json!({"Env": env}));
-    assert_eq!(plan.launch.spec["process"]["env"].as_array().unwrap().len(), 70_002);
+    assert_eq!(plan.launch.spec.process.env.len(), 70_002);
     assert!(started.elapsed().as_secs() < 5);
 }
 
 #[test]
 fn the_working_directory_is_absolute() {
-    let cwd = |request| plan_of(request).launch.spec["process"]["cwd"].clone();
+    let cwd = |request| plan_of(request).launch.spec.process.cwd;
     assert_eq!(cwd(json!({})), "/");
     assert_eq!(cwd(json!({"WorkingDir": "/srv"})), "/srv");
     assert_eq!(

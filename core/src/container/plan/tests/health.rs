@@ -19,7 +19,7 @@ fn what_a_request_leaves_out_is_the_images_and_then_the_default() {
     let host = TestHost::default();
     let plan = plan_with(json!({"Healthcheck": {"Timeout": 1_000_000}}), &image, &host).unwrap();
     let check = plan.launch.health.unwrap();
-    assert_eq!(check.exec.process["args"], json!(["look"]));
+    assert_eq!(check.exec.process.args, ["look"]);
     assert_eq!((check.interval, check.retries), (Duration::from_secs(7), 2));
     assert_eq!(check.timeout, Duration::from_millis(1));
     assert_eq!(
@@ -32,12 +32,12 @@ fn what_a_request_leaves_out_is_the_images_and_then_the_default() {
 
     let check = plan_of(json!({"Healthcheck": {"Test": ["CMD-SHELL", "a b"]}, "User": "7:8"}));
     let check = check.launch.health.unwrap();
-    assert_eq!(check.exec.process["args"], json!(["/bin/sh", "-c", "a b"]));
+    assert_eq!(check.exec.process.args, ["/bin/sh", "-c", "a b"]);
     assert_eq!((check.interval, check.timeout), (Duration::from_secs(30), Duration::from_secs(30)));
     assert_eq!((check.retries, check.exec.user.as_str()), (3, "7:8"));
     let shell = json!({"Healthcheck": {"Test": ["CMD-SHELL", "a b"]}, "Shell": ["/ash", "-ec"]});
     let check = plan_of(shell).launch.health.unwrap();
-    assert_eq!(check.exec.process["args"], json!(["/ash", "-ec", "a b"]));
+    assert_eq!(check.exec.process.args, ["/ash", "-ec", "a b"]);
 }
 
 #[test]

@@ -74,11 +74,11 @@ fn modes_that_are_not_there_are_refused_as_such() {
 
 #[test]
 fn the_host_name_is_the_beginning_of_the_id_unless_it_is_given() {
-    let name = |request| plan_of(request).launch.spec["hostname"].clone();
+    let name = |request| plan_of(request).launch.spec.hostname;
     assert_eq!(name(json!({})), "0123456789ab");
     assert_eq!(name(json!({"Hostname": "web"})), "web");
     assert_eq!(name(json!({"HostConfig": {"NetworkMode": "host"}})), "machine");
-    assert_eq!(name(json!({"HostConfig": {"UTSMode": "host"}})), Value::Null);
+    assert_eq!(name(json!({"HostConfig": {"UTSMode": "host"}})), "");
     assert!(invalid(json!({"Hostname": "a\nb"})).starts_with("invalid hostname format"));
     assert!(invalid(json!({"Domainname": "a b"})).starts_with("invalid domain name"));
 }
@@ -128,7 +128,7 @@ fn a_capability_that_barque_does_not_have_cannot_be_asked_for_by_name() {
     assert!(unsupported(asked, &host).contains("CAP_SYS_RESOURCE"));
     let count = |request| {
         let plan = plan_with(request, &image(), &host).unwrap();
-        plan.launch.spec["process"]["capabilities"]["bounding"].as_array().unwrap().len()
+        plan.launch.spec.process.capabilities.unwrap().bounding.len()
     };
     assert_eq!(count(json!({})), 13);
     assert_eq!(count(json!({"HostConfig": {"Privileged": true}})), 39);

@@ -131,7 +131,7 @@ fn plan_of(request: Value) -> Plan {
 
 /// The specification for a request that has only these host options.
 fn spec_of(host_config: Value) -> Value {
-    plan_of(json!({"HostConfig": host_config})).launch.spec
+    serde_json::to_value(plan_of(json!({"HostConfig": host_config})).launch.spec).unwrap()
 }
 
 /// The message with which a request is refused as impossible.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::capabilities::Capabilities;
 use super::super::seccomp::{Circumstances, custom, default, default_rules};
-use super::{TestHost, image, invalid, plan_of, plan_with};
+use super::{TestHost, image, invalid, plan_with, spec_of};
 use crate::api::HostConfig;
 
 /// The default rules for a container with these capabilities added, on an image of an architecture.
@@ -164,7 +164,7 @@ fn profiles_say_when_their_rules_hold() {
 
 #[test]
 fn a_profile_is_given_as_text_or_by_its_path() {
-    let with = |option: &str| plan_of(json!({"HostConfig": {"SecurityOpt": [option]}})).launch.spec;
+    let with = |option: &str| spec_of(json!({"SecurityOpt": [option]}));
     let given = with(r#"seccomp={"defaultAction": "SCMP_ACT_LOG"}"#);
     assert_eq!(given["linux"]["seccomp"], json!({"defaultAction": "SCMP_ACT_LOG"}));
     let read = with("seccomp=/profile.json");
@@ -172,9 +172,8 @@ fn a_profile_is_given_as_text_or_by_its_path() {
     let builtin = with("seccomp=builtin");
     assert_eq!(builtin["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
     assert!(builtin["linux"]["seccomp"]["barqueProgram"].as_array().unwrap().len() > 100);
-    let privileged =
-        json!({"HostConfig": {"Privileged": true, "SecurityOpt": ["seccomp=builtin"]}});
-    assert_ne!(plan_of(privileged).launch.spec["linux"]["seccomp"], builtin["linux"]["seccomp"]);
+    let privileged = spec_of(json!({"Privileged": true, "SecurityOpt": ["seccomp=builtin"]}));
+    assert_ne!(privileged["linux"]["seccomp"], builtin["linux"]["seccomp"]);
 }
 
 #[test]

@@ -33,9 +33,6 @@ fn planning_takes_less_than_200_microseconds_and_compiling_less_than_100() {
     let text = serde_json::to_vec(&plan.launch).unwrap();
     let reading =
         least(|| serde_json::from_slice::<barque_monitor::protocol::Launch>(&text).unwrap());
-    let typed = least(|| {
-        serde_json::from_value::<barque_monitor::oci::Spec>(plan.launch.spec.clone()).unwrap()
-    });
     let host = super::TestHost::default();
     let capabilities = Capabilities::of(&HostConfig::default(), u64::MAX).unwrap();
     let circumstances = Circumstances::new(&host.facts, "amd64", capabilities);
@@ -44,10 +41,7 @@ fn planning_takes_less_than_200_microseconds_and_compiling_less_than_100() {
     let document = default_rules(&circumstances).unwrap();
     let compiling = least(|| Filter::compile(&document).unwrap());
     let facts = least(ThisHost::new);
-    println!(
-        "plan {planning:?}, write {} bytes {writing:?}, read {reading:?}, to types {typed:?}",
-        text.len()
-    );
+    println!("plan {planning:?}, write {} bytes {writing:?}, read {reading:?}", text.len());
     println!(
         "compile {compiling:?}, {} instructions",
         Filter::compile(&document).unwrap().program().len()
