@@ -13,7 +13,7 @@ use rustix::fs::Mode;
 
 use crate::api::operations::{Kind, Operation};
 use crate::container::plan::ThisHost;
-use crate::container::{Containers, Execs};
+use crate::container::{Containers, Execs, exec};
 use crate::error::{Error, Result};
 use crate::image::Images;
 use crate::layout::Layout;
@@ -62,6 +62,8 @@ struct Shared {
     journal: OnceLock<Journal>,
     /// The monitor program, opened when the first container is started.
     monitor: Mutex<Option<Arc<OwnedFd>>>,
+    /// The exec that was created last, until it or another is started.
+    last_exec: Mutex<Option<exec::Created>>,
 }
 
 impl Engine {
@@ -89,6 +91,7 @@ impl Engine {
             host: OnceLock::new(),
             journal: OnceLock::new(),
             monitor: Mutex::new(None),
+            last_exec: Mutex::new(None),
         };
         let engine = Engine { shared: Arc::new(shared), canceller: Canceller::new()? };
         reconcile::run(&engine)?;
@@ -206,6 +209,18 @@ impl Engine {
         let opened = Arc::new(monitor_image::open(self.layout())?);
         *program = Some(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Remember the exec that was created last. One before it that was not started is looked for when it is.
+    pub(crate) fn keep_exec(&self, created: exec::Created) {
+        *self.shared.last_exec.lock().unwrap_or_else(PoisonError::into_inner) = Some(created);
+    }
+
+    /// The exec that was created last, if none was started since. Not that of a process that this one was forked from, which shares the
+    /// connection.
+    pub(crate) fn take_exec(&self) -> Result<Option<exec::Created>> {
+        self.store().check_process()?;
+        Ok(self.shared.last_exec.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 }
 

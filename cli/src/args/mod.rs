@@ -13,6 +13,7 @@ mod network;
 mod values;
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -66,13 +67,13 @@ impl Parsed {
         T::from_arg_matches_mut(&mut self.matches).map_err(|error| Failure::new(error.kind()))
     }
 
-    /// Open the engine.
-    pub(crate) fn engine(&self) -> Result<barque::Engine> {
+    /// Open the engine, for as long as this process lives. Its end closes at once what would be closed and freed one by one.
+    pub(crate) fn engine(&self) -> Result<&'static barque::Engine> {
         let options = match &self.root {
             Some(root) => barque::EngineOptions::at(root),
             None => barque::EngineOptions::default(),
         };
-        Ok(barque::Engine::open(options)?)
+        Ok(Box::leak(Box::new(barque::Engine::open(options)?)))
     }
 
     /// A mistake in the arguments that only shows when they are looked at together.
@@ -105,7 +106,8 @@ impl Verb {
         root: Option<String>,
         words: Vec<OsString>,
     ) -> Result<Option<Parsed>> {
-        let mut command = self.command();
+        // To free each flag of a verb that has a hundred takes as long as a system call does, and the process ends soon.
+        let mut command = ManuallyDrop::new(self.command());
         let words = std::iter::once(OsString::from(self.name)).chain(words);
         let parsed = command.try_get_matches_from_mut(words);
         let mut matches = match parsed {

@@ -41,7 +41,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         return Err(Failure::new("You cannot attach to a stopped container, start it first"));
     }
     let stdin = !flags.no_stdin && container.config.open_stdin;
-    to_running(&engine, &container, stdin, flags.sig_proxy, flags.detach_keys.clone())
+    to_running(engine, &container, stdin, flags.sig_proxy, flags.detach_keys.clone())
 }
 
 /// Attach to a container that runs; the exit status.

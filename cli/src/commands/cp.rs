@@ -55,7 +55,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     if destination.id.is_empty() && destination.path == "-" {
         let path = match flags.follow_link {
             false => source.path,
-            true => followed(&engine, &source)?,
+            true => followed(engine, &source)?,
         };
         let request = api::ArchiveGet { id: source.id, path };
         return pour(engine.containers().get_archive(&request)?).map(|()| 0);

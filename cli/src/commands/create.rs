@@ -26,7 +26,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let request =
         document::of(flags, &parsed.operands, false).map_err(|message| parsed.mistake(message))?;
     let asked = Asked::new(cidfile, &pull, quiet)?;
-    let id = asked.create(&parsed.engine()?, &request)?;
+    let id = asked.create(parsed.engine()?, &request)?;
     output::out(format!("{id}\n")).map(|()| 0)
 }
 

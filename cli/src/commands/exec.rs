@@ -91,7 +91,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         stderr: true,
         detach_keys: flags.detach_keys,
     };
-    let ended = session::run(&engine, &mut stream, &signals, options)?;
+    let ended = session::run(engine, &mut stream, &signals, options)?;
     if matches!(ended, session::Ended::Detached) {
         output::say("\rread escape sequence");
     }

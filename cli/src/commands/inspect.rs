@@ -117,7 +117,7 @@ fn run(parsed: &mut Parsed, format: Option<&str>, look: Look<'_>) -> Result<u8> 
     let engine = parsed.engine()?;
     let (mut found, mut failures, mut code) = (Vec::new(), Vec::new(), 0);
     for name in &parsed.operands {
-        match look_up(&engine, name, look) {
+        match look_up(engine, name, look) {
             Ok(document) => found.push(document),
             Err(error) => failures.push(error),
         }

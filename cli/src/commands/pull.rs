@@ -37,7 +37,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     }
     let to = if flags.quiet { To::Nowhere } else { To::Stdout };
     let request = api::ImagePull { name, platform: flags.platform, ..api::ImagePull::default() };
-    let pulled = pull(&parsed.engine()?, &request, to)?;
+    let pulled = pull(parsed.engine()?, &request, to)?;
     output::out(format!("{}\n", output::printable(&pulled.name))).map(|()| 0)
 }
 

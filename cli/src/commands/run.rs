@@ -62,19 +62,19 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let asked = Asked::new(cidfile, &pull, quiet)?;
     let engine = parsed.engine()?;
     if flags.detach {
-        let id = asked.create(&engine, &request)?;
+        let id = asked.create(engine, &request)?;
         return match engine
             .containers()
             .start(&api::ContainerStart { id: id.clone(), ..Default::default() })
         {
             Ok(()) => output::out(format!("{id}\n")).map(|()| 0),
-            Err(error) => Err(failed_to_start(&engine, &id, &request, &error)),
+            Err(error) => Err(failed_to_start(engine, &id, &request, &error)),
         };
     }
-    asked.provide(&engine, &request)?;
+    asked.provide(engine, &request)?;
     let run = api::ContainerRun { create: request, ..Default::default() };
     let begun = |created: &api::ContainerCreated| asked.created(created);
-    attached(&engine, &run, remains, begun).map_err(|broken| match broken {
+    attached(engine, &run, remains, begun).map_err(|broken| match broken {
         Broken::NotStarted(error) => Failure::of_run(&error),
         Broken::Other(failure) => failure,
     })

@@ -56,7 +56,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let stdin = flags.interactive && config.open_stdin;
     if container.state.running {
         return super::attach::to_running(
-            &engine,
+            engine,
             &container,
             stdin,
             true,
@@ -75,7 +75,7 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         detach_keys: flags.detach_keys,
     };
     let run = api::ContainerRun { id: container.id.clone(), ..Default::default() };
-    attached(&engine, &run, remains, |_| Ok(())).map_err(|broken| match broken {
+    attached(engine, &run, remains, |_| Ok(())).map_err(|broken| match broken {
         Broken::NotStarted(error) => error.into(),
         Broken::Other(failure) => failure,
     })

@@ -67,8 +67,8 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
     let clears = watched.stream && nix::unistd::isatty(io::stdout()).unwrap_or(false);
     loop {
         let named = !parsed.operands.is_empty();
-        let names = if named { parsed.operands.clone() } else { listed(&engine, flags.all)? };
-        watched.look_at(&engine, &names, named)?;
+        let names = if named { parsed.operands.clone() } else { listed(engine, flags.all)? };
+        watched.look_at(engine, &names, named)?;
         let samples = watched.round()?;
         if named && watched.stream && samples.is_empty() && watched.streams.is_empty() {
             return Ok(0);

@@ -23,7 +23,7 @@ struct Flags {}
 fn run(parsed: &mut Parsed) -> Result<u8> {
     let Flags {} = parsed.flags()?;
     let engine = parsed.engine()?;
-    each(&parsed.operands, |id| exit_code(&engine, id).map(|code| code.to_string()))
+    each(&parsed.operands, |id| exit_code(engine, id).map(|code| code.to_string()))
 }
 
 fn exit_code(engine: &Engine, id: &str) -> barque::Result<i32> {

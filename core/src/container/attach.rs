@@ -18,8 +18,8 @@ impl Containers<'_> {
     pub fn attach(&self, request: &ContainerAttach) -> Result<Stream> {
         let record = self.find(&request.id)?;
         let engine = self.engine;
-        let Some(mut connection) = monitor::connect(engine, &record)? else {
-            return Err(monitor::not_running(&record).because(Error::new(
+        let Some(mut connection) = monitor::connect(engine, &record.id)? else {
+            return Err(monitor::not_running(&record.id).because(Error::new(
                 ErrorKind::Conflict,
                 "You cannot attach to a stopped container, start it first",
             )));
@@ -31,9 +31,9 @@ impl Containers<'_> {
         };
         let attach =
             Request::Attach { stdin: wanted.stdin, stdout: wanted.stdout, stderr: wanted.stderr };
-        match monitor::ask(engine, &record, &mut connection, &attach, monitor::soon())? {
+        match monitor::ask(engine, &record.id, &mut connection, &attach, monitor::soon())? {
             Answer::Done => {}
-            Answer::Ended => return Err(monitor::not_running(&record)),
+            Answer::Ended => return Err(monitor::not_running(&record.id)),
         }
         let session = Session::new(engine.clone(), record, connection, wanted, Vec::new())?;
         Stream::new(Box::new(session), engine.canceller().clone())

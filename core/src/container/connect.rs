@@ -38,7 +38,7 @@ impl Containers<'_> {
         loop {
             // Anew each time, as it may have been started again.
             let Some(inside) = joined::network_of(engine, &record.id)? else {
-                return Err(monitor::not_running(&record));
+                return Err(monitor::not_running(&record.id));
             };
             let addresses = self.addresses(&record)?;
             let port = request.port;

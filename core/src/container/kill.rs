@@ -29,14 +29,19 @@ impl Containers<'_> {
             .with_reason("not_running")
             .about("container", &request.id)
         };
-        let Some(mut connection) = monitor::connect(engine, &record)? else {
-            return Err(cannot(monitor::not_running(&record)));
+        let Some(mut connection) = monitor::connect(engine, &record.id)? else {
+            return Err(cannot(monitor::not_running(&record.id)));
         };
         let kill = Request::Kill { signal };
-        let answer = match monitor::ask(engine, &record, &mut connection, &kill, monitor::soon()) {
-            Ok(Answer::Done) if signal == libc::SIGKILL => {
-                monitor::ask(engine, &record, &mut connection, &Request::Wait, Deadline::never())?
-            }
+        let answer = match monitor::ask(engine, &record.id, &mut connection, &kill, monitor::soon())
+        {
+            Ok(Answer::Done) if signal == libc::SIGKILL => monitor::ask(
+                engine,
+                &record.id,
+                &mut connection,
+                &Request::Wait,
+                Deadline::never(),
+            )?,
             Err(error) if error.kind() == ErrorKind::Timeout && signal == libc::SIGKILL => {
                 monitor::end(engine, &record)?;
                 Answer::Ended

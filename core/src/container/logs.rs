@@ -103,7 +103,7 @@ impl Logs {
             })
             .transpose()?;
         let mut monitor = match request.follow {
-            true => monitor::connect(engine, &record)?,
+            true => monitor::connect(engine, &record.id)?,
             false => None,
         };
         if let Some(connection) = &mut monitor {

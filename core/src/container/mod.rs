@@ -10,7 +10,7 @@ mod connect;
 mod connection;
 mod create;
 mod diff;
-mod exec;
+pub(crate) mod exec;
 mod export;
 pub(crate) mod failure;
 pub(crate) mod files;
@@ -59,12 +59,13 @@ pub(crate) mod plan;
 
 use crate::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id;
 
 pub(crate) use commit::{HOLD, thaw};
 pub use exec::Execs;
 pub(crate) use joined::network_of;
 pub(crate) use lock::{Look, OperationLock};
-pub(crate) use monitor::tell_that_of;
+pub(crate) use monitor::tell;
 pub(crate) use mount_point::{MountPoint, Source, is_special};
 pub(crate) use prune::forget;
 pub(crate) use record::Record;
@@ -83,19 +84,22 @@ impl<'a> Containers<'a> {
         Containers { engine }
     }
 
-    /// The record of the container that `text` names.
+    /// The record of the container that `text` names: its name, its id, or a beginning of it that no other has. A name counts before a
+    /// beginning.
     pub(crate) fn find(&self, text: &str) -> Result<Record> {
-        let found = self.engine.store().read(|connection| {
-            Ok(match Record::resolve(connection, text)? {
-                Ok(id) => Record::find(connection, &id)?.ok_or(record::Unresolved::None),
-                Err(unresolved) => Err(unresolved),
-            })
+        let mut found = self.engine.store().read(|connection| {
+            match Record::called(connection, text.strip_prefix('/').unwrap_or(text))? {
+                Some(record) => Ok(vec![record]),
+                None if id::is_beginning(text) => Record::beginning(connection, text),
+                None => Ok(Vec::new()),
+            }
         })?;
-        found.map_err(|unresolved| match unresolved {
-            record::Unresolved::None => Error::not_found("container", text),
-            record::Unresolved::Ambiguous(candidates) => {
-                let candidates: Vec<&str> = candidates.iter().map(|id| &id[..12]).collect();
-                Error::new(
+        match found.pop() {
+            Some(record) if found.is_empty() => Ok(record),
+            Some(last) => {
+                found.push(last);
+                let candidates: Vec<&str> = found.iter().map(|record| &record.id[..12]).collect();
+                Err(Error::new(
                     ErrorKind::InvalidArgument,
                     format!(
                         "Multiple IDs found with provided prefix: {text} ({})",
@@ -103,9 +107,10 @@ impl<'a> Containers<'a> {
                     ),
                 )
                 .with_reason("ambiguous_id")
-                .about("container", text)
+                .about("container", text))
             }
-        })
+            None => Err(Error::not_found("container", text)),
+        }
     }
 
     /// The id of a container that can be connected to networks.

@@ -19,17 +19,17 @@ use crate::stream::Deadline;
 /// How long a monitor may take to answer what it can answer at once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connect to the monitor of a container; `None` when it does not run.
-pub(super) fn connect(engine: &Engine, record: &Record) -> Result<Option<Connection>> {
+/// Connect to the monitor of the container with this id; `None` when it does not run.
+pub(super) fn connect(engine: &Engine, id: &str) -> Result<Option<Connection>> {
     let mut pause = Duration::from_millis(1);
-    while Standing::of(engine, &record.id)?.is_running() {
-        if let Some(connection) = Connection::connect(&engine.layout().container_run(&record.id))? {
+    while Standing::of(engine, id)?.is_running() {
+        if let Some(connection) = Connection::connect(&engine.layout().container_run(id))? {
             return Ok(Some(connection));
         }
         // A monitor opens its socket before it says that it runs, and closes it after it has said how that ended: so one
         // that runs and has none has ended just now.
         if pause > Duration::from_secs(1) {
-            return Err(silent(record));
+            return Err(silent(id));
         }
         engine.canceller().sleep(pause)?;
         pause *= 2;
@@ -49,7 +49,7 @@ pub(super) enum Answer {
 /// all that it kept.
 pub(super) fn ask(
     engine: &Engine,
-    record: &Record,
+    id: &str,
     connection: &mut Connection,
     request: &Request,
     deadline: Deadline,
@@ -62,32 +62,24 @@ pub(super) fn ask(
             Received::Event(Event::Done) => return Ok(Answer::Done),
             Received::Event(Event::Exited { again: false, .. }) => ended = true,
             Received::Event(Event::Refused { failure }) => {
-                return Err(match Standing::of(engine, &record.id)?.is_running() {
-                    true => failure::error(&failure, &record.id),
-                    false => not_running(record),
+                return Err(match Standing::of(engine, id)?.is_running() {
+                    true => failure::error(&failure, id),
+                    false => not_running(id),
                 });
             }
             Received::Closed => return Ok(Answer::Ended),
             Received::Nothing if ended => return Ok(Answer::Ended),
-            Received::Nothing => return Err(silent(record)),
+            Received::Nothing => return Err(silent(id)),
             Received::Event(_) | Received::Output(..) => {}
         }
     }
 }
 
 /// Tell a monitor something, whatever comes of it: it may have ended, or be of an older build.
-pub(super) fn tell(engine: &Engine, record: &Record, request: &Request) {
-    if let Ok(Some(mut connection)) = connect(engine, record) {
-        let _ = ask(engine, record, &mut connection, request, soon());
+pub(crate) fn tell(engine: &Engine, id: &str, request: &Request) {
+    if let Ok(Some(mut connection)) = connect(engine, id) {
+        let _ = ask(engine, id, &mut connection, request, soon());
     }
-}
-
-/// The same of a container's id.
-pub(crate) fn tell_that_of(engine: &Engine, id: &str, request: &Request) -> Result<()> {
-    if let Some(record) = engine.store().read(|connection| Record::find(connection, id))? {
-        tell(engine, &record, request);
-    }
-    Ok(())
 }
 
 /// Until when an answer that needs no waiting must be there.
@@ -96,17 +88,15 @@ pub(super) fn soon() -> Deadline {
 }
 
 /// What asking for something of a container that does not run says.
-pub(super) fn not_running(record: &Record) -> Error {
-    Error::new(ErrorKind::Conflict, format!("container {} is not running", record.id))
+pub(super) fn not_running(id: &str) -> Error {
+    Error::new(ErrorKind::Conflict, format!("container {id} is not running"))
         .with_reason("not_running")
-        .about("container", &record.id)
+        .about("container", id)
 }
 
-pub(super) fn silent(record: &Record) -> Error {
-    let message = format!("the monitor of container {} does not answer", record.id);
-    Error::new(ErrorKind::Timeout, message)
-        .with_reason("monitor_silent")
-        .about("container", &record.id)
+pub(super) fn silent(id: &str) -> Error {
+    let message = format!("the monitor of container {id} does not answer");
+    Error::new(ErrorKind::Timeout, message).with_reason("monitor_silent").about("container", id)
 }
 
 /// Kill all processes of a container, and its monitor if that does not end with them: for one that does not answer.

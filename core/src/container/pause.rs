@@ -29,8 +29,8 @@ impl Containers<'_> {
         let (engine, record) = (self.engine, self.find(id)?);
         // A commit freezes it for a moment, and thaws it again.
         let _lock = OperationLock::take_quietly(engine, &record.id)?;
-        let Some(mut connection) = monitor::connect(engine, &record)? else {
-            return Err(monitor::not_running(&record));
+        let Some(mut connection) = monitor::connect(engine, &record.id)? else {
+            return Err(monitor::not_running(&record.id));
         };
         let standing = Standing::of(engine, &record.id)?;
         let pauses = matches!(request, Request::Pause);
@@ -38,9 +38,9 @@ impl Containers<'_> {
             let message = format!("Container {} {so_already}", record.id);
             return Err(Error::new(ErrorKind::Conflict, message).about("container", id));
         }
-        match monitor::ask(engine, &record, &mut connection, request, monitor::soon())? {
+        match monitor::ask(engine, &record.id, &mut connection, request, monitor::soon())? {
             Answer::Done => Ok(()),
-            Answer::Ended => Err(monitor::not_running(&record)),
+            Answer::Ended => Err(monitor::not_running(&record.id)),
         }
     }
 }

@@ -8,7 +8,6 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, pa
 use super::mount_point::MountPoint;
 use crate::api::{ContainerConfig, ContainerCreate};
 use crate::error::{Error, Result};
-use crate::id;
 use crate::layout::Layout;
 use crate::store::Owner;
 use crate::store::document::{document, text};
@@ -102,37 +101,28 @@ impl Record {
             .collect()
     }
 
-    /// The id of the container that `text` names: its name, its id, or a beginning of it that no other has. A name counts
-    /// before a beginning.
-    pub(crate) fn resolve(
+    /// The record that has this text as its id, or else as its name.
+    pub(crate) fn called(connection: &Connection, text: &str) -> rusqlite::Result<Option<Record>> {
+        connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM containers WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC"
+            ))?
+            .query_row([text], Record::from_row)
+            .optional()
+    }
+
+    /// Records whose ids begin with these digits, a few of them: it is one, or there is no telling which is meant.
+    pub(crate) fn beginning(
         connection: &Connection,
-        text: &str,
-    ) -> rusqlite::Result<std::result::Result<String, Unresolved>> {
-        let name = text.strip_prefix('/').unwrap_or(text);
-        let exact: Option<String> = connection
-            .prepare_cached(
-                "SELECT id FROM containers WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC",
-            )?
-            .query_row([name], |row| row.get(0))
-            .optional()?;
-        if let Some(id) = exact {
-            return Ok(Ok(id));
-        }
-        if !id::is_beginning(text) {
-            return Ok(Err(Unresolved::None));
-        }
+        digits: &str,
+    ) -> rusqlite::Result<Vec<Record>> {
         // 'g' sorts after every digit.
-        let candidates: Vec<String> = connection
-            .prepare_cached(
-                "SELECT id FROM containers WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 4",
-            )?
-            .query_map([text], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        Ok(match candidates.as_slice() {
-            [] => Err(Unresolved::None),
-            [id] => Ok(id.clone()),
-            _ => Err(Unresolved::Ambiguous(candidates)),
-        })
+        connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM containers WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 4"
+            ))?
+            .query_map([digits], Record::from_row)?
+            .collect()
     }
 
     /// The id of the container that has this name.
@@ -225,13 +215,4 @@ impl Record {
             owner,
         })
     }
-}
-
-/// Why a text names no container.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unresolved {
-    /// None has it.
-    None,
-    /// Several ids begin with it; some of them.
-    Ambiguous(Vec<String>),
 }

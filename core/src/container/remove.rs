@@ -53,11 +53,11 @@ impl Containers<'_> {
 }
 
 fn kill(engine: &Engine, record: &Record) -> Result<()> {
-    let Some(mut connection) = monitor::connect(engine, record)? else { return Ok(()) };
+    let Some(mut connection) = monitor::connect(engine, &record.id)? else { return Ok(()) };
     let kill = Request::Kill { signal: libc::SIGKILL };
-    match monitor::ask(engine, record, &mut connection, &kill, monitor::soon()) {
+    match monitor::ask(engine, &record.id, &mut connection, &kill, monitor::soon()) {
         Ok(monitor::Answer::Done) => {
-            monitor::ask(engine, record, &mut connection, &Request::Wait, Deadline::never())
+            monitor::ask(engine, &record.id, &mut connection, &Request::Wait, Deadline::never())
                 .map(drop)
         }
         Ok(_) => Ok(()),

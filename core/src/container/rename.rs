@@ -67,7 +67,7 @@ impl Containers<'_> {
         let renamed = Record { name: name.to_owned(), ..record };
         // Its monitor's events are of the new name. One that is about to end has no more of them to tell.
         let attributes = events::container_attributes(&renamed);
-        monitor::tell(engine, &renamed, &Request::Describe { attributes });
+        monitor::tell(engine, &renamed.id, &Request::Describe { attributes });
         events::container(engine, &renamed, "rename", &[("oldName", &old)]);
         Ok(())
     }

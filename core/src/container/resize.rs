@@ -14,13 +14,13 @@ impl Containers<'_> {
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when it does not run. See `docs/errors.md`.
     pub fn resize(&self, request: &ContainerResize) -> Result<()> {
         let (engine, record) = (self.engine, self.find(&request.id)?);
-        let Some(mut connection) = monitor::connect(engine, &record)? else {
-            return Err(monitor::not_running(&record));
+        let Some(mut connection) = monitor::connect(engine, &record.id)? else {
+            return Err(monitor::not_running(&record.id));
         };
         let resize = Request::Resize { rows: request.h, columns: request.w };
-        match monitor::ask(engine, &record, &mut connection, &resize, monitor::soon())? {
+        match monitor::ask(engine, &record.id, &mut connection, &resize, monitor::soon())? {
             Answer::Done => Ok(()),
-            Answer::Ended => Err(monitor::not_running(&record)),
+            Answer::Ended => Err(monitor::not_running(&record.id)),
         }
     }
 }

@@ -49,7 +49,7 @@ fn restart(
     let Some(record) = engine.store().read(|connection| Record::find(connection, id))? else {
         return Err(Error::not_found("container", id));
     };
-    let Some(mut connection) = monitor::connect(engine, &record)? else { return Ok(false) };
+    let Some(mut connection) = monitor::connect(engine, &record.id)? else { return Ok(false) };
     let request = Request::Restart {
         launch: Box::new(again(engine, &record)?),
         signal,
@@ -59,7 +59,7 @@ fn restart(
         Some(patience) => Deadline::after(patience),
         None => Deadline::never(),
     };
-    match monitor::ask(engine, &record, &mut connection, &request, deadline)? {
+    match monitor::ask(engine, &record.id, &mut connection, &request, deadline)? {
         monitor::Answer::Done => Ok(true),
         monitor::Answer::Ended => Ok(false),
     }

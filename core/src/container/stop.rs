@@ -32,7 +32,7 @@ impl Containers<'_> {
         if !stop(self, &record, signal, timeout)? {
             return Err(Error::new(
                 ErrorKind::NotModified,
-                monitor::not_running(&record).message(),
+                monitor::not_running(&record.id).message(),
             )
             .with_reason("not_running")
             .about("container", &request.id));
@@ -64,14 +64,14 @@ fn stop(
     timeout: Option<Duration>,
 ) -> Result<bool> {
     let engine = containers.engine;
-    let Some(mut connection) = monitor::connect(engine, record)? else { return Ok(false) };
+    let Some(mut connection) = monitor::connect(engine, &record.id)? else { return Ok(false) };
     let timeout_ms = timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
     let request = Request::Stop { signal, timeout_ms };
     let deadline = match timeout.and_then(|timeout| timeout.checked_add(MARGIN)) {
         Some(patience) => Deadline::after(patience),
         None => Deadline::never(),
     };
-    match monitor::ask(engine, record, &mut connection, &request, deadline) {
+    match monitor::ask(engine, &record.id, &mut connection, &request, deadline) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::Timeout => {
             // The time it had is over, and its monitor did not see to it.

@@ -41,7 +41,7 @@ impl Containers<'_> {
         let plan = launch::plan(engine, id, &document, &record.mounts, &image)?;
         let warnings = plan.warnings.clone();
         failpoint("update-checked")?;
-        if let Some(mut connection) = monitor::connect(engine, &record)? {
+        if let Some(mut connection) = monitor::connect(engine, &record.id)? {
             let mut resources = plan.launch.spec.linux.resources.clone().unwrap_or_default();
             resources.devices.clear();
             if request.pids_limit.is_some() {
@@ -55,7 +55,7 @@ impl Containers<'_> {
             };
             let launch = launch.map(Box::new);
             let update = Request::Update { resources: Box::new(resources), restart, launch };
-            monitor::ask(engine, &record, &mut connection, &update, monitor::soon())?;
+            monitor::ask(engine, &record.id, &mut connection, &update, monitor::soon())?;
             failpoint("update-applied")?;
         }
         let written = engine

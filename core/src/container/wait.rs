@@ -91,7 +91,7 @@ impl Wait {
             Condition::NextExit => Some(wait.watch_starts()?),
             _ => None,
         };
-        if let Some(connection) = monitor::connect(&wait.engine, &wait.record)? {
+        if let Some(connection) = monitor::connect(&wait.engine, &wait.record.id)? {
             wait.ask(connection)?;
             return Ok(wait);
         }

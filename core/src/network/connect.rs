@@ -111,7 +111,7 @@ fn join(engine: &Engine, network: &Record, endpoint: &Endpoint, namespace: Owned
     driver::of(&network.driver)?.join(engine, network, endpoint, &inside)?;
     let places = places(engine, &endpoint.container)?;
     have_places(engine, &endpoint.container, &places, &socket)?;
-    links::tell(engine, &endpoint.container)?;
+    links::tell(engine, &endpoint.container);
     match network.name == DEFAULT {
         true => Ok(()),
         false => container::use_resolver(engine, &endpoint.container),

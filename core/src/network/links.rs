@@ -68,8 +68,8 @@ pub(super) fn forget(engine: &Engine, container: &str, network: &str) -> Result<
 }
 
 /// Have the container's monitor look at them. One of an older build does not.
-pub(super) fn tell(engine: &Engine, container: &str) -> Result<()> {
-    container::tell_that_of(engine, container, &Request::Links)
+pub(super) fn tell(engine: &Engine, container: &str) {
+    container::tell(engine, container, &Request::Links);
 }
 
 /// The number of a network's bridge in what is written down; 0, where nothing is.

@@ -45,7 +45,7 @@ const BALLAST: u64 = 1 << 20;
 
 /// Pages of the write-ahead log at which it is written back. Whoever opens the database first reads the whole log (it cannot know that
 /// the shared index is right): 7 µs a page here, so SQLite's own 1,000 would cost every short-lived process up to 7 ms.
-const LONGEST_LOG: u32 = 100;
+const LONGEST_LOG: u32 = 40;
 
 /// How long a writer waits for other processes' transactions.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use barque_monitor::protocol::{Exec, Request};
 
-use super::{Execs, SHARED, ask};
+use super::{Created, Execs, SHARED, ask};
 use crate::api::{ExecCreate, ExecCreated, ExecInspect, ExecProcess};
 use crate::container::plan::{self, Further};
 use crate::container::{link, monitor};
@@ -18,8 +18,8 @@ impl Execs<'_> {
         let engine = self.engine;
         let record = engine.containers().find(&request.container)?;
         plan::check_exec(request)?;
-        let Some(mut connection) = monitor::connect(engine, &record)? else {
-            return Err(monitor::not_running(&record));
+        let Some(mut connection) = monitor::connect(engine, &record.id)? else {
+            return Err(monitor::not_running(&record.id));
         };
         let host_config = &record.document.host_config;
         let Further { mut process, user, group_add } =
@@ -41,7 +41,8 @@ impl Execs<'_> {
             document,
         };
         let request = Request::ExecCreate { exec: Box::new(exec) };
-        ask(engine, &record, &mut connection, &request)?;
+        ask(engine, &record.id, &mut connection, &request)?;
+        engine.keep_exec(Created { id: id.clone(), container: record.id, connection });
         Ok(ExecCreated { id })
     }
 }

@@ -26,6 +26,14 @@ pub struct Execs<'a> {
     engine: &'a Engine,
 }
 
+/// The exec that an engine has created last, and the connection to its monitor: it is started next, as a rule.
+#[derive(Debug)]
+pub(crate) struct Created {
+    id: String,
+    container: String,
+    connection: Connection,
+}
+
 /// Digits of an exec's id that are its container's.
 const SHARED: usize = 32;
 
@@ -34,38 +42,33 @@ impl<'a> Execs<'a> {
         Execs { engine }
     }
 
-    /// The container of the exec `id`, and a connection to its monitor.
-    fn find(&self, id: &str) -> Result<(Record, Connection)> {
+    /// The id of the container of the exec `id`, and a connection to its monitor.
+    fn find(&self, id: &str) -> Result<(String, Connection)> {
         let unknown = || Error::not_found("exec instance", id);
         if !id::is_whole(id) {
             return Err(unknown());
         }
-        let found = self.engine.store().read(|connection| {
-            Ok(match Record::resolve(connection, &id[..SHARED])? {
-                Ok(container) => Record::find(connection, &container)?,
-                Err(_) => None,
-            })
-        })?;
-        let record = found.ok_or_else(unknown)?;
-        match monitor::connect(self.engine, &record)? {
-            Some(connection) => Ok((record, connection)),
+        let found =
+            self.engine.store().read(|connection| Record::beginning(connection, &id[..SHARED]))?;
+        let [Record { id: container, .. }] = found.as_slice() else { return Err(unknown()) };
+        match monitor::connect(self.engine, container)? {
+            Some(connection) => Ok((container.clone(), connection)),
             None => Err(unknown()),
         }
     }
-}
 
-impl Execs<'_> {
     /// Ask the monitor of the exec `id` about it.
     fn ask_about(&self, id: &str, request: &Request) -> Result<Event> {
-        let (record, mut connection) = self.find(id)?;
-        ask(self.engine, &record, &mut connection, request).map_err(|error| error.about("exec", id))
+        let (container, mut connection) = self.find(id)?;
+        ask(self.engine, &container, &mut connection, request)
+            .map_err(|error| error.about("exec", id))
     }
 }
 
 /// Send a request and wait for its answer.
 fn ask(
     engine: &Engine,
-    record: &Record,
+    container: &str,
     connection: &mut Connection,
     request: &Request,
 ) -> Result<Event> {
@@ -74,11 +77,11 @@ fn ask(
     loop {
         match connection.receive(engine.canceller(), deadline)? {
             Received::Event(Event::Refused { failure }) => {
-                return Err(failure::error(&failure, &record.id));
+                return Err(failure::error(&failure, container));
             }
             Received::Event(event) => return Ok(event),
-            Received::Closed => return Err(monitor::not_running(record)),
-            Received::Nothing => return Err(monitor::silent(record)),
+            Received::Closed => return Err(monitor::not_running(container)),
+            Received::Nothing => return Err(monitor::silent(container)),
             Received::Output(..) => {}
         }
     }

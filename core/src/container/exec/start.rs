@@ -5,10 +5,10 @@ use std::time::Duration;
 use barque_monitor::protocol::{Event, Request};
 use serde_json::Value;
 
-use super::Execs;
 use super::stream::ExecStream;
+use super::{Created, Execs};
 use crate::api::ExecStart;
-use crate::container::connection::Received;
+use crate::container::connection::{Connection, Received};
 use crate::container::session::Wanted;
 use crate::container::{failure, monitor};
 use crate::error::Result;
@@ -26,7 +26,7 @@ impl Execs<'_> {
     /// The reasons `command_not_found` and `command_not_executable` are docker's exit codes 127 and 126. See `docs/errors.md`.
     pub fn start(&self, request: &ExecStart) -> Result<Stream> {
         let engine = self.engine;
-        let (record, mut connection) = self.find(&request.id)?;
+        let (container, mut connection) = self.reach(&request.id)?;
         let mut streams = Wanted { stdin: false, stdout: false, stderr: false };
         if !request.detach {
             // The answer comes before that to the start, which need not wait for it.
@@ -44,15 +44,29 @@ impl Execs<'_> {
                 Received::Event(Event::Exec { document, .. }) => streams = wanted(&document),
                 Received::Event(Event::ExecStarted { .. }) => break,
                 Received::Event(Event::Refused { failure }) => {
-                    return Err(failure::error(&failure, &record.id).about("exec", &request.id));
+                    return Err(failure::error(&failure, &container).about("exec", &request.id));
                 }
-                Received::Closed => return Err(monitor::not_running(&record)),
-                Received::Nothing => return Err(monitor::silent(&record)),
+                Received::Closed => return Err(monitor::not_running(&container)),
+                Received::Nothing => return Err(monitor::silent(&container)),
                 Received::Event(_) | Received::Output(..) => {}
             }
         }
         let stream = ExecStream::new(request.id.clone(), connection, streams, request.detach)?;
         Stream::new(Box::new(stream), engine.canceller().clone())
+    }
+}
+
+impl Execs<'_> {
+    /// The container of the exec `id`, and a connection to its monitor: the one that it was created over, where that is still of use.
+    fn reach(&self, id: &str) -> Result<(String, Connection)> {
+        let kept = self.engine.take_exec()?.filter(|created| created.id == id);
+        if let Some(Created { container, mut connection, .. }) = kept
+            // The container may have ended since, and be another run of it by now.
+            && matches!(connection.try_receive(), Ok(Received::Nothing))
+        {
+            return Ok((container, connection));
+        }
+        self.find(id)
     }
 }
 

@@ -24,13 +24,13 @@ impl Containers<'_> {
         let record = self.find(&request.id)?;
         let columns = Columns::parse(&request.ps_args)?;
         if !Standing::of(self.engine, &record.id)?.is_running() {
-            return Err(monitor::not_running(&record));
+            return Err(monitor::not_running(&record.id));
         }
         let failed = |failure| failure::error(&failure, &record.id);
         let cgroup = Cgroup::open(&record.cgroup(self.engine.layout())).map_err(failed)?;
         let pids = match cgroup {
             Some(cgroup) => cgroup.processes().map_err(failed)?,
-            None => return Err(monitor::not_running(&record)),
+            None => return Err(monitor::not_running(&record.id)),
         };
         let machine = Machine::now()?;
         // One that has ended since is left out.
