@@ -230,6 +230,13 @@ impl Daemon {
     }
 }
 
+impl Engines {
+    /// Where docker's daemon listens.
+    pub(crate) fn docker_socket(&self) -> Option<&str> {
+        self.dockerd.as_ref().map(|daemon| daemon.socket.as_str())
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         // SAFETY: a child of ours that was not waited for.

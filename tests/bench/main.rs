@@ -7,6 +7,7 @@
 mod build;
 mod engines;
 mod files;
+mod library;
 mod life;
 mod memory;
 mod networks;
@@ -26,9 +27,10 @@ use table::Table;
 /// What measures one thing, so many times.
 type Part = fn(&Sandbox, &Engines, u32, &mut Table);
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("start", start::measure),
     ("life", life::measure),
+    ("library", library::measure),
     ("files", |sandbox, engines, n, table| files::measure(sandbox, engines, n < 10, table)),
     ("build", |sandbox, engines, n, table| build::measure(sandbox, engines, n < 10, table)),
     ("memory", |sandbox, engines, n, table| memory::measure(sandbox, engines, n < 10, table)),
