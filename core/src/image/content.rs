@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -25,6 +25,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::lease::Lease;
 use crate::stream::{Canceller, Deadline};
 use crate::sys;
+
+/// Bytes that are read at once where an archive's headers are looked for and their content is passed over.
+const HEADERS: usize = 16 << 10;
 
 /// Content of one name.
 #[derive(Clone, Debug)]
@@ -275,14 +278,18 @@ fn archive(
     let mut entries = Entries::default();
     match start {
         Some(start) if regular && compression == Compression::Plain => {
+            drop(plain);
+            file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+            let headers = file.try_clone().map_err(unreadable)?;
             let file = Arc::new(file);
-            let mut reader = Reader::new(BufReader::with_capacity(128 << 10, plain));
+            let mut reader = Reader::new(BufReader::with_capacity(HEADERS, headers));
             while let Some(entry) = next(&mut reader)? {
                 canceller.check()?;
                 let offset = start.saturating_add(reader.position());
                 let size = entry.size;
                 entries
                     .add(&entry, || Ok(Content::Range { file: Arc::clone(&file), offset, size }))?;
+                reader.pass_over();
             }
         }
         _ => {

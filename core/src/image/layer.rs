@@ -65,7 +65,7 @@ pub(super) fn stage(
     // When it gave up first, nothing can be written to it any more, and it tells why as soon as it has let go of its input.
     let gave_up = passed.as_ref().is_err_and(is_hang_up);
     let unpacked = jail.finish(passed.is_err() && !gave_up);
-    let (compression, diff_id) = match (passed, &unpacked) {
+    let (compression, plain) = match (passed, &unpacked) {
         (Err(error), Err(_)) if gave_up => return Err(unpacked.err().unwrap_or(error)),
         (Err(error), _) => return Err(error),
         (Ok(passed), _) => passed,
@@ -75,6 +75,8 @@ pub(super) fn stage(
     if let Some(expected) = expected {
         expected.check(&blob.digest, "a layer")?;
     }
+    // A layer that is not compressed is its blob.
+    let diff_id = plain.unwrap_or_else(|| blob.digest.clone());
     Ok(StagedLayer { path, diff_id, blob, compression, unpacked })
 }
 
@@ -82,13 +84,14 @@ fn is_hang_up(error: &Error) -> bool {
     matches!(error.errno(), Some(libc::EPIPE | libc::ECONNRESET))
 }
 
-/// Pass the content through: to the blob's file, through the decoder, to the jail.
+/// Pass the content through: to the blob's file, through the decoder, to the jail. How it was compressed, and if it was, the digest of what
+/// came out: otherwise that is the blob's, and is not computed twice.
 fn pass(
     engine: &Engine,
     content: &Content,
     blob: &mut BlobWriter,
     jail: &mut Jail,
-) -> Result<(Compression, Digest)> {
+) -> Result<(Compression, Option<Digest>)> {
     let unreadable = |error: io::Error| {
         let kind =
             if error.raw_os_error().is_some() { ErrorKind::System } else { ErrorKind::Corrupt };
@@ -98,9 +101,9 @@ fn pass(
     };
     let source = content.open()?;
     let mut tee = Tee { source, blob };
-    let (compression, diff_id) = {
+    let (compression, digest) = {
         let (compression, mut plain) = compression::decode(&mut tee)?;
-        let mut hasher = Hasher::new();
+        let mut hasher = (compression != Compression::Plain).then(Hasher::new);
         let mut chunk = vec![0; CHUNK];
         let mut total = 0;
         loop {
@@ -111,16 +114,18 @@ fn pass(
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(unreadable(error)),
             };
-            hasher.update(&chunk[..read]);
+            if let Some(hasher) = &mut hasher {
+                hasher.update(&chunk[..read]);
+            }
             jail.write(&chunk[..read])?;
             total += read as u64;
             compression::check_ratio(content.size(), total)?;
         }
-        (compression, hasher.finish())
+        (compression, hasher.map(Hasher::finish))
     };
     // What a decoder left unread (padding after the last member) is part of the blob all the same.
     io::copy(&mut tee, &mut io::sink()).map_err(unreadable)?;
-    Ok((compression, diff_id))
+    Ok((compression, digest))
 }
 
 /// Hands on what it reads, having written it to the blob's file.

@@ -95,7 +95,8 @@ fn archive(name: &str) -> PathBuf {
         for n in 0..20u8 {
             layer = layer.file(&format!("{name}-{n}"), 0o644, &vec![byte ^ n; 50_000]);
         }
-        layer.finish()
+        // One that is begun to be written before the load waits for the disk (core/monitor/src/unpack/layer.rs, `WRITTEN_BACK`).
+        layer.file(&format!("{name}-large"), 0o644, &vec![byte; 1_000_000]).finish()
     };
     Image::new("power").layer(layer("one", 1)).layer(layer("two", 2)).write_docker_archive(&path);
     path

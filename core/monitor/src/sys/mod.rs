@@ -9,3 +9,4 @@ pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod netlink;
 pub(crate) mod signal;
+pub(crate) mod write_back;

@@ -1,6 +1,6 @@
 //! Going over an archive, entry by entry.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use super::error::{Error, Result};
 use super::header::{BLOCK, Format, Header, MAX_OCTAL_SIZE, Wrong, field, unsigned};
@@ -362,6 +362,19 @@ impl<R: Read> Reader<BufReader<R>> {
         self.position += taken;
         self.remaining -= taken;
         Ok(taken)
+    }
+}
+
+impl<R: Read + Seek> Reader<BufReader<R>> {
+    /// Pass over what is left of the present entry's data without reading it: all but its last byte, which tells whether it is there.
+    pub fn pass_over(&mut self) {
+        let over = self.remaining.saturating_sub(1);
+        let Ok(offset) = i64::try_from(over) else { return };
+        // Where nobody can seek to nothing can be read either, which reading will tell.
+        if self.input.seek_relative(offset).is_ok() {
+            self.position += over;
+            self.remaining -= over;
+        }
     }
 }
 

@@ -435,6 +435,55 @@ fn an_archive_cut_anywhere_is_an_error_or_unmarked() {
     }
 }
 
+/// A name, and where its data begins.
+type Position = (Vec<u8>, u64);
+
+/// Those of an archive whose data is read or passed over, and how it ends.
+fn positions(archive: &[u8], pass_over: bool) -> (Vec<Position>, Result<bool, Error>) {
+    let buffer = std::io::BufReader::with_capacity(600, std::io::Cursor::new(archive));
+    let (mut reader, mut found) = (Reader::new(buffer), Vec::new());
+    loop {
+        match reader.next_entry() {
+            Ok(Some(entry)) => found.push((entry.path, reader.position())),
+            Ok(None) => return (found, Ok(reader.has_end_marker())),
+            Err(error) => return (found, Err(error)),
+        }
+        if pass_over {
+            reader.pass_over();
+        }
+    }
+}
+
+#[test]
+fn data_that_is_passed_over_is_found_missing_as_by_who_reads_it() {
+    let whole = [
+        file("empty", b""),
+        file("byte", b"x"),
+        file("block", &[7; 512]),
+        pax(&[("comment", b"x")]),
+        file("large", &[8; 5000]),
+        file("last", &[9; 700]),
+        END.to_vec(),
+    ]
+    .concat();
+    for length in 0..=whole.len() {
+        let (read, read_end) = positions(&whole[..length], false);
+        let (passed, passed_end) = positions(&whole[..length], true);
+        assert_eq!(passed, read, "{length}");
+        assert_eq!(format!("{passed_end:?}"), format!("{read_end:?}"), "{length}");
+    }
+    assert_eq!(positions(&whole, true).0.len(), 5);
+    // More than a file can have: nobody can seek so far.
+    let size = with(
+        header("endless", b'0', 0),
+        124,
+        &[0x80, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255],
+    );
+    let (found, end) = positions(&[&size[..], &[0; 512]].concat(), true);
+    assert_eq!(found.len(), 1);
+    assert!(end.is_err(), "{end:?}");
+}
+
 #[test]
 fn what_follows_the_end_is_not_read_as_entries() {
     let archive = [&file("a", b"")[..], END, &file("b", b""), END].concat();

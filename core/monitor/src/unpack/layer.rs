@@ -20,6 +20,7 @@ use super::name::{Name, Target};
 use super::parent::{Directories, Parent};
 use super::{Archive, remove, replace, xattr};
 use crate::protocol::{Unpack, Unpacked};
+use crate::sys::write_back;
 use crate::tar::{Entry, Kind, Time, quoted};
 
 const NEW_FILE: OFlags = OFlags::WRONLY
@@ -29,6 +30,10 @@ const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CLOEXEC);
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Smallest file that the disk begins to write while the next ones come: whoever publishes the layer waits for all of it, and would wait
+/// for the whole layer otherwise (docs/decisions/0013-loading.md). Smaller ones are left to the kernel, which writes many of them at once.
+const WRITTEN_BACK: u64 = 128 << 10;
 
 /// What marks a directory that hides those below it (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque
 /// directories").
@@ -254,6 +259,9 @@ impl Layer {
         let base = name.base();
         let file = self.place(name, entry, |parent| openat(parent, base, NEW_FILE, mode))?;
         self.content.fill(&file, entry, reader)?;
+        if entry.size >= WRITTEN_BACK {
+            write_back::begin(file.as_fd());
+        }
         self.inherit_nothing(name, file.as_fd(), entry)?;
         let set_group_id = self.directories.enter(name.parent())?.set_group_id;
         self.dress(file.as_fd(), entry, set_group_id)

@@ -65,7 +65,10 @@ fn unpack(arguments: &[OsString]) -> Result<Unpacked> {
         .map_err(|error| invalid(format!("the options are not what they should be: {error}")))?;
     let archive = jail::inherited(0)?;
     let target = jail::inherited(3)?;
-    let more: &[&str] = if options.live.is_some() { &["splice"] } else { &[] };
+    let more: &[&str] = match options.live {
+        Some(_) => &["splice"],
+        None => &["sync_file_range"],
+    };
     jail::enter(target.as_fd(), more)?;
     drop(target);
     unpack_stream(File::from(archive), jail::root()?, options)
