@@ -1,7 +1,6 @@
 //! Sizes, ages and ids for people, rounded as docker rounds them.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 /// A size in powers of 1,000 with at most `digits` significant digits: `7.66MB`.
 pub(crate) fn size(bytes: i64, digits: usize) -> String {
@@ -36,13 +35,7 @@ pub(crate) fn age(seconds_since_1970: i64) -> String {
 
 /// A moment in this machine's time zone, as Go prints it: `2024-01-02 03:04:05 +0100 CET`.
 pub(crate) fn moment(seconds_since_1970: i64) -> String {
-    match Timestamp::from_second(seconds_since_1970) {
-        Ok(moment) => moment
-            .to_zoned_datetime(TimeZone::system())
-            .strftime("%Y-%m-%d %H:%M:%S %z %Z")
-            .to_string(),
-        Err(_) => String::new(),
-    }
+    barque::human::local_time(seconds_since_1970, 0, "%Y-%m-%d %H:%M:%S %z %Z").unwrap_or_default()
 }
 
 /// The first 12 digits of an id, without the name of its algorithm.

@@ -48,16 +48,25 @@ pub(crate) fn printable(text: &str) -> String {
 /// escapes, and so are the marks that reverse the direction of writing (CVE-2021-42574). Into a file or pipe everything goes
 /// as it is.
 fn shown(text: &str, to: BorrowedFd<'_>) -> String {
-    if nix::unistd::isatty(to).unwrap_or(false) { escaped(text) } else { text.to_owned() }
+    // Nearly every text is harmless, and then nobody has to ask the kernel: a list of a thousand rows has as many cells.
+    let harmless = !text.chars().any(acts);
+    match harmless || !nix::unistd::isatty(to).unwrap_or(false) {
+        true => text.to_owned(),
+        false => escaped(text),
+    }
+}
+
+/// Whether a terminal does more with it than to show it.
+fn acts(character: char) -> bool {
+    character.is_control() && character != '\n' && character != '\t'
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let acts = character.is_control() && character != '\n' && character != '\t';
-        let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match character {
-            character if !acts && !turns => shown.push(character),
+            character if !acts(character) => shown.push(character),
             '\u{0}'..='\u{ff}' => shown.push_str(&format!("\\x{:02x}", u32::from(character))),
             character => shown.push_str(&format!("\\u{:04x}", u32::from(character))),
         }

@@ -1,5 +1,9 @@
 //! What is written for people, rounded as docker rounds it.
 
+use jiff::Timestamp;
+
+use crate::sys::time_zone;
+
 /// A duration in one unit, as docker's `units.HumanDuration` rounds it: `3 hours`. The clock may have been set back: a negative
 /// one is none.
 pub fn duration(seconds: i64) -> String {
@@ -20,6 +24,12 @@ pub fn duration(seconds: i64) -> String {
         (.., 1_440..17_520) => format!("{} months", hours / 720),
         _ => format!("{} years", hours / 8_760),
     }
+}
+
+/// A moment in the time zone of `TZ`, else of this machine, by a format of strftime(3). `None`: it is out of the calendar.
+pub fn local_time(seconds: i64, nanoseconds: i32, format: &str) -> Option<String> {
+    let moment = Timestamp::new(seconds, nanoseconds).ok()?;
+    Some(moment.to_zoned_datetime(time_zone::local()).strftime(format).to_string())
 }
 
 #[cfg(test)]

@@ -138,9 +138,14 @@ impl Layout {
         self.run.join(id)
     }
 
+    /// The containers' lock files.
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.run.join("locks")
+    }
+
     /// A container's lock file. It lies beside the run directory and not in it, so that removing the one leaves the other.
     pub(crate) fn container_lock(&self, id: &str) -> PathBuf {
-        self.run.join("locks").join(id)
+        self.locks().join(id)
     }
 
     /// Who has which name in which network (`network/names.rs`).

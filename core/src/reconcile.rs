@@ -7,12 +7,10 @@
 //! that somebody is busy with is left to them.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::path::Path;
 
 use crate::Engine;
-use crate::container::{self, Look};
-use crate::error::{Error, Result};
+use crate::container::{self, Locks};
+use crate::error::Result;
 use crate::failpoint::failpoint;
 use crate::id;
 use crate::image::{index, publish};
@@ -35,38 +33,41 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     let layout = engine.layout();
     let mut suspects = BTreeSet::new();
     // Names first and rows afterwards: a container that is made in between has its row before it has a name anywhere.
-    let entries = names_in(layout.run())?;
-    let running = ids(&entries);
-    let locks = ids(&names_in(&layout.run().join("locks"))?);
+    let entries = sys::directory::names(layout.run())?;
+    let locked = sys::directory::names(&layout.locks())?;
     let first_in_this_boot = is_first_in_this_boot(engine);
     let directories = match first_in_this_boot {
-        true => ids(&names_in(&layout.containers())?),
-        false => BTreeSet::new(),
+        true => sys::directory::names(&layout.containers())?,
+        false => Vec::new(),
     };
-    let known: BTreeSet<String> = match locks.is_empty() && directories.is_empty() {
-        true => BTreeSet::new(),
-        false => engine.store().read(known_ids)?,
-    };
+    let running = ids(&entries);
+    let locks = Locks::of(engine)?;
+    let mut watched = BTreeSet::new();
+    for id in &running {
+        match locks.look(id)?.monitor {
+            true => watched.insert(*id),
+            false => suspects.insert((*id).to_owned()),
+        };
+    }
+    // That a container runs is enough to know that it is one.
+    let mut strangers = ids(&locked);
+    strangers.retain(|id| !watched.contains(id));
+    engine.store().read(|connection| keep_unknown(connection, &mut strangers))?;
+    suspects.extend(strangers.into_iter().map(str::to_owned));
     for row in engine.store().read(unfinished)? {
         let abandoned = row.owner.as_ref().is_some_and(|owner| !owner.is_alive());
         // One that goes with its run has no entry in the run directory when that is over, and a lock that nobody holds.
-        let is_over = row.auto_remove && !running.contains(&row.id) && {
-            let look = Look::at(engine, &row.id)?;
+        let is_over = row.auto_remove && !running.contains(row.id.as_str()) && {
+            let look = locks.look(&row.id)?;
             look.exists && !look.monitor
         };
         if row.removing || abandoned || is_over {
             suspects.insert(row.id);
         }
     }
-    for id in &running {
-        if !Look::at(engine, id)?.monitor {
-            suspects.insert(id.clone());
-        }
-    }
-    suspects.extend(locks.into_iter().filter(|id| !known.contains(id)));
     if first_in_this_boot {
-        suspects.extend(known);
-        suspects.extend(directories);
+        suspects.extend(engine.store().read(known_ids)?);
+        suspects.extend(ids(&directories).into_iter().map(str::to_owned));
     }
     // Each of these may fail for reasons of its own, and none is a reason not to open the engine.
     let _ = lease::sweep(layout);
@@ -129,22 +130,36 @@ fn is_first_in_this_boot(engine: &Engine) -> bool {
     std::fs::read(engine.layout().boot()).map_or(true, |boot| boot != engine.boot_id().as_bytes())
 }
 
-/// The entries of a directory; one that is not text is nobody's.
-fn names_in(directory: &Path) -> Result<Vec<String>> {
-    let failed = |error| Error::system(format!("read {}", directory.display()), error);
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    entries
-        .map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().unwrap_or_default()))
-        .collect()
+/// Those that are ids of containers.
+fn ids(names: &[String]) -> BTreeSet<&str> {
+    names.iter().map(String::as_str).filter(|name| id::is_whole(name)).collect()
 }
 
-/// Those that are ids of containers.
-fn ids(names: &[String]) -> BTreeSet<String> {
-    names.iter().filter(|name| id::is_whole(name)).cloned().collect()
+/// So many ids are looked up one by one rather than all that there are read: the index of all is small.
+const FEW: usize = 4;
+
+/// Leave only the ids that no container has.
+fn keep_unknown(
+    connection: &rusqlite::Connection,
+    ids: &mut BTreeSet<&str>,
+) -> rusqlite::Result<()> {
+    if ids.len() > FEW {
+        let known = known_ids(connection)?;
+        ids.retain(|id| !known.contains(*id));
+        return Ok(());
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut find = connection.prepare_cached("SELECT 1 FROM containers WHERE id = ?1")?;
+    let mut known = Vec::new();
+    for id in ids.iter() {
+        if find.exists([id])? {
+            known.push(*id);
+        }
+    }
+    ids.retain(|id| !known.contains(id));
+    Ok(())
 }
 
 fn known_ids(connection: &rusqlite::Connection) -> rusqlite::Result<BTreeSet<String>> {

@@ -148,10 +148,11 @@ fn details(usage: &DiskUsage) -> Result<()> {
         "Containers",
     ];
     list::print(&rows, None, &columns, images::COLUMNS)?;
-    let rows: Vec<Value> = usage.containers.iter().map(|row| ps::shown(row, true)).collect();
     output::out("\nContainers space usage:\n\n")?;
     let columns =
         ["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"];
+    let rows: Vec<Value> =
+        usage.containers.iter().map(|row| ps::shown(row, &columns, true)).collect();
     list::print(&rows, None, &columns, ps::COLUMNS)?;
     let rows: Vec<Value> = usage.volumes.iter().map(volume::shown).collect();
     output::out("\nLocal Volumes space usage:\n\n")?;

@@ -1,10 +1,8 @@
 //! `barque events`.
 
 use barque::api::{self, EventMessage};
-use barque::{Deadline, Item, Next};
+use barque::{Deadline, Item, Next, human};
 use clap::Args;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::list;
@@ -76,9 +74,10 @@ fn document(event: &EventMessage, format: Option<&str>) -> Result<Value> {
 
 /// `2014-09-03T15:49:29.000000000+02:00 container start ID (image=alpine, name=web)`.
 fn line(event: &EventMessage) -> String {
-    let time = Timestamp::from_nanosecond(event.time_nano.into()).unwrap_or_default();
-    let time =
-        time.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S.%9f%:z").to_string();
+    let (seconds, nanoseconds) =
+        (event.time_nano.div_euclid(1_000_000_000), event.time_nano.rem_euclid(1_000_000_000));
+    let time = human::local_time(seconds, nanoseconds as i32, "%Y-%m-%dT%H:%M:%S.%9f%:z")
+        .unwrap_or_default();
     // Go writes no offset as a letter.
     let time = time.strip_suffix("+00:00").map_or(time.clone(), |utc| format!("{utc}Z"));
     let attributes: Vec<String> =

@@ -26,6 +26,11 @@ pub(super) const DOCUMENT_FORMAT_HELP: &str = "Format output using a custom temp
     'json':             Print in JSON format\n\
     'TEMPLATE':         Print output using the given Go template";
 
+/// Whether rows are printed as a table of the columns that are usual.
+pub(super) fn is_plain(format: Option<&str>) -> bool {
+    matches!(format.unwrap_or_default(), "" | "table")
+}
+
 /// Print rows, each an object of texts.
 pub(super) fn print(
     rows: &[Value],
@@ -33,10 +38,10 @@ pub(super) fn print(
     shown: &[&str],
     columns: &[Column],
 ) -> Result<()> {
-    output::out(match format {
-        None | Some("" | "table") => plain_table(rows, shown, columns),
-        Some("json") => by_template("{{json .}}", rows)?,
-        Some(format) => match format.strip_prefix("table") {
+    output::out(match format.unwrap_or_default() {
+        "" | "table" => plain_table(rows, shown, columns),
+        "json" => by_template("{{json .}}", rows)?,
+        format => match format.strip_prefix("table") {
             Some(template) => template_table(&unescaped(template.trim()), rows, columns)?,
             None => by_template(&unescaped(format), rows)?,
         },

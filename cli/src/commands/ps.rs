@@ -82,39 +82,67 @@ fn run(parsed: &mut Parsed) -> Result<u8> {
         });
         return output::out(ids.collect::<String>()).map(|()| 0);
     }
-    let rows: Vec<Value> = containers.iter().map(|row| shown(row, !flags.no_trunc)).collect();
     let mut columns = vec!["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"];
     columns.extend(flags.size.then_some("Size"));
+    let rows: Vec<Value> = containers
+        .iter()
+        .map(|row| match list::is_plain(flags.format.as_deref()) {
+            true => shown(row, &columns, !flags.no_trunc),
+            false => all_of(row, !flags.no_trunc),
+        })
+        .collect();
     list::print(&rows, flags.format.as_deref(), &columns, COLUMNS)?;
     Ok(0)
 }
 
-/// A container as a row of texts.
-pub(super) fn shown(container: &ContainerSummary, shorten: bool) -> Value {
-    let command = match shorten {
-        true => human::ellipsis(&container.command, 20),
-        false => container.command.clone(),
-    };
-    let names: Vec<&str> =
-        container.names.iter().map(|name| name.strip_prefix('/').unwrap_or(name)).collect();
-    let volumes = container.mounts.iter().filter(|mount| mount.kind == "volume").count();
-    json!({
-        "ID": if shorten { human::short_id(&container.id) } else { &container.id },
-        "Image": image(container, shorten),
-        "Command": format!("\"{}\"", command.replace('\\', "\\\\").replace('"', "\\\"")),
-        "CreatedAt": human::moment(container.created),
-        "RunningFor": human::age(container.created),
-        "Status": container.status,
-        "State": container.state,
-        "Ports": ports(&container.ports),
-        "Names": names.join(","),
-        "Size": size(container),
-        "Labels": list::labels(&container.labels),
-        "LocalVolumes": volumes.to_string(),
-        "Mounts": mounts(&container.mounts, shorten),
-        "Networks": container.network_settings.networks.keys().cloned().collect::<Vec<_>>().join(","),
-        "\u{0}labels": container.labels,
-    })
+/// A container as a row of texts, of those that a table of these columns has.
+pub(super) fn shown(container: &ContainerSummary, columns: &[&str], shorten: bool) -> Value {
+    let text = |column: &&str| ((*column).to_owned(), text(container, column, shorten).into());
+    Value::Object(columns.iter().map(text).collect())
+}
+
+/// The same with all that a template can ask for.
+fn all_of(container: &ContainerSummary, shorten: bool) -> Value {
+    let columns: Vec<&str> = COLUMNS.iter().map(|(field, _)| *field).collect();
+    let mut row = shown(container, &columns, shorten);
+    row["\u{0}labels"] = json!(container.labels);
+    row
+}
+
+/// What stands in a column.
+fn text(container: &ContainerSummary, column: &str, shorten: bool) -> String {
+    match column {
+        "ID" if shorten => human::short_id(&container.id).to_owned(),
+        "ID" => container.id.clone(),
+        "Image" => image(container, shorten).to_owned(),
+        "Command" => {
+            let command = match shorten {
+                true => &human::ellipsis(&container.command, 20),
+                false => &container.command,
+            };
+            format!("\"{}\"", command.replace('\\', "\\\\").replace('"', "\\\""))
+        }
+        "CreatedAt" => human::moment(container.created),
+        "RunningFor" => human::age(container.created),
+        "Status" => container.status.clone(),
+        "State" => container.state.clone(),
+        "Ports" => ports(&container.ports),
+        "Names" => {
+            let names = container.names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
+            names.collect::<Vec<_>>().join(",")
+        }
+        "Size" => size(container),
+        "Labels" => list::labels(&container.labels),
+        "LocalVolumes" => {
+            container.mounts.iter().filter(|mount| mount.kind == "volume").count().to_string()
+        }
+        "Mounts" => mounts(&container.mounts, shorten),
+        "Networks" => {
+            let networks = container.network_settings.networks.keys().map(String::as_str);
+            networks.collect::<Vec<_>>().join(",")
+        }
+        _ => String::new(),
+    }
 }
 
 /// The image as it was asked for; an id is shortened, a digest left out.
@@ -178,14 +206,43 @@ mod tests {
             ],
             ..Default::default()
         };
-        let row = shown(&container, true);
+        let row = all_of(&container, true);
         assert_eq!(row["ID"], "4c01db0b339c");
         assert_eq!(row["Image"], "busybox");
         assert_eq!(row["Command"], "\"sh -c \\\"echo hello; …\"");
         assert_eq!(row["Ports"], "0.0.0.0:8080->80/tcp, 53/udp, [::]:8080->80/tcp");
         assert_eq!(row["Names"], "web");
-        let row = shown(&container, false);
+        let row = all_of(&container, false);
         assert_eq!(row["Image"], "busybox@sha256:00");
         assert_eq!(row["Command"], "\"sh -c \\\"echo hello; sleep 100\\\"\"");
+    }
+
+    #[test]
+    fn every_column_has_its_text() {
+        let container = ContainerSummary {
+            id: "4c01db0b339c0123456789".to_owned(),
+            image: "busybox".to_owned(),
+            command: "sh".to_owned(),
+            status: "Up 1 second".to_owned(),
+            state: "running".to_owned(),
+            names: vec!["/web".to_owned()],
+            ports: vec![port("", 53, None, "udp")],
+            labels: [("a".to_owned(), "b".to_owned())].into(),
+            mounts: vec![MountPoint { name: "data".to_owned(), ..Default::default() }],
+            network_settings: api::SummaryNetworks {
+                networks: [("front".to_owned(), api::EndpointSettings::default())].into(),
+            },
+            ..Default::default()
+        };
+        let row = all_of(&container, true);
+        for (field, _) in COLUMNS {
+            assert_ne!(row[field].as_str().unwrap_or_default(), "", "{field}");
+        }
+        assert_eq!(row["\u{0}labels"]["a"], "b");
+        let columns = ["Names", "Status"];
+        assert_eq!(
+            shown(&container, &columns, true),
+            json!({"Names": "web", "Status": "Up 1 second"})
+        );
     }
 }

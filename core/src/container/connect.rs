@@ -55,7 +55,7 @@ impl Containers<'_> {
     /// Where a container may listen: its loopback, and then its addresses.
     fn addresses(&self, record: &Record) -> Result<Vec<IpAddr>> {
         let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        let networks = network::documents(self.engine, record, true)?;
+        let networks = network::documents(self.engine, &record.into(), true)?;
         let addresses = networks.values().flat_map(|e| [&e.ip_address, &e.global_ipv6_address]);
         let own = addresses.filter_map(|address| address.parse().ok());
         Ok(loopback.into_iter().chain(own).collect())

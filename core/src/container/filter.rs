@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use barque_monitor::state::HealthStatus;
 
 use super::Containers;
+use super::listed::Listed;
 use super::mount_point::Source;
-use super::record::Record;
 use super::state::Standing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filters::{Labels, truth, unknown};
@@ -113,7 +113,7 @@ impl Filter {
     }
 
     /// Whether the container is listed, as far as the record says.
-    pub(super) fn admits_record(&self, record: &Record) -> bool {
+    pub(super) fn admits_record(&self, record: &Listed) -> bool {
         let ids = self.ids.is_empty() || self.ids.iter().any(|id| record.id.starts_with(id));
         let names =
             self.names.is_empty() || self.names.iter().any(|n| name_matches(n, &record.name));
@@ -138,10 +138,10 @@ impl Filter {
     /// Whether it is listed, being in these networks, of which there are names and ids.
     pub(super) fn admits_networks(
         &self,
-        record: &Record,
+        record: &Listed,
         networks: &BTreeMap<String, BTreeSet<String>>,
     ) -> bool {
-        let mode = super::list::network_mode(record);
+        let mode = record.network_mode();
         let is_in = |name: &String| {
             *name == mode || networks.get(&record.id).is_some_and(|names| names.contains(name))
         };
@@ -161,7 +161,7 @@ impl Filter {
         status && exited && health
     }
 
-    fn admits_mounts(&self, record: &Record) -> bool {
+    fn admits_mounts(&self, record: &Listed) -> bool {
         self.volumes.is_empty()
             || record.mounts.iter().any(|point| {
                 self.volumes.iter().any(|wanted| match &point.source {
@@ -173,7 +173,7 @@ impl Filter {
             })
     }
 
-    fn admits_ports(&self, record: &Record) -> bool {
+    fn admits_ports(&self, record: &Listed) -> bool {
         let bindings = &record.document.host_config.port_bindings;
         let published = |port: &String| bindings.get(port).is_some_and(|to| !to.is_empty());
         let exposed = |port: &String| record.config.exposed_ports.contains_key(port);

@@ -7,7 +7,7 @@ use barque_monitor::protocol::LOG_FILE;
 
 use super::Containers;
 use super::link;
-use super::list::{network_mode, words};
+use super::list::words;
 use super::plan::{self, NetworkMode};
 use super::ports;
 use super::record::Record;
@@ -19,7 +19,7 @@ use crate::api::{
 };
 use crate::error::{Error, Result};
 use crate::sys::clock;
-use crate::{network, volume};
+use crate::{container, network, volume};
 
 impl Containers<'_> {
     /// Everything about a container.
@@ -43,10 +43,13 @@ impl Containers<'_> {
         }
         let directory = self.engine.layout().container(&record.id);
         let path = |name: &str| path(&directory.join(name));
-        let mut command = words(&record).map(str::to_owned);
-        let (size_rw, size_root_fs) = self.sizes(&record, request.size)?;
+        let mut command = words(&record.config.entrypoint, &record.config.cmd).map(str::to_owned);
+        let (size_rw, size_root_fs) = self.sizes(&record.id, &record.image_id, request.size)?;
         let running = standing.running().filter(|run| run.pid > 0);
-        let networks = networks(self.engine, &record, running.is_some())?;
+        let disabled = record.document.network_disabled;
+        let networks = networks(disabled, plan::mode_name(&record.document), || {
+            network::documents(self.engine, &(&record).into(), running.is_some())
+        })?;
         let ports = match running {
             Some(_) => ports::by_key(self.engine, &record)?,
             None => BTreeMap::new(),
@@ -79,7 +82,7 @@ impl Containers<'_> {
             },
             size_rw,
             size_root_fs,
-            mounts: mounts(self.engine, &record),
+            mounts: mounts(self.engine, &record.mounts),
             network_settings: NetworkSettings {
                 ports,
                 sandbox_key: match running {
@@ -114,26 +117,26 @@ impl Containers<'_> {
     }
 }
 
-/// The networks of a container by name.
+/// The networks of a container by name; `places`: those of one that has its own.
 pub(super) fn networks(
-    engine: &Engine,
-    record: &Record,
-    running: bool,
+    disabled: bool,
+    mode: &str,
+    places: impl FnOnce() -> Result<BTreeMap<String, EndpointSettings>>,
 ) -> Result<BTreeMap<String, EndpointSettings>> {
-    match plan::network_mode(&record.document) {
-        NetworkMode::Named(_) => network::documents(engine, record, running),
+    match NetworkMode::of(disabled, mode) {
+        NetworkMode::Named(_) => places(),
         // One that is in another's network has none of its own.
         NetworkMode::Container(_) => Ok(BTreeMap::new()),
         NetworkMode::None | NetworkMode::Host => {
-            Ok([(network_mode(record), EndpointSettings::default())].into())
+            Ok([(mode.to_owned(), EndpointSettings::default())].into())
         }
     }
 }
 
 /// What a container has mounted beside what every container has.
-pub(super) fn mounts(engine: &Engine, record: &Record) -> Vec<MountPoint> {
+pub(super) fn mounts(engine: &Engine, mounts: &[container::MountPoint]) -> Vec<MountPoint> {
     let path = |name: &str| volume::data(engine, name);
-    record.mounts.iter().map(|point| point.document(path)).collect()
+    mounts.iter().map(|point| point.document(path)).collect()
 }
 
 fn path(path: &Path) -> String {

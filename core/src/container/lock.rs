@@ -3,7 +3,7 @@
 //! Two bytes of `<run>/locks/<id>` are locked ([`protocol::LOCK_OPERATION`], [`protocol::LOCK_MONITOR`]). The file lies in the
 //! run directory, so that a reboot clears it, and goes with the container.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use barque_monitor::protocol::{LOCK_MONITOR, LOCK_OPERATION};
@@ -141,7 +141,7 @@ impl Drop for OperationLock {
 pub(crate) struct Look {
     /// It is there: somebody has tried to start the container in this boot.
     pub(crate) exists: bool,
-    /// Somebody is changing the container.
+    /// Somebody is changing the container; not said of one whose monitor lives.
     pub(crate) operation: bool,
     /// Its monitor lives.
     pub(crate) monitor: bool,
@@ -150,14 +150,41 @@ pub(crate) struct Look {
 impl Look {
     /// Look at the container's lock file.
     pub(crate) fn at(engine: &Engine, id: &str) -> Result<Look> {
-        let Some(file) = LockFile::open(&engine.layout().container_lock(id))? else {
-            return Ok(Look::default());
-        };
+        Look::into(LockFile::open(&engine.layout().container_lock(id))?)
+    }
+
+    fn into(file: Option<LockFile>) -> Result<Look> {
+        let Some(file) = file else { return Ok(Look::default()) };
+        // All that matters of one that runs, and whoever looks at all looks at those that run.
+        if file.is_locked(LOCK_MONITOR)? {
+            return Ok(Look { exists: true, operation: false, monitor: true });
+        }
+        // In this order: who starts it has its monitor lock before they let the other go.
         Ok(Look {
             exists: file.read_note().is_some(),
             operation: file.is_locked(LOCK_OPERATION)?,
             monitor: file.is_locked(LOCK_MONITOR)?,
         })
+    }
+}
+
+/// The lock files of all containers, for whoever looks at many.
+pub(crate) struct Locks {
+    /// `None`: nothing was started yet in this boot.
+    directory: Option<OwnedFd>,
+}
+
+impl Locks {
+    pub(crate) fn of(engine: &Engine) -> Result<Locks> {
+        Ok(Locks { directory: sys::directory::base(&engine.layout().locks())? })
+    }
+
+    /// As [`Look::at`].
+    pub(crate) fn look(&self, id: &str) -> Result<Look> {
+        match &self.directory {
+            Some(directory) => Look::into(LockFile::open_below(directory.as_fd(), id)?),
+            None => Ok(Look::default()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::listed::Listed;
 use super::plan;
 use super::record::Record;
 use crate::Engine;
@@ -26,12 +27,16 @@ pub(super) fn by_key(
 }
 
 /// The ports of a container in a list: one that does not run has none.
-pub(super) fn list(engine: &Engine, record: &Record, running: bool) -> Result<Vec<PortSummary>> {
+pub(super) fn list(engine: &Engine, listed: &Listed, running: bool) -> Result<Vec<PortSummary>> {
     if !running {
         return Ok(Vec::new());
     }
-    let published = network::published(engine, &record.id)?;
-    let exposed = record.config.exposed_ports.keys();
+    // The file that says it would only be looked for in vain.
+    let published = match listed.publishes() {
+        true => network::published(engine, &listed.id)?,
+        false => Vec::new(),
+    };
+    let exposed = listed.config.exposed_ports.keys();
     let unpublished = exposed.filter(|key| !published.iter().any(|port| port.key() == **key));
     let mut ports = Vec::new();
     for key in unpublished {

@@ -4,13 +4,16 @@
 //! when nothing runs (the monitor was killed, the machine was switched off), so it is believed only together with the lock;
 //! the lock says nothing about how it ended.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use barque_monitor::state::{
     EXIT_UNKNOWN, FILE, HEALTH_LOG, Health, HealthResult, HealthStatus, Reason, RunState, Status,
 };
 
-use super::lock::Look;
+use super::lock::{Locks, Look};
 use super::record::Record;
 use crate::Engine;
 use crate::api::{self, ContainerExit, ContainerState, HealthcheckResult, WaitError};
@@ -32,14 +35,22 @@ impl Standing {
     /// How the container is now.
     pub(crate) fn of(engine: &Engine, id: &str) -> Result<Standing> {
         let directory = engine.layout().container(id);
+        Standing::settle(engine.boot_id(), || Look::at(engine, id), || read(&directory))
+    }
+
+    fn settle(
+        boot_id: &str,
+        look: impl Fn() -> Result<Look>,
+        read: impl Fn() -> Result<Option<RunState>>,
+    ) -> Result<Standing> {
         // The lock first: a monitor writes the end of a run before it lets go.
-        let mut lock = Look::at(engine, id)?;
-        let mut run = read(&directory)?;
+        let mut lock = look()?;
+        let mut run = read()?;
         while !lock.monitor && run.as_ref().is_some_and(RunState::goes_on) {
             // Between the two looks a run may have begun; the same file once more is one that nobody writes any more.
-            let again = (Look::at(engine, id)?, read(&directory)?);
+            let again = (look()?, read()?);
             if !again.0.monitor && again.1 == run {
-                let ended = run.map(|run| abandoned(run, engine.boot_id()));
+                let ended = run.map(|run| abandoned(run, boot_id));
                 return Ok(Standing { run: ended, lock, unsettled: true });
             }
             (lock, run) = again;
@@ -49,10 +60,15 @@ impl Standing {
 
     /// Whether it is one that goes when it ends, and has ended: it is gone then, even if nobody has cleared it away yet.
     pub(crate) fn is_over(&self, record: &Record) -> bool {
+        self.is_over_for(record.auto_remove)
+    }
+
+    /// The same of one that is, or is not, one that goes when it ends.
+    pub(crate) fn is_over_for(&self, auto_remove: bool) -> bool {
         // Its monitor removes its directory, and with it the state. What is left is a lock file that nobody holds.
         let abandoned =
             self.run.is_none() && self.lock.exists && !self.lock.monitor && !self.lock.operation;
-        record.auto_remove && (self.ended().is_some() || abandoned)
+        auto_remove && (self.ended().is_some() || abandoned)
     }
 
     /// Whether a monitor looks after it: its command runs, or is to run again in a moment.
@@ -131,6 +147,34 @@ impl Standing {
             finished_at: clock::rfc3339(if never_ran { 0 } else { run.finished_at }),
             ..Default::default()
         }
+    }
+}
+
+/// How containers are, for whoever looks at many: what is looked at lies below directories that are opened once.
+pub(crate) struct Standings<'e> {
+    engine: &'e Engine,
+    locks: Locks,
+    /// `None`: none was started yet.
+    containers: Option<OwnedFd>,
+}
+
+impl<'e> Standings<'e> {
+    pub(crate) fn of(engine: &'e Engine) -> Result<Standings<'e>> {
+        let containers = sys::directory::base(&engine.layout().containers())?;
+        Ok(Standings { engine, locks: Locks::of(engine)?, containers })
+    }
+
+    /// As [`Standing::of`].
+    pub(crate) fn one(&self, id: &str) -> Result<Standing> {
+        let name = format!("{id}/{FILE}");
+        let read = || match &self.containers {
+            Some(containers) => match sys::directory::file_below(containers.as_fd(), &name)? {
+                Some(file) => parse(file).map_err(|error| failed(&name, error)),
+                None => Ok(None),
+            },
+            None => Ok(None),
+        };
+        Standing::settle(self.engine.boot_id(), || self.locks.look(id), read)
     }
 }
 
@@ -219,13 +263,34 @@ pub(crate) fn unknown() -> RunState {
 /// The state in a container's directory; `None` when there is none, or none that a crash left whole.
 pub(crate) fn read(directory: &Path) -> Result<Option<RunState>> {
     let path = directory.join(FILE);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::system(format!("read {}", path.display()), error)),
+    match File::open(&path) {
+        Ok(file) => parse(file).map_err(|error| failed(path.display(), error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path.display(), error)),
+    }
+}
+
+/// Bytes that a state hardly ever needs more of. A monitor pads it to twice as many.
+const MOSTLY: usize = 1024;
+
+fn parse(mut file: File) -> std::io::Result<Option<RunState>> {
+    let mut begin = [0; MOSTLY];
+    let length = match file.read(&mut begin) {
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
+        length => length?,
     };
+    // A document that is whole is all there is but blanks.
+    if let Ok(state) = serde_json::from_slice(&begin[..length]) {
+        return Ok(Some(state));
+    }
+    let mut text = begin[..length].to_vec();
+    file.read_to_end(&mut text)?;
     // It is renamed into place. What is not whole comes from a power cut, for a run whose state was not made durable.
     Ok(serde_json::from_slice(&text).ok())
+}
+
+fn failed(path: impl std::fmt::Display, error: std::io::Error) -> Error {
+    Error::system(format!("read {path}"), error)
 }
 
 /// Write the state. Only for who holds the operation lock of a container without a monitor.
@@ -245,5 +310,29 @@ pub(crate) fn write(directory: &Path, state: &RunState) -> Result<()> {
             std::os::unix::fs::FileExt::write_all_at(&file, &text, 0).map_err(failed)
         }
         written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_whole_however_long_it_is_and_not_at_all_when_it_is_not_whole() {
+        let directory = std::env::temp_dir().join(format!("barque-state-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        assert_eq!(read(&directory).unwrap(), None);
+        for length in [0, 500, MOSTLY, 3 * MOSTLY] {
+            let state = RunState { error: "x".repeat(length), ..unknown() };
+            let mut text = serde_json::to_vec(&state).unwrap();
+            for padding in [0, 2048] {
+                text.resize(text.len().max(padding), b' ');
+                std::fs::write(directory.join(FILE), &text).unwrap();
+                assert_eq!(read(&directory).unwrap().as_ref(), Some(&state), "{length} {padding}");
+            }
+            std::fs::write(directory.join(FILE), &text[..length.max(200)]).unwrap();
+            assert_eq!(read(&directory).unwrap(), None, "{length}");
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

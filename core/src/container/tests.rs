@@ -3,6 +3,7 @@
 mod events;
 mod files;
 mod life;
+mod listed;
 mod mounts;
 mod repair;
 
@@ -115,7 +116,7 @@ impl Bench {
     fn leftovers(&self) -> Vec<String> {
         let layout = self.engine.layout();
         let mut found = Vec::new();
-        for directory in [layout.containers(), layout.run().join("locks"), layout.run().into()] {
+        for directory in [layout.containers(), layout.locks(), layout.run().into()] {
             for entry in std::fs::read_dir(&directory).into_iter().flatten() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 if name.len() == 64 {

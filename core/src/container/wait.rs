@@ -140,7 +140,7 @@ impl Wait {
     }
 
     fn await_removal(&mut self) -> Result<()> {
-        let locks = self.engine.layout().run().join("locks");
+        let locks = self.engine.layout().locks();
         sys::directory::make(&locks, Mode::RWXU)?;
         let watch = self.watch(&locks, inotify::WatchFlags::DELETE)?;
         self.step = Step::Removing { watch };

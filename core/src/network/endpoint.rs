@@ -1,7 +1,7 @@
 //! What a container asks for in its networks, and what it has there.
 
 use rusqlite::Transaction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::record::{Endpoint, Record};
@@ -134,39 +134,108 @@ pub(crate) fn claim(
     Ok(endpoints)
 }
 
+/// What a container is called by those in its networks.
+pub(crate) struct Called<'c> {
+    pub(crate) id: &'c str,
+    pub(crate) name: &'c str,
+    pub(crate) hostname: &'c str,
+}
+
+impl<'c> From<&'c container::Record> for Called<'c> {
+    fn from(record: &'c container::Record) -> Called<'c> {
+        Called { id: &record.id, name: &record.name, hostname: &record.config.hostname }
+    }
+}
+
 /// A container's networks by name, as documents show them; `running`: with what it has only then.
 pub(crate) fn documents(
     engine: &Engine,
-    record: &container::Record,
+    container: &Called<'_>,
     running: bool,
 ) -> Result<BTreeMap<String, EndpointSettings>> {
-    let found = engine.store().read(|c| Endpoint::with_networks(c, &record.id))?;
-    let mut documents = BTreeMap::new();
-    for (network, endpoint) in found {
-        // Of a network that was removed there is only the id.
-        let place = network.as_ref().map_or_else(|| endpoint.network.clone(), |n| n.name.clone());
-        let mut document = endpoint.settings.clone();
-        if place != DEFAULT {
-            document.dns_names = names::of(record, &document);
+    Places::of(engine, [container.id].into_iter())?.documents(container, running)
+}
+
+/// What containers have in their networks, read at once.
+pub(crate) struct Places {
+    /// By container, in their order.
+    endpoints: BTreeMap<String, Vec<Endpoint>>,
+    /// By id; those that were removed are missing.
+    networks: BTreeMap<String, Record>,
+}
+
+impl Places {
+    /// Those of these containers.
+    pub(crate) fn of<'i>(
+        engine: &Engine,
+        containers: impl Iterator<Item = &'i str>,
+    ) -> Result<Places> {
+        let containers: Vec<&str> = containers.collect();
+        let mut places = Places { endpoints: BTreeMap::new(), networks: BTreeMap::new() };
+        if containers.is_empty() {
+            return Ok(places);
         }
-        document.network_id.clone_from(&endpoint.network);
-        if let Some(network) = network.filter(|_| running) {
-            document.endpoint_id = endpoint.id();
-            document.mac_address = written(endpoint.mac()?);
-            if let (Some(range), Some(address)) = (network.range, endpoint.address) {
-                document.gateway = range.gateway.to_string();
-                document.ip_address = address.to_string();
-                document.ip_prefix_len = range.subnet.prefix().into();
-            }
-            if let (Some(range), Some(address)) = (network.range6, endpoint.address6) {
-                document.ipv6_gateway = range.gateway.to_string();
-                document.global_ipv6_address = address.to_string();
-                document.global_ipv6_prefix_len = range.subnet.prefix().into();
-            }
+        let (endpoints, networks) = engine.store().read(|connection| {
+            let endpoints = Endpoint::of_containers(connection, &containers)?;
+            let ids: BTreeSet<&str> = endpoints.iter().map(|e| e.network.as_str()).collect();
+            let networks: rusqlite::Result<Vec<Option<Record>>> =
+                ids.into_iter().map(|id| Record::find(connection, id)).collect();
+            let networks = networks?;
+            Ok((endpoints, networks))
+        })?;
+        for endpoint in endpoints {
+            places.endpoints.entry(endpoint.container.clone()).or_default().push(endpoint);
         }
-        documents.insert(place, document);
+        let networks = networks.into_iter().flatten();
+        places.networks = networks.map(|network| (network.id.clone(), network)).collect();
+        Ok(places)
     }
-    Ok(documents)
+
+    /// As [`documents`]. What was read of the container is given away.
+    pub(crate) fn documents(
+        &mut self,
+        container: &Called<'_>,
+        running: bool,
+    ) -> Result<BTreeMap<String, EndpointSettings>> {
+        let mut documents = BTreeMap::new();
+        for endpoint in self.endpoints.remove(container.id).unwrap_or_default() {
+            let network = self.networks.get(&endpoint.network);
+            // Of a network that was removed there is only the id.
+            let place = network.map_or_else(|| endpoint.network.clone(), |n| n.name.clone());
+            let document = document(endpoint, network.filter(|_| running), &place, container)?;
+            documents.insert(place, document);
+        }
+        Ok(documents)
+    }
+}
+
+/// What a container has in a network of this name; `network`: where it runs and that is there.
+fn document(
+    endpoint: Endpoint,
+    network: Option<&Record>,
+    place: &str,
+    container: &Called<'_>,
+) -> Result<EndpointSettings> {
+    let mut document = endpoint.settings.clone();
+    if place != DEFAULT {
+        document.dns_names = names::of(container, &document);
+    }
+    if let Some(network) = network {
+        document.endpoint_id = endpoint.id();
+        document.mac_address = written(endpoint.mac()?);
+        if let (Some(range), Some(address)) = (&network.range, endpoint.address) {
+            document.gateway = range.gateway.to_string();
+            document.ip_address = address.to_string();
+            document.ip_prefix_len = range.subnet.prefix().into();
+        }
+        if let (Some(range), Some(address)) = (&network.range6, endpoint.address6) {
+            document.ipv6_gateway = range.gateway.to_string();
+            document.global_ipv6_address = address.to_string();
+            document.global_ipv6_prefix_len = range.subnet.prefix().into();
+        }
+    }
+    document.network_id = endpoint.network;
+    Ok(document)
 }
 
 /// An address.

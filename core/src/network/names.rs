@@ -14,6 +14,7 @@ use rusqlite::Transaction;
 use rustix::fs::Mode;
 
 use super::DEFAULT;
+use super::endpoint::Called;
 use super::record::{Endpoint, Record};
 use crate::Engine;
 use crate::api::EndpointSettings;
@@ -33,8 +34,8 @@ const LONGEST_NAME: usize = 253;
 const MOST: usize = LONGEST_LINE / 2;
 
 /// The names that a container has in a network, as docker shows them: its own first, each once.
-pub(super) fn of(record: &container::Record, settings: &EndpointSettings) -> Vec<String> {
-    each(&record.name, &record.id, &record.config.hostname, settings)
+pub(super) fn of(container: &Called<'_>, settings: &EndpointSettings) -> Vec<String> {
+    each(container.name, container.id, container.hostname, settings)
 }
 
 fn each(name: &str, id: &str, hostname: &str, settings: &EndpointSettings) -> Vec<String> {
@@ -136,7 +137,7 @@ pub(crate) fn publish(engine: &Engine, id: &str) -> Result<()> {
         }
         .line();
         if network.name != DEFAULT {
-            let known = of(&record, &endpoint.settings);
+            let known = of(&(&record).into(), &endpoint.settings);
             names.put(&network.id, id, &line(id, endpoint.addresses(), &known))?;
         }
     }

@@ -290,6 +290,25 @@ impl Endpoint {
             .collect()
     }
 
+    /// Those of these containers, of each in their order.
+    pub(super) fn of_containers(
+        connection: &Connection,
+        containers: &[&str],
+    ) -> rusqlite::Result<Vec<Endpoint>> {
+        if let [container] = containers {
+            return Endpoint::of_container(connection, container);
+        }
+        let containers = text(&containers)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        connection
+            .prepare_cached(&format!(
+                "SELECT {ENDPOINT} FROM json_each(?1) CROSS JOIN endpoints ON container_id = value
+                 ORDER BY position"
+            ))?
+            .query_map([containers], Endpoint::from_row)?
+            .collect()
+    }
+
     /// Those of a container, in their order, each with its network; `None`: that was removed.
     pub(super) fn with_networks(
         connection: &Connection,

@@ -4,6 +4,7 @@
 //! read from, with O_NOFOLLOW, so no symbolic link and no swap of names in between leads anywhere else.
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -22,6 +23,38 @@ const DIRECTORY: OFlags =
 pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
     rustix::fs::open(path, DIRECTORY, Mode::empty())
         .map_err(|errno| Error::system(format!("open {}", path.display()), errno.into()))
+}
+
+/// The names in a directory, none when it is not there; one that is not text is empty.
+pub(crate) fn names(path: &Path) -> Result<Vec<String>> {
+    let failed = |error| Error::system(format!("read {}", path.display()), error);
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    entries
+        .map(|entry| Ok(entry.map_err(failed)?.file_name().into_string().unwrap_or_default()))
+        .collect()
+}
+
+/// A directory that files are opened below, many of them; `None`: there is none.
+pub(crate) fn base(path: &Path) -> Result<Option<OwnedFd>> {
+    let flags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::system(format!("open {}", path.display()), errno.into())),
+    }
+}
+
+/// Open a file below such a directory, to be read; `None`: there is none.
+pub(crate) fn file_below(base: BorrowedFd<'_>, name: &str) -> Result<Option<File>> {
+    match openat(base, name, OFlags::RDONLY.union(OFlags::CLOEXEC), Mode::empty()) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::system(format!("open {name}"), errno.into())),
+    }
 }
 
 /// Have the names that are in a directory on disk.

@@ -27,6 +27,11 @@ impl LockFile {
         }
     }
 
+    /// Open the file below a directory, only to look; `None` when there is none.
+    pub(crate) fn open_below(base: BorrowedFd<'_>, name: &str) -> Result<Option<LockFile>> {
+        Ok(super::directory::file_below(base, name)?.map(|file| LockFile { file }))
+    }
+
     /// Open the file, making it where there is none.
     pub(crate) fn make(path: &Path) -> Result<LockFile> {
         let file = File::options()

@@ -14,4 +14,5 @@ pub(crate) mod pipe;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod thread;
+pub(crate) mod time_zone;
 pub(crate) mod timer;

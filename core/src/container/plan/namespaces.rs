@@ -34,23 +34,27 @@ pub(crate) enum NetworkMode<'a> {
 
 /// The network mode of a request.
 pub(crate) fn network_mode(create: &ContainerCreate) -> NetworkMode<'_> {
-    match create.network_disabled {
-        true => NetworkMode::None,
-        false => NetworkMode::of(mode_name(create)),
-    }
+    NetworkMode::of(create.network_disabled, mode_name(create))
 }
 
 /// The network mode as Docker shows it.
 pub(crate) fn mode_name(create: &ContainerCreate) -> &str {
-    match create.host_config.network_mode.as_str() {
+    named_mode(&create.host_config.network_mode)
+}
+
+/// The same of what is asked for.
+pub(crate) fn named_mode(asked: &str) -> &str {
+    match asked {
         "" | "default" => network::DEFAULT,
         mode => mode,
     }
 }
 
 impl NetworkMode<'_> {
-    fn of(mode: &str) -> NetworkMode<'_> {
+    /// That of a name that documents show.
+    pub(crate) fn of(disabled: bool, mode: &str) -> NetworkMode<'_> {
         match mode {
+            _ if disabled => NetworkMode::None,
             "none" => NetworkMode::None,
             "host" => NetworkMode::Host,
             mode => match mode.strip_prefix(OF_CONTAINER) {

@@ -98,6 +98,39 @@ fn what_a_dead_run_created_and_never_started_goes() {
 }
 
 #[test]
+fn locks_that_nobody_has_any_more_go_while_others_run() {
+    let bench = Bench::new();
+    let layout = bench.engine.layout();
+    let runs = bench.create("runs", &["sleep", "1000"]);
+    bench.start("runs").unwrap();
+    let ended = bench.create("ended", &["true"]);
+    bench.start("ended").unwrap();
+    bench.wait("ended");
+    // As few as are looked up, and as many as are looked for.
+    for count in [1, 40] {
+        let strangers: Vec<String> = (0..count).map(|n| format!("{n:064x}")).collect();
+        for id in &strangers {
+            std::fs::write(layout.container_lock(id), "start by process 1").unwrap();
+        }
+        drop(bench.again());
+        let left: Vec<_> =
+            strangers.iter().filter(|id| layout.container_lock(id).exists()).collect();
+        assert_eq!(left, [""; 0]);
+        for id in [&runs, &ended] {
+            assert!(layout.container_lock(id).exists());
+        }
+        assert_eq!(bench.names(false), ["/runs"]);
+        assert_eq!(bench.names(true), ["/ended", "/runs"]);
+    }
+    // One that was killed is not running because others are.
+    kill(monitor_pid(&bench, &runs));
+    until("the monitor ends", || !Standing::of(&bench.engine, &runs).unwrap().lock.monitor);
+    assert_eq!(bench.names(false), [""; 0]);
+    drop(bench.again());
+    assert!(!layout.container_run(&runs).exists());
+}
+
+#[test]
 fn a_removal_that_was_cut_short_is_finished() {
     let bench = Bench::new();
     let id = bench.create("web", &["true"]);

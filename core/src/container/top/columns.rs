@@ -1,11 +1,11 @@
 //! The options of `ps`: which columns are shown, and what stands in them.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::process::{Machine, Process};
 use super::unknown;
 use crate::error::Result;
+use crate::human;
 
 /// What stands in a column.
 type Cell = fn(&Process, &Machine) -> String;
@@ -203,8 +203,7 @@ fn start(seconds: i64) -> String {
 
 /// In this machine's time zone, as ps has it.
 fn moment(seconds: i64, format: &str) -> String {
-    let moment = Timestamp::from_second(seconds).unwrap_or_default();
-    moment.to_zoned_datetime(TimeZone::system()).strftime(format).to_string()
+    human::local_time(seconds, 0, format).unwrap_or_default()
 }
 
 #[cfg(test)]
