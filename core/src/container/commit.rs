@@ -29,7 +29,7 @@ impl Containers<'_> {
     pub fn commit(&self, request: &ContainerCommit) -> Result<ImageCreated> {
         let engine = self.engine;
         let record = self.find(&request.id)?;
-        if Standing::of(engine, &record.id)?.is_over(&record) || record.removing {
+        if Standing::of(engine, &record.id)?.is_over(record.auto_remove) || record.removing {
             return Err(Error::not_found("container", &request.id));
         }
         let mut commit = Commit::begin(engine, request, &record.image_id, &record.config)?;

@@ -53,16 +53,7 @@ impl Connection {
 
     /// Connect to the monitor whose run directory this is; `None` when there is none that listens.
     pub(crate) fn connect(run_directory: &Path) -> Result<Option<Connection>> {
-        use rustix::fs::{Mode, OFlags};
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = match rustix::fs::open(run_directory, flags, Mode::empty()) {
-            Ok(directory) => directory,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => {
-                let what = format!("open {}", run_directory.display());
-                return Err(Error::system(what, errno.into()));
-            }
-        };
+        let Some(directory) = sys::directory::base(run_directory)? else { return Ok(None) };
         let socket = sys::socket::connect_in(directory.as_fd(), protocol::CONTROL_SOCKET)?;
         Ok(socket.map(Connection::new))
     }

@@ -17,7 +17,7 @@ impl Containers<'_> {
     pub fn diff(&self, id: &str) -> Result<Vec<FilesystemChange>> {
         let engine = self.engine;
         let record = self.find(id)?;
-        if Standing::of(engine, &record.id)?.is_over(&record) {
+        if Standing::of(engine, &record.id)?.is_over(record.auto_remove) {
             return Err(Error::not_found("container", id));
         }
         let upper = match directory::open(&engine.layout().container(&record.id).join("upper")) {

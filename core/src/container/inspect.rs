@@ -38,7 +38,7 @@ impl Containers<'_> {
         let id = &request.id;
         let record = self.find(id)?;
         let standing = Standing::of(self.engine, &record.id)?;
-        if standing.is_over(&record) {
+        if standing.is_over(record.auto_remove) {
             return Err(Error::not_found("container", id));
         }
         let directory = self.engine.layout().container(&record.id);

@@ -7,7 +7,6 @@ use super::filter::Filter;
 use super::inspect;
 use super::listed::{Config, Listed};
 use super::ports;
-use super::record::Record;
 use super::state::{Standing, Standings};
 use super::status;
 use crate::api::{ContainerList, ContainerSummary, SummaryHostConfig, SummaryNetworks};
@@ -49,7 +48,7 @@ impl Containers<'_> {
             }
             let standing = standings.one(&record.id)?;
             // One that goes with its end is gone then, even if nobody has cleared it away yet.
-            if standing.is_over_for(record.auto_remove) {
+            if standing.is_over(record.auto_remove) {
                 continue;
             }
             if (all || standing.is_running()) && filter.admits_state(&standing, record.removing) {
@@ -114,11 +113,6 @@ impl Containers<'_> {
     pub(super) fn image_size(&self, image_id: &str) -> Result<i64> {
         Ok(self.engine.images().of_container(image_id)?.size)
     }
-}
-
-/// The network mode as Docker shows it.
-pub(super) fn network_mode(record: &Record) -> String {
-    super::plan::mode_name(&record.document).to_owned()
 }
 
 /// Program and arguments: entrypoint and command are one list.

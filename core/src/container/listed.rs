@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Error as Failure, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Deserialize;
 
 use super::mount_point::MountPoint;
 use super::plan::{self, NetworkMode};
 use crate::api::{Empty, PortBinding};
 use crate::network::Called;
-use crate::store::document::{document, text};
+use crate::store::document::{array, document};
 
 /// A part of [`Record`](super::Record), whose names its fields have.
 #[derive(Debug)]
@@ -76,11 +76,10 @@ impl Listed {
         if ids.len() > FEW {
             // The plus keeps SQLite from looking each up: a row that does not fit into a page is read whole for every one that it
             // is compared with. So all are passed by, and only of those that are meant is more read than the id.
-            let ids = text(&ids).map_err(|error| Failure::ToSqlConversionFailure(error.into()))?;
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM containers WHERE +id IN (SELECT value FROM json_each(?1))"
             ))?;
-            for listed in rows.query_map([ids], Listed::from_row)? {
+            for listed in rows.query_map([array(ids)?], Listed::from_row)? {
                 found.push(listed?);
             }
             return Ok(sorted(found));
@@ -104,10 +103,10 @@ impl Listed {
         matches!(mode, NetworkMode::Named(_))
     }
 
-    /// Whether anything may be published: [`plan::publishes`].
+    /// Whether any port is to be published.
     pub(super) fn publishes(&self) -> bool {
         let host_config = &self.document.host_config;
-        host_config.publish_all_ports || !host_config.port_bindings.is_empty()
+        plan::any_published(host_config.publish_all_ports, &host_config.port_bindings)
     }
 
     /// What it is called by those in its networks.

@@ -124,7 +124,7 @@ impl<'a> Containers<'a> {
                 format!(
                     "container {} has network mode {}: it cannot be connected to other networks, or disconnected",
                     record.name,
-                    list::network_mode(&record)
+                    plan::mode_name(&record.document)
                 ),
             )
             .with_reason("network_mode")

@@ -54,7 +54,7 @@ impl Containers<'_> {
         let about_to_start = record.owner.as_ref().is_some_and(|owner| owner.is_alive());
         Ok(standing.is_running()
             || standing.lock.monitor
-            || standing.is_over(record)
+            || standing.is_over(record.auto_remove)
             || about_to_start)
     }
 }

@@ -14,7 +14,6 @@ use barque_monitor::state::{
 };
 
 use super::lock::{Locks, Look};
-use super::record::Record;
 use crate::Engine;
 use crate::api::{self, ContainerExit, ContainerState, HealthcheckResult, WaitError};
 use crate::error::{Error, ErrorKind, Result};
@@ -58,13 +57,9 @@ impl Standing {
         Ok(Standing { run, lock, unsettled: false })
     }
 
-    /// Whether it is one that goes when it ends, and has ended: it is gone then, even if nobody has cleared it away yet.
-    pub(crate) fn is_over(&self, record: &Record) -> bool {
-        self.is_over_for(record.auto_remove)
-    }
-
-    /// The same of one that is, or is not, one that goes when it ends.
-    pub(crate) fn is_over_for(&self, auto_remove: bool) -> bool {
+    /// Whether it has ended and is one that goes when it ends, as `auto_remove` says: it is gone then, even if nobody has cleared it away
+    /// yet.
+    pub(crate) fn is_over(&self, auto_remove: bool) -> bool {
         // Its monitor removes its directory, and with it the state. What is left is a lock file that nobody holds.
         let abandoned =
             self.run.is_none() && self.lock.exists && !self.lock.monitor && !self.lock.operation;

@@ -11,7 +11,7 @@ use super::subnet::{Address, Subnet};
 use crate::api::{EndpointSettings, IpamConfig, NetworkCreate};
 use crate::error::{Error, Result};
 use crate::id;
-use crate::store::document::{document, text};
+use crate::store::document::{array, document, text};
 
 /// What is recorded about a network.
 #[derive(Clone, Debug)]
@@ -298,14 +298,12 @@ impl Endpoint {
         if let [container] = containers {
             return Endpoint::of_container(connection, container);
         }
-        let containers = text(&containers)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         connection
             .prepare_cached(&format!(
                 "SELECT {ENDPOINT} FROM json_each(?1) CROSS JOIN endpoints ON container_id = value
                  ORDER BY position"
             ))?
-            .query_map([containers], Endpoint::from_row)?
+            .query_map([array(containers)?], Endpoint::from_row)?
             .collect()
     }
 

@@ -21,6 +21,11 @@ pub(crate) fn text<T: Default + Serialize>(document: &T) -> Result<String> {
     write().map_err(|error| Error::internal("write a record").because(error))
 }
 
+/// Texts as a statement's `json_each` takes them.
+pub(crate) fn array<T: AsRef<str> + Serialize>(texts: &[T]) -> rusqlite::Result<String> {
+    serde_json::to_string(texts).map_err(|error| Failure::ToSqlConversionFailure(error.into()))
+}
+
 /// What is read: what is not there is as [`Default`] has it.
 pub(crate) fn document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?)

@@ -38,7 +38,7 @@ pub(crate) fn names(path: &Path) -> Result<Vec<String>> {
         .collect()
 }
 
-/// A directory that files are opened below, many of them; `None`: there is none.
+/// A directory that is only for what is opened or connected to below it; `None`: there is none.
 pub(crate) fn base(path: &Path) -> Result<Option<OwnedFd>> {
     let flags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
     match rustix::fs::open(path, flags, Mode::empty()) {

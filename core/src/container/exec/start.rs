@@ -54,9 +54,7 @@ impl Execs<'_> {
         let stream = ExecStream::new(request.id.clone(), connection, streams, request.detach)?;
         Stream::new(Box::new(stream), engine.canceller().clone())
     }
-}
 
-impl Execs<'_> {
     /// The container of the exec `id`, and a connection to its monitor: the one that it was created over, where that is still of use.
     fn reach(&self, id: &str) -> Result<(String, Connection)> {
         let kept = self.engine.take_exec()?.filter(|created| created.id == id);

@@ -84,7 +84,7 @@ impl Jail {
         loop {
             let record = Containers::new(engine).find(id)?;
             let standing = Standing::of(engine, &record.id)?;
-            if standing.is_over(&record) || record.removing {
+            if standing.is_over(record.auto_remove) || record.removing {
                 return Err(Error::not_found("container", id));
             }
             if let Some(run) = standing.running() {

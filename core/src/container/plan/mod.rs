@@ -31,7 +31,7 @@ pub(crate) use files::{inside as resolv_conf_inside, name_servers};
 pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
 pub(crate) use namespaces::{NetworkMode, mode_name, named_mode, network_mode};
-pub(crate) use ports::{Wanted as WantedPort, port};
+pub(crate) use ports::{Wanted as WantedPort, any_published, port};
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 pub(crate) use user::{RANGE, User};

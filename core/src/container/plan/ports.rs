@@ -3,10 +3,11 @@
 //! What is asked for is checked when the container is created. Which of a range it is, or which one where any will do, is known when
 //! it is started and not before: then it is taken (`network/publish.rs`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::namespaces::{NetworkMode, network_mode};
-use crate::api::{ContainerConfig, ContainerCreate};
+use crate::api::{ContainerConfig, ContainerCreate, PortBinding};
 use crate::error::{Error, Result};
 use crate::shorthand;
 
@@ -52,8 +53,12 @@ pub(crate) fn published(create: &ContainerCreate, config: &ContainerConfig) -> R
 
 /// Whether anything is to be published.
 pub(crate) fn publishes(create: &ContainerCreate) -> bool {
-    let host_config = &create.host_config;
-    host_config.publish_all_ports || host_config.port_bindings.values().any(|b| !b.is_empty())
+    any_published(create.host_config.publish_all_ports, &create.host_config.port_bindings)
+}
+
+/// The same of what is asked for.
+pub(crate) fn any_published(all: bool, bindings: &BTreeMap<String, Vec<PortBinding>>) -> bool {
+    all || bindings.values().any(|bindings| !bindings.is_empty())
 }
 
 /// What docker says where it does not publish what was asked for.

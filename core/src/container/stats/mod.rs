@@ -33,7 +33,7 @@ impl Containers<'_> {
         }
         let record = self.find(&request.id)?;
         let standing = Standing::of(self.engine, &record.id)?;
-        if standing.is_over(&record) {
+        if standing.is_over(record.auto_remove) {
             return Err(Error::not_found("container", &request.id));
         }
         let mut source = Stats {
@@ -79,7 +79,7 @@ impl Stats {
             boot_id: run.boot_id.clone(),
         };
         let machine = machine::Machine::now()?;
-        let host_network = super::list::network_mode(&self.record) == "host";
+        let host_network = super::plan::mode_name(&self.record.document) == "host";
         Ok(Some(StatsResponse {
             id: id.clone(),
             name: format!("/{}", self.record.name),

@@ -340,3 +340,41 @@ fn a_cancelled_wait_fails_at_once() {
     assert!(begin.elapsed() < Duration::from_secs(5));
     assert_eq!(bench.names(false), ["/web"], "the container goes on");
 }
+
+#[test]
+fn an_exec_is_started_over_any_connection_and_gone_with_the_run_it_was_created_in() {
+    let bench = Bench::new();
+    let id = bench.create("web", &["sleep", "1000"]);
+    bench.start("web").unwrap();
+    bench.create("db", &["sleep", "1000"]);
+    bench.start("db").unwrap();
+    let exec = |container: &str| {
+        let cmd = Some(vec!["true".to_owned()]);
+        let request = ExecCreate { container: container.to_owned(), cmd, ..Default::default() };
+        bench.engine.execs().create(&request).unwrap().id
+    };
+    let start = |engine: &Engine, id: &str| {
+        let request = ExecStart { id: id.to_owned(), ..Default::default() };
+        engine.execs().start(&request).and_then(|mut stream| stream.next(Deadline::never()))
+    };
+    let (first, second, other) = (exec("web"), exec("web"), exec("db"));
+    let last = (exec("web"), exec("db"));
+    for (engine, exec) in [
+        (&bench.engine, &last.0),
+        (&bench.engine, &last.1),
+        (&bench.again(), &second),
+        (&bench.engine, &other),
+        (&bench.engine, &first),
+    ] {
+        let Next::Item(Item::Document(end)) = start(engine, exec).unwrap() else { panic!() };
+        assert!(end.contains("\"ExitCode\":0"), "{end}");
+    }
+    let left = exec("web");
+    let kill = ContainerKill { id: id.clone(), ..Default::default() };
+    bench.engine.containers().kill(&kill).unwrap();
+    bench.start("web").unwrap();
+    let error = start(&bench.engine, &left).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    bench.remove("web", true).unwrap();
+    bench.remove("db", true).unwrap();
+}
