@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id;
 
 use copies::Claim;
-pub(crate) use intent::{Intent, Owner, start_time};
+pub(crate) use intent::{Intent, Owner, boot_id, start_time};
 
 /// The steps from an empty database to the present schema. `user_version` says how many were taken.
 const STEPS: [&str; 8] = [
@@ -43,8 +43,8 @@ const SCHEMA_VERSION: i32 = STEPS.len() as i32;
 /// Bytes of a file that is only there to be removed when the disk is full, so that what frees space can be written down.
 const BALLAST: u64 = 1 << 20;
 
-/// Pages of the write-ahead log at which it is written back. Whoever opens the database first reads the whole log (it cannot know that
-/// the shared index is right): 7 µs a page here, so SQLite's own 1,000 would cost every short-lived process up to 7 ms.
+/// Pages of the write-ahead log at which it is written back and begun anew. Whoever opens the database first reads the whole log (it
+/// cannot know that the shared index is right): 7 µs a page here, so SQLite's own 1,000 would cost every short-lived process up to 7 ms.
 const LONGEST_LOG: u32 = 40;
 
 /// How long a writer waits for other processes' transactions.
@@ -148,6 +148,7 @@ impl Store {
             writer.connection.pragma_update(None, "synchronous", level).map_err(wrong)?;
             writer.durability = Some(durability);
         }
+        write_back(&writer.connection);
         let transaction = writer
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -210,8 +211,29 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", LONGEST_LOG)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
+}
+
+/// Write a long log back, so that the write that comes next begins it anew.
+///
+/// Not after a commit, as SQLite does by itself: that all of the log is in the database is only known in the shared index, which the next
+/// process makes again from the log when it is the only one. Commands that come one after another would each find a log that nothing of
+/// was written back, write it back, and lengthen it.
+fn write_back(connection: &Connection) {
+    // A full disk, or somebody who reads what is older: the log is longer for as long as that lasts.
+    let _ = (|| {
+        // `NOOP` only looks (since SQLite 3.51).
+        let pages: i64 = connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+            .query_row([], |row| row.get("log"))?;
+        if pages >= i64::from(LONGEST_LOG) {
+            connection
+                .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
+                .query_row([], |_| Ok(()))?;
+        }
+        Ok::<_, rusqlite::Error>(())
+    })();
 }
 
 /// Keep the journal as a write-ahead log. The switch needs the database for itself and never asks the busy handler, so
@@ -320,7 +342,44 @@ impl From<rusqlite::Error> for Error {
 mod tests {
     use rusqlite::Connection;
 
-    use super::STEPS;
+    use super::{Durability, LONGEST_LOG, STEPS, Store};
+
+    #[test]
+    fn the_log_stays_short_when_processes_come_one_after_another() {
+        let path = std::env::temp_dir().join(format!("barque-log-{}.db", std::process::id()));
+        let log = path.with_extension("db-wal");
+        let write = |store: &Store, number: u32| {
+            let change = "INSERT OR REPLACE INTO meta (key, value) VALUES ('number', ?1)";
+            store
+                .write(Durability::Crash, |t| Ok(t.execute(change, [number.to_string()])?))
+                .unwrap();
+        };
+        // A page has a header of 24 bytes in the log, which has one of 32.
+        let longest = 32 + u64::from(LONGEST_LOG + 20) * (24 + 4096);
+        for number in 0..3 * LONGEST_LOG {
+            // Nobody but it has the database open.
+            write(&Store::open(&path).unwrap(), number);
+            let length = log.metadata().unwrap().len();
+            assert!(length <= longest, "{length} bytes after {number} writes");
+        }
+        let store = Store::open(&path).unwrap();
+        for number in 0..3 * LONGEST_LOG {
+            write(&store, number);
+        }
+        assert!(log.metadata().unwrap().len() <= longest);
+        let last: String = store
+            .read(|connection| {
+                connection
+                    .query_row("SELECT value FROM meta WHERE key = 'number'", [], |row| row.get(0))
+            })
+            .unwrap();
+        assert_eq!(last, (3 * LONGEST_LOG - 1).to_string());
+        drop(store);
+        for suffix in ["", "-wal", "-shm"] {
+            std::fs::remove_file(path.with_extension(format!("db{suffix}"))).unwrap();
+        }
+        let _ = std::fs::remove_file(path.with_file_name("ballast"));
+    }
 
     #[test]
     fn places_in_networks_keep_their_addresses_when_one_may_be_missing() {
