@@ -1166,7 +1166,7 @@ export interface HostConfig {
   PublishAllPorts?: boolean;
   /** The root file system cannot be written. */
   ReadonlyRootfs?: boolean;
-  /** `no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, … */
+  /** `no-new-privileges`, `seccomp=PATH` (read when the container is created), `seccomp=unconfined`, … */
   SecurityOpt?: string[];
   /** Storage driver options. */
   StorageOpt?: Record<string, string>;
@@ -1319,7 +1319,7 @@ export interface HostConfigInspect {
   PublishAllPorts: boolean;
   /** The root file system cannot be written. */
   ReadonlyRootfs: boolean;
-  /** `no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, … */
+  /** `no-new-privileges`, `seccomp=PATH` (read when the container is created), `seccomp=unconfined`, … */
   SecurityOpt: string[];
   /** Storage driver options. */
   StorageOpt: Record<string, string>;

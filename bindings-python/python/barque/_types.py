@@ -1584,7 +1584,7 @@ class HostConfig(TypedDict, total=False):
     """The root file system cannot be written."""
 
     SecurityOpt: list[str]
-    """`no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, …"""
+    """`no-new-privileges`, `seccomp=PATH` (read when the container is created), `seccomp=unconfined`, …"""
 
     StorageOpt: dict[str, str]
     """Storage driver options."""
@@ -1808,7 +1808,7 @@ class HostConfigInspect(TypedDict):
     """The root file system cannot be written."""
 
     SecurityOpt: list[str]
-    """`no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, …"""
+    """`no-new-privileges`, `seccomp=PATH` (read when the container is created), `seccomp=unconfined`, …"""
 
     StorageOpt: dict[str, str]
     """Storage driver options."""

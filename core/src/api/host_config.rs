@@ -68,7 +68,7 @@ pub struct HostConfig {
     pub publish_all_ports: bool,
     /// The root file system cannot be written.
     pub readonly_rootfs: bool,
-    /// `no-new-privileges`, `seccomp=PATH`, `seccomp=unconfined`, …
+    /// `no-new-privileges`, `seccomp=PATH` (read when the container is created), `seccomp=unconfined`, …
     pub security_opt: Vec<String>,
     /// Storage driver options.
     pub storage_opt: BTreeMap<String, String>,

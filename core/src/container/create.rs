@@ -4,7 +4,7 @@ use rusqlite::Transaction;
 
 use super::Containers;
 use super::mount_point::Mounts;
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::record::Record;
 use super::settle::settle_if_free;
 use super::{joined, launch, link, name};
@@ -47,6 +47,7 @@ pub(super) fn create(
     let mut request = request.clone();
     joined::identify(engine, &mut request.host_config)?;
     link::identify(engine, &mut request.host_config)?;
+    plan::read_profiles(&mut request.host_config, engine.host())?;
     let networks = network::wanted(engine, &request)?;
     let policy = Policy::parse(&request.pull, Policy::Never)?;
     engine.images().ensure(&request.image, &request.platform, policy)?;

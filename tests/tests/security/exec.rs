@@ -23,6 +23,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.add("SEC-020 an exec has the groups of the container", groups);
     suite.add("SEC-024 an exec that writes without end fills no memory", endless_output);
     suite.add("SEC-029 an exec has the container's filter, paths and cgroup", confined_alike);
+    suite.add("SEC-029 a profile outlives the file that it was read from", profile_is_kept);
 }
 
 /// A container that runs `command` until it is told otherwise.
@@ -289,4 +290,31 @@ fn confined_alike() {
         assert_ne!(of_exec["namespaces"][name], json!(host.display().to_string()), "{name}");
     }
     end(&sandbox, "a confined exec");
+}
+
+fn profile_is_kept() {
+    let sandbox = Sandbox::with_testbox();
+    let directory = sandbox.work().join("elsewhere");
+    std::fs::create_dir(&directory).expect("a directory");
+    let profile = directory.join("profile.json");
+    std::fs::write(&profile, r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#).expect("a profile");
+    let option = ["--security-opt", "seccomp=profile.json"];
+    let mut words = vec!["create", "--name", "host", "--network", "none"];
+    words.extend(option);
+    words.extend(["testbox", "sleep", "forever"]);
+    let mut command = sandbox.command(&words);
+    command.current_dir(&directory);
+    let done = finish(command, b"");
+    assert_eq!(done.code, 0, "{done:?}");
+    std::fs::remove_dir_all(&directory).expect("removed");
+    for _ in 0..2 {
+        sandbox.ok(&["restart", "--time", "0", "host"]);
+        assert_eq!(report(&sandbox, &[], &["report", "security"])["security"]["seccomp"], 2);
+    }
+    let refused = sandbox.barque(&[&["run"], &option[..], &["testbox", "true"]].concat());
+    assert!(
+        refused.stderr.contains("opening seccomp profile (profile.json) failed"),
+        "{refused:?}"
+    );
+    end(&sandbox, "a profile whose file has gone");
 }

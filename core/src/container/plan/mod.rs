@@ -32,6 +32,7 @@ pub(crate) use host::Host;
 pub(crate) use mounts::tmpfs;
 pub(crate) use namespaces::{NetworkMode, mode_name, named_mode, network_mode};
 pub(crate) use ports::{Wanted as WantedPort, any_published, port};
+pub(crate) use security::read_profiles;
 pub(crate) use this_host::ThisHost;
 pub(crate) use unsupported::refuses as is_refused;
 pub(crate) use user::{RANGE, User};

@@ -28,7 +28,33 @@ pub(super) enum Seccomp {
     Profile(String),
 }
 
-/// Parse the options. Docker takes `name=value` and, from its first days, `name:value`.
+/// Put the texts of seccomp profiles in the place of their paths, as the docker command does before it sends them: a container is
+/// started again, and something run in it, from another directory and when the file is another or gone.
+///
+/// # Errors
+/// Those of reading the file.
+pub(crate) fn read_profiles(host_config: &mut HostConfig, host: &dyn Host) -> Result<()> {
+    for option in &mut host_config.security_opt {
+        let Some(("seccomp", value)) = split(option) else { continue };
+        let is_path =
+            !matches!(value, "" | "unconfined" | "builtin") && !value.trim_start().starts_with('{');
+        if is_path {
+            let text = host.read(value).map_err(|error| {
+                Error::system(format!("opening seccomp profile ({value}) failed"), error)
+            })?;
+            *option = format!("seccomp={text}");
+        }
+    }
+    Ok(())
+}
+
+/// Name and value of an option. Docker takes `name=value` and, from its first days, `name:value`.
+fn split(option: &str) -> Option<(&str, &str)> {
+    let at = option.find(['=', ':'])?;
+    Some((&option[..at], &option[at + 1..]))
+}
+
+/// Parse the options, of which profiles were read.
 pub(super) fn parse(host_config: &HostConfig, host: &dyn Host) -> Result<Security> {
     let mut security = Security::default();
     for option in &host_config.security_opt {
@@ -36,10 +62,9 @@ pub(super) fn parse(host_config: &HostConfig, host: &dyn Host) -> Result<Securit
             security.no_new_privileges = true;
             continue;
         }
-        let Some(at) = option.find(['=', ':']) else {
+        let Some((name, value)) = split(option) else {
             return Err(Error::invalid(format!("invalid --security-opt 1: {option:?}")));
         };
-        let (name, value) = (&option[..at], &option[at + 1..]);
         match name {
             "no-new-privileges" => {
                 security.no_new_privileges = match value {
@@ -52,7 +77,7 @@ pub(super) fn parse(host_config: &HostConfig, host: &dyn Host) -> Result<Securit
                     }
                 }
             }
-            "seccomp" => security.seccomp = seccomp(value, host)?,
+            "seccomp" => security.seccomp = seccomp(value)?,
             "systempaths" if value == "unconfined" => security.unmasked = true,
             "apparmor" => check_apparmor(value, host.facts())?,
             "label" => check_label(value, host.facts())?,
@@ -62,16 +87,12 @@ pub(super) fn parse(host_config: &HostConfig, host: &dyn Host) -> Result<Securit
     Ok(security)
 }
 
-fn seccomp(value: &str, host: &dyn Host) -> Result<Seccomp> {
+fn seccomp(value: &str) -> Result<Seccomp> {
     Ok(match value {
         "" => return Err(Error::invalid("invalid --security-opt 2: \"seccomp=\"")),
         "unconfined" => Seccomp::Unconfined,
         "builtin" => Seccomp::Builtin,
-        // What the docker command makes of a path before it sends it.
-        text if text.trim_start().starts_with('{') => Seccomp::Profile(text.to_owned()),
-        path => Seccomp::Profile(host.read(path).map_err(|error| {
-            Error::system(format!("opening seccomp profile ({path}) failed"), error)
-        })?),
+        text => Seccomp::Profile(text.to_owned()),
     })
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::capabilities::Capabilities;
 use super::super::seccomp::{Circumstances, custom, default, default_rules};
+use super::super::security::read_profiles;
 use super::{TestHost, image, invalid, plan_with, spec_of};
 use crate::api::HostConfig;
 
@@ -163,17 +164,32 @@ fn profiles_say_when_their_rules_hold() {
 }
 
 #[test]
-fn a_profile_is_given_as_text_or_by_its_path() {
+fn a_profile_is_given_as_text() {
     let with = |option: &str| spec_of(json!({"SecurityOpt": [option]}));
     let given = with(r#"seccomp={"defaultAction": "SCMP_ACT_LOG"}"#);
     assert_eq!(given["linux"]["seccomp"], json!({"defaultAction": "SCMP_ACT_LOG"}));
-    let read = with("seccomp=/profile.json");
-    assert_eq!(read["linux"]["seccomp"], json!({"defaultAction": "SCMP_ACT_ALLOW"}));
     let builtin = with("seccomp=builtin");
     assert_eq!(builtin["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
     assert!(builtin["linux"]["seccomp"]["barqueProgram"].as_array().unwrap().len() > 100);
     let privileged = spec_of(json!({"Privileged": true, "SecurityOpt": ["seccomp=builtin"]}));
     assert_ne!(privileged["linux"]["seccomp"], builtin["linux"]["seccomp"]);
+}
+
+#[test]
+fn a_profile_that_is_given_by_its_path_is_read_once() {
+    let read = |option: &str| {
+        let mut host_config =
+            HostConfig { security_opt: vec![option.to_owned()], ..HostConfig::default() };
+        read_profiles(&mut host_config, &TestHost::default()).map(|()| host_config.security_opt)
+    };
+    for option in ["seccomp=/profile.json", "seccomp:/profile.json"] {
+        assert_eq!(read(option).unwrap(), [r#"seccomp={"defaultAction": "SCMP_ACT_ALLOW"}"#]);
+    }
+    for kept in ["seccomp=unconfined", "seccomp=builtin", "seccomp= {}", "apparmor=/profile.json"] {
+        assert_eq!(read(kept).unwrap(), [kept]);
+    }
+    let missing = read("seccomp=/missing.json").unwrap_err().to_string();
+    assert!(missing.starts_with("opening seccomp profile (/missing.json) failed"), "{missing}");
 }
 
 #[test]
