@@ -19,7 +19,7 @@ use crate::image::Images;
 use crate::layout::Layout;
 use crate::network::Networks;
 use crate::registry::Registries;
-use crate::store::{Owner, Store};
+use crate::store::{Owner, Store, boot_id};
 use crate::stream::{Canceller, Stream};
 use crate::volume::Volumes;
 use crate::{monitor_image, reconcile, sys};
@@ -55,9 +55,11 @@ pub struct Engine {
 struct Shared {
     layout: Layout,
     store: Store,
-    this_process: Owner,
-    /// What planning asks about this machine, gathered when the first container is planned.
-    host: OnceLock<ThisHost>,
+    boot_id: String,
+    /// When this process began: looked up when it first begins something that it may leave half done.
+    this_process: OnceLock<Owner>,
+    /// What planning asks about this machine.
+    host: ThisHost,
     /// The journal of events, opened when the first is told.
     journal: OnceLock<Journal>,
     /// The monitor program, opened when the first container is started.
@@ -87,8 +89,9 @@ impl Engine {
         let shared = Shared {
             store: Store::open(&layout.database())?,
             layout,
-            this_process: Owner::this()?,
-            host: OnceLock::new(),
+            boot_id: boot_id()?,
+            this_process: OnceLock::new(),
+            host: ThisHost::default(),
             journal: OnceLock::new(),
             monitor: Mutex::new(None),
             last_exec: Mutex::new(None),
@@ -175,18 +178,22 @@ impl Engine {
     }
 
     /// Who opened the engine: the owner of what is begun through it.
-    pub(crate) fn this_process(&self) -> &Owner {
-        &self.shared.this_process
+    pub(crate) fn this_process(&self) -> Result<&Owner> {
+        if let Some(owner) = self.shared.this_process.get() {
+            return Ok(owner);
+        }
+        let owner = Owner::this(self.boot_id())?;
+        Ok(self.shared.this_process.get_or_init(|| owner))
     }
 
     /// The boot this is.
     pub(crate) fn boot_id(&self) -> &str {
-        &self.shared.this_process.boot_id
+        &self.shared.boot_id
     }
 
     /// This machine.
     pub(crate) fn host(&self) -> &ThisHost {
-        self.shared.host.get_or_init(ThisHost::new)
+        &self.shared.host
     }
 
     /// The journal of events.

@@ -73,14 +73,19 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     let _ = lease::sweep(layout);
     let _ = crate::image::sweep_ingest(layout);
     crate::build::sweep_secrets(layout, &entries);
-    let _ = finish_intents(engine);
+    let unfinished = engine.store().read(Unfinished::look)?;
+    if unfinished.work {
+        let _ = finish_work(engine);
+    }
     let mut settled = true;
     for id in &suspects {
         settled &= container::settle_if_free(engine, id).is_ok();
     }
     // After the containers, which may take theirs with them.
-    settled &= network::clear(engine).is_ok();
-    settled &= volume::clear_orphans(engine, first_in_this_boot).is_ok();
+    settled &= network::heal(engine).is_ok();
+    settled &= !unfinished.networks || network::finish_removals(engine).is_ok();
+    settled &= !unfinished.volumes || volume::finish_removals(engine).is_ok();
+    settled &= !first_in_this_boot || volume::clear_orphans(engine).is_ok();
     if first_in_this_boot && settled {
         // One that cannot be written only means that the next one looks again.
         let _ = sys::file::replace(&layout.boot(), engine.boot_id().as_bytes(), 0o600);
@@ -88,10 +93,36 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
+/// What there may be in the record, besides containers, that somebody has left undone.
+struct Unfinished {
+    /// Any of what [`finish_work`] does.
+    work: bool,
+    /// Networks whose removal has begun.
+    networks: bool,
+    /// Volumes of which the same is true.
+    volumes: bool,
+}
+
+impl Unfinished {
+    /// In one question, which every command asks and which nearly always has the same answer.
+    fn look(connection: &rusqlite::Connection) -> rusqlite::Result<Unfinished> {
+        connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM intents)
+                        OR EXISTS (SELECT 1 FROM images WHERE hidden = 1)
+                        OR EXISTS (SELECT 1 FROM meta WHERE key = 'index'),
+                    EXISTS (SELECT 1 FROM networks WHERE removing),
+                    EXISTS (SELECT 1 FROM volumes INDEXED BY volumes_removing WHERE removing)",
+            )?
+            .query_row([], |row| {
+                Ok(Unfinished { work: row.get(0)?, networks: row.get(1)?, volumes: row.get(2)? })
+            })
+    }
+}
+
 /// What processes that died had begun: content to be published or removed, containers held still for a commit, networks to be left, names
-/// that are written down elsewhere. And images that
-/// were only kept for containers, and the index that other programs read.
-fn finish_intents(engine: &Engine) -> Result<()> {
+/// that are written down elsewhere. And images that were only kept for containers, and the index that other programs read.
+fn finish_work(engine: &Engine) -> Result<()> {
     let (mut intents, hidden, stale) = engine.store().read(|connection| {
         let hidden: Vec<String> = connection
             .prepare_cached("SELECT id FROM images WHERE hidden = 1")?

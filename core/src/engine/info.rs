@@ -74,7 +74,7 @@ impl Engine {
             default_runtime: "barque".to_owned(),
             warnings: warnings(
                 &cgroups,
-                host.capabilities,
+                self.host().capabilities(),
                 host.swap_limit,
                 unfit(self.layout().root()),
             ),

@@ -147,7 +147,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 
 /// Put the rules back if they are those of this network namespace and anybody has changed any rule since the last look. It costs
 /// every command of an engine that has a bridge a question to the kernel, and others nothing.
-pub(super) fn heal(engine: &Engine) -> Result<()> {
+pub(crate) fn heal(engine: &Engine) -> Result<()> {
     let Some(seen) = seen_here(engine)? else { return Ok(()) };
     let failed = |refusal: Refusal| refusal.error("look at the firewall");
     match Socket::netfilter()?.generation().map_err(failed)? == seen.generation {

@@ -46,9 +46,10 @@ use crate::sys::{clock, namespace};
 pub(crate) use attach::{address_in_default, attach};
 pub(crate) use connect::{INTENT, finish_leaving};
 pub(crate) use endpoint::{Called, Places, Wanted, claim, documents, wanted};
+pub(crate) use firewall::heal;
 pub(crate) use names::is_name;
 pub(crate) use publish::{of as published, withdraw};
-pub(crate) use remove::clear;
+pub(crate) use remove::finish_removals;
 pub(crate) use resolver::{ADDRESS as RESOLVER, Sockets as Resolver};
 
 use record::{Endpoint, Record};

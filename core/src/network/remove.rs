@@ -5,7 +5,7 @@
 //! the two sees the other. Whoever finds a marked row does the rest.
 
 use super::record::{Endpoint, Record};
-use super::{Networks, driver, firewall, is_predefined, names};
+use super::{Networks, driver, is_predefined, names};
 use crate::Engine;
 use crate::api::NetworkRemove;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,9 +68,8 @@ pub(super) fn finish(engine: &Engine, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Finish the removals that others began, and put rules back that somebody has flushed.
-pub(crate) fn clear(engine: &Engine) -> Result<()> {
-    firewall::heal(engine)?;
+/// Finish the removals that others began.
+pub(crate) fn finish_removals(engine: &Engine) -> Result<()> {
     for id in engine.store().read(Record::removing)? {
         match finish(engine, &id) {
             // It stays, as a container was quicker.

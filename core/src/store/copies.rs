@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::descriptor;
 
 /// How often this copy has each database open, by device and inode.
 static OPEN: Mutex<BTreeMap<File, usize>> = Mutex::new(BTreeMap::new());
@@ -79,7 +80,7 @@ fn identity(path: &Path) -> Option<File> {
 fn descriptor_of(file: File) -> Option<RawFd> {
     std::fs::read_dir("/proc/self/fd").ok()?.flatten().find_map(|entry| {
         let number = entry.file_name().to_str()?.parse().ok()?;
-        (identity(&entry.path()) == Some(file)).then_some(number)
+        (descriptor::file(number) == Some(file)).then_some(number)
     })
 }
 

@@ -14,3 +14,14 @@ pub(crate) fn duplicate(number: RawFd) -> Result<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(borrowed, 3)
         .map_err(|errno| Error::system(format!("descriptor {number}"), errno.into()))
 }
+
+/// Which file a descriptor is: device and inode; `None` for a number that is not open.
+pub(crate) fn file(number: RawFd) -> Option<(u64, u64)> {
+    if number < 0 {
+        return None;
+    }
+    // SAFETY: it is only asked about, at once; a number that is not open gives EBADF.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    let found = rustix::fs::fstat(borrowed).ok()?;
+    Some((found.st_dev, found.st_ino))
+}

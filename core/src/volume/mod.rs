@@ -23,7 +23,7 @@ pub(crate) use driver::{Backing, DRIVER, check as check_driver};
 pub(crate) use fill::fill;
 pub(crate) use inspect::data;
 pub(crate) use record::Wanted;
-pub(crate) use remove::{clear_orphans, finish, release};
+pub(crate) use remove::{clear_orphans, finish, finish_removals, release};
 
 use record::Record;
 

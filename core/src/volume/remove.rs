@@ -100,14 +100,16 @@ pub(crate) fn release(
     Ok(going)
 }
 
-/// Finish the removals that others began, and with `everything` take away directories without a record.
-pub(crate) fn clear_orphans(engine: &Engine, everything: bool) -> Result<()> {
+/// Finish the removals that others began.
+pub(crate) fn finish_removals(engine: &Engine) -> Result<()> {
     for name in engine.store().read(Record::removing)? {
         finish(engine, &name)?;
     }
-    if !everything {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// Take away directories without a record.
+pub(crate) fn clear_orphans(engine: &Engine) -> Result<()> {
     let path = engine.layout().volumes();
     let failed = |error| Error::system(format!("read {}", path.display()), error);
     let entries = match std::fs::read_dir(&path) {

@@ -47,7 +47,7 @@ pub(crate) fn plan(
     create: &ExecCreate,
     host: &dyn Host,
 ) -> Result<Further> {
-    let available = host.facts().capabilities;
+    let available = host.capabilities();
     let capabilities = match create.privileged {
         true => Capabilities::all(available),
         false => Capabilities::of(host_config, available)?,

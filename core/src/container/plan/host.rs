@@ -17,8 +17,6 @@ pub(crate) struct HostFacts {
     pub(crate) cpuset_mems: String,
     /// Numbers of the CPUs that have a `thermal_throttle` directory in sysfs.
     pub(crate) throttled_cpus: Vec<u32>,
-    /// Capabilities that can be given: bit n is capability n, set where this process has it and the kernel knows it.
-    pub(crate) capabilities: u64,
     /// All limits are cgroup v2's.
     pub(crate) cgroup_v2: bool,
     /// Swap can be limited.
@@ -52,6 +50,8 @@ pub(crate) struct DeviceNode {
 
 /// This machine, as planning sees it.
 pub(crate) trait Host {
+    /// Capabilities that can be given: bit n is capability n, set where this process has it and the kernel knows it.
+    fn capabilities(&self) -> u64;
     /// What does not change.
     fn facts(&self) -> &HostFacts;
     /// A small text file: the host's `/etc/hosts` and `/etc/resolv.conf`, a seccomp profile.

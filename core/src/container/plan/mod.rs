@@ -265,7 +265,7 @@ fn spec(
             host_config.oom_score_adj
         )));
     }
-    let capabilities = Capabilities::of(host_config, facts.capabilities)?;
+    let capabilities = Capabilities::of(host_config, input.host.capabilities())?;
     let (seccomp, filter, mut warnings) = filter(input, security, capabilities)?;
     let (devices, device_rules) = devices::plan(host_config, input.host)?;
     let (resources, more) = resources::plan(host_config, input.host)?;

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::host::{DeviceNode, Host, HostFacts};
 
@@ -14,29 +15,28 @@ use super::host::{DeviceNode, Host, HostFacts};
 const MOST: u64 = 4 << 20;
 
 /// This machine.
+#[derive(Default)]
 pub(crate) struct ThisHost {
-    facts: HostFacts,
+    /// An exec needs none of them.
+    facts: OnceLock<HostFacts>,
 }
 
-impl ThisHost {
-    /// Gather its facts: about fifteen small files, all of the kernel's.
-    pub(crate) fn new() -> ThisHost {
+impl HostFacts {
+    /// Gather those of this machine: about fifteen small files, all of the kernel's.
+    fn gather() -> HostFacts {
         let uname = rustix::system::uname();
         let online = line("/sys/devices/system/cpu/online");
         let cpus = numbers(&online);
         let throttles = exists("/sys/devices/system/cpu/cpu0/thermal_throttle");
-        let capabilities =
-            rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits());
         let cgroup_v2 = exists("/sys/fs/cgroup/cgroup.controllers");
         let memory_v1 = exists("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-        let facts = HostFacts {
+        HostFacts {
             architecture: if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             kernel: version(&uname.release().to_string_lossy()),
             cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX).max(1),
             throttled_cpus: if throttles { cpus } else { Vec::new() },
             cpuset_cpus: online,
             cpuset_mems: line("/sys/devices/system/node/online"),
-            capabilities,
             cgroup_v2,
             // A kernel without swap needs no limit of it, and the monitor knows.
             swap_limit: !(memory_v1
@@ -45,14 +45,17 @@ impl ThisHost {
             apparmor: line("/sys/module/apparmor/parameters/enabled") == "Y",
             selinux: exists("/sys/fs/selinux/enforce"),
             hostname: uname.nodename().to_string_lossy().into_owned(),
-        };
-        ThisHost { facts }
+        }
     }
 }
 
 impl Host for ThisHost {
+    fn capabilities(&self) -> u64 {
+        rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
+    }
+
     fn facts(&self) -> &HostFacts {
-        &self.facts
+        self.facts.get_or_init(HostFacts::gather)
     }
 
     fn read(&self, path: &str) -> io::Result<String> {
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_facts_of_this_machine_make_sense() {
-        let host = ThisHost::new();
+        let host = ThisHost::default();
         let facts = host.facts();
         assert!(facts.cpus >= 1);
         assert!(facts.kernel >= (5, 0), "{:?}", facts.kernel);
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn devices_are_found_by_path_and_below_a_directory() {
-        let host = ThisHost::new();
+        let host = ThisHost::default();
         let null = host.devices("/dev/null").unwrap();
         assert_eq!((null.len(), null[0].kind, null[0].major, null[0].minor), (1, 'c', 1, 3));
         let all = host.devices("/dev").unwrap();
@@ -188,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_is_no_small_regular_file_is_not_read() {
-        let host = ThisHost::new();
+        let host = ThisHost::default();
         assert!(host.read("/etc/hostname").is_ok());
         assert!(host.read("/dev/zero").is_err());
         assert!(host.read("/etc").is_err());

@@ -77,11 +77,11 @@ fn opening_settles_what_a_killed_monitor_left() {
 #[test]
 fn what_a_dead_run_created_and_never_started_goes() {
     let bench = Bench::new();
-    let dead = Owner { start_time: 1, ..bench.engine.this_process().clone() };
+    let dead = Owner { start_time: 1, ..bench.engine.this_process().unwrap().clone() };
     let (record, _) =
         crate::container::create::create(&bench.engine, &create("one", &["true"]), Some(dead))
             .unwrap();
-    let alive = bench.engine.this_process().clone();
+    let alive = bench.engine.this_process().unwrap().clone();
     crate::container::create::create(&bench.engine, &create("two", &["true"]), Some(alive))
         .unwrap();
     assert_eq!(bench.names(true).len(), 2);

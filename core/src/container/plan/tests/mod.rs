@@ -23,6 +23,7 @@ const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd
 
 /// A machine with four CPUs, cgroup v1 and full capabilities.
 struct TestHost {
+    capabilities: u64,
     facts: HostFacts,
     files: BTreeMap<&'static str, &'static str>,
     devices: Vec<DeviceNode>,
@@ -40,6 +41,7 @@ impl Default for TestHost {
             gid: 6,
         };
         TestHost {
+            capabilities: (1 << 41) - 1,
             facts: HostFacts {
                 architecture: "amd64",
                 kernel: (6, 1),
@@ -47,7 +49,6 @@ impl Default for TestHost {
                 cpuset_cpus: "0-3".to_owned(),
                 cpuset_mems: "0".to_owned(),
                 throttled_cpus: vec![0, 1],
-                capabilities: (1 << 41) - 1,
                 cgroup_v2: false,
                 swap_limit: true,
                 apparmor: false,
@@ -75,6 +76,10 @@ impl Default for TestHost {
 }
 
 impl Host for TestHost {
+    fn capabilities(&self) -> u64 {
+        self.capabilities
+    }
+
     fn facts(&self) -> &HostFacts {
         &self.facts
     }
