@@ -108,7 +108,8 @@ impl Engines {
             if write_bundle(&program, &bundle, root).is_none() {
                 continue;
             }
-            let state = work.join(format!("state-{name}"));
+            let state = format!("/tmp/bench-{name}-{}", std::process::id());
+            self.made.push(PathBuf::from(&state));
             self.add(name, move |number| {
                 let mut command = Command::new(&program);
                 command
@@ -184,6 +185,7 @@ impl Engines {
 pub(crate) struct Daemon {
     child: Child,
     socket: String,
+    run: PathBuf,
     pub(crate) client: Client,
 }
 
@@ -198,13 +200,14 @@ impl Daemon {
         let path = format!("/tmp/bench-{name}-{}.sock", std::process::id());
         let socket = format!("unix://{path}");
         let log = std::fs::File::create(place.join("log")).map(Stdio::from);
+        let run = PathBuf::from(format!("/tmp/bench-{name}-{}", std::process::id()));
         let child = Command::new(daemon)
             .args(["--host", &socket])
             .args(flags)
             .arg("--data-root")
             .arg(place.join("data"))
             .arg("--exec-root")
-            .arg(place.join("exec"))
+            .arg(&run)
             .arg("--pidfile")
             .arg(place.join("pid"))
             .stdin(Stdio::null())
@@ -217,7 +220,7 @@ impl Daemon {
             command.args(["--host", &socket]).args(arguments);
             command
         });
-        let daemon = Daemon { child, socket: path, client };
+        let daemon = Daemon { child, socket: path, run, client };
         let until = Instant::now() + Duration::from_secs(30);
         while !quiet((daemon.client)(&["version"])) {
             if Instant::now() > until {
@@ -243,6 +246,7 @@ impl Drop for Daemon {
         unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) };
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.socket);
+        let _ = std::fs::remove_dir_all(&self.run);
     }
 }
 

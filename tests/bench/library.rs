@@ -14,6 +14,7 @@ use barque_tests::Sandbox;
 use serde_json::{Value, json};
 
 use crate::engines::Engines;
+use crate::quiet::settle;
 use crate::table::Table;
 
 const ENDS: [&str; 2] = ["exit", "0"];
@@ -36,6 +37,7 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, repetitions: u32, ta
         for round in 0..=repetitions {
             for ((name, face), stays) in all.iter().zip(&stays) {
                 let Some(id) = stays else { continue };
+                settle();
                 let begin = Instant::now();
                 let took = body(*face, id).map(|()| begin.elapsed());
                 // The first round warms the caches.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use barque_tests::Sandbox;
 
 use crate::engines::Engines;
+use crate::quiet::settle;
 use crate::table::{Table, ms};
 
 const WILLING: [&str; 6] = ["run", "--detach", "--network=none", "testbox", "trap", "TERM=0"];
@@ -52,6 +53,7 @@ fn create_and_remove(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut T
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     for round in 0..=repetitions {
         for (name, client) in all {
+            settle();
             let begin = Instant::now();
             let Some(id) = output(client(&CREATED)) else { continue };
             let removed = timed(client(&["rm", &id])).map(|_| begin.elapsed());
@@ -68,6 +70,7 @@ fn exec(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     for round in 0..=repetitions {
         for (name, client, id) in &stays {
+            settle();
             let took = timed(client(&["exec", id, "/testbox", "exit", "0"]));
             // The first round warms the caches.
             if let Some(took) = took.filter(|_| round > 0) {
@@ -89,6 +92,7 @@ fn stop(all: &[(&str, Client<'_>)], repetitions: u32, table: &mut Table) {
             let Some(id) = output(client(&WILLING)) else { continue };
             // Until it has said that it listens.
             while output(client(&["logs", &id])).is_some_and(|log| log.is_empty()) {}
+            settle();
             times.entry(name).or_default().extend(timed(client(&["stop", &id])));
             timed(client(&["rm", "--force", &id]));
         }

@@ -7,21 +7,25 @@
 mod build;
 mod engines;
 mod files;
+mod installed;
 mod library;
 mod life;
 mod memory;
 mod networks;
 mod output;
+mod quiet;
 mod registry;
+mod run_directory;
 mod start;
 mod store;
 mod table;
 
 use std::process::ExitCode;
 
-use barque_tests::{Sandbox, suite};
+use barque_tests::{Sandbox, programs, suite};
 
 use engines::Engines;
+use run_directory::RunDirectory;
 use table::Table;
 
 /// What measures one thing, so many times.
@@ -50,12 +54,20 @@ fn main() -> ExitCode {
     suite::in_namespaces(|| {
         let sandbox = Sandbox::with_testbox();
         let mut table = Table::default();
+        // The libraries were copied to where they are loaded from.
+        if let Err(error) = installed::read_again(&programs::barque()) {
+            table.tell("program not read again", error.to_string());
+        }
+        let run = RunDirectory::on(&sandbox.run());
+        if let Err(error) = &run {
+            table.tell("no tmpfs for the run directory", error.to_string());
+        }
         let engines = Engines::start(&sandbox);
         let chosen = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
         for (_, measure) in PARTS.iter().filter(|(name, _)| chosen(name)) {
             measure(&sandbox, &engines, repetitions, &mut table);
         }
-        drop(engines);
+        drop((engines, run));
         table.print();
         ExitCode::SUCCESS
     })

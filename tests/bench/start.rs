@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use barque_tests::{Sandbox, programs};
 
 use crate::engines::Engines;
+use crate::quiet::settle;
 use crate::table::{Table, median, ms};
 
 /// A process that does a run for each line it gets, and says how long that took: Python and Node.
@@ -73,16 +74,20 @@ pub(crate) fn measure(sandbox: &Sandbox, engines: &Engines, repetitions: u32, ta
             }
         };
         for one in &engines.found {
+            settle();
             keep(one.name, one.once(round));
         }
+        settle();
         let mut command = sandbox
             .command_of(&program, &["run", "--rm", "--network", "none", "testbox", "exit", "0"]);
         command.stdout(Stdio::null());
         let begin = Instant::now();
         let status = command.status();
         keep("barque", status.is_ok_and(|s| s.success()).then(|| begin.elapsed()));
+        settle();
         keep("Rust", rust_run(&engine));
         for host in &mut hosts {
+            settle();
             keep(host.name, host.once());
         }
     }
