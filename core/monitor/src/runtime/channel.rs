@@ -12,7 +12,9 @@ use rustix::io::{Errno, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
+    sockopt,
 };
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::protocol::{Failure, FailureClass};
 
@@ -37,7 +39,8 @@ pub(crate) struct ProcessEnd(OwnedFd);
 pub(crate) enum Message {
     /// It waits for [`MonitorEnd::go`]. The descriptor is the master of its terminal.
     Ready(Option<OwnedFd>),
-    /// Another process goes on in its place, and it ends.
+    /// Another process goes on in its place, and it ends. Who says so is the other one: the first can be killed at any moment, and if it
+    /// were the one to tell, the other would wait for ever.
     Moved {
         /// The other, as the monitor's pid namespace numbers it.
         pid: i32,
@@ -58,6 +61,15 @@ pub(crate) fn pair() -> Result<(MonitorEnd, ProcessEnd)> {
 }
 
 impl MonitorEnd {
+    /// From now on the kernel says which process has sent a message, numbered as the monitor's pid namespace does: until
+    /// [`Message::Moved`].
+    ///
+    /// Nothing must be sent meanwhile: that would give this end a name, an abstract one, for all to see in the monitor's network
+    /// namespace, which may be the container's (unix(7), "Autobind feature").
+    pub(crate) fn expect_a_move(&self) -> Result<()> {
+        sockopt::set_socket_passcred(&self.0, true)
+    }
+
     /// Let the process go on to the command.
     pub(crate) fn go(&self) -> Result<()> {
         match rustix::net::send(&self.0, &[GO], SendFlags::NOSIGNAL) {
@@ -70,7 +82,8 @@ impl MonitorEnd {
     /// Wait for what it has to say next.
     pub(crate) fn receive(&self) -> std::result::Result<Message, Failure> {
         let mut bytes = vec![0; MOST];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
             let mut iov = [IoSliceMut::new(&mut bytes)];
@@ -82,19 +95,23 @@ impl MonitorEnd {
                 Ok(message) => break message.bytes,
             }
         };
-        let descriptor = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        });
+        let (mut descriptor, mut sender) = (None, None);
+        for message in ancillary.drain() {
+            match message {
+                RecvAncillaryMessage::ScmRights(mut descriptors) => descriptor = descriptors.next(),
+                RecvAncillaryMessage::ScmCredentials(credentials) => sender = Some(credentials.pid),
+                _ => {}
+            }
+        }
         match bytes[..received].split_first() {
             None => Ok(Message::Ended),
             Some((&READY, _)) => Ok(Message::Ready(descriptor)),
-            Some((&MOVED, number)) => match (number.try_into(), descriptor) {
-                (Ok(number), Some(pidfd)) => {
-                    Ok(Message::Moved { pid: i32::from_ne_bytes(number), pidfd })
-                }
-                _ => Err(system("hear from the container's process", Errno::BADMSG)),
-            },
+            // It is not reaped, so its number is nobody else's.
+            Some((&MOVED, _)) => sockopt::set_socket_passcred(&self.0, false)
+                .and_then(|()| sender.ok_or(Errno::BADMSG))
+                .and_then(|pid| Ok((pid, pidfd_open(pid, PidfdFlags::empty())?)))
+                .map(|(pid, pidfd)| Message::Moved { pid: pid.as_raw_nonzero().get(), pidfd })
+                .map_err(|errno| system("look at who goes on in the container", errno)),
             Some((&FAILED, document)) => Ok(Message::Failed(parse(document))),
             Some(_) => Err(system("hear from the container's process", Errno::BADMSG)),
         }
@@ -119,10 +136,9 @@ impl ProcessEnd {
         self.send(&[READY], master.as_ref())
     }
 
-    /// Say that another process goes on in this one's place.
-    pub(crate) fn moved(&self, pid: i32, pidfd: &OwnedFd) -> Result<()> {
-        let [a, b, c, d] = pid.to_ne_bytes();
-        self.send(&[MOVED, a, b, c, d], Some(pidfd))
+    /// Say that this process goes on in the place of the one that the monitor knows.
+    pub(crate) fn moved(&self) -> Result<()> {
+        self.send(&[MOVED], None)
     }
 
     fn send(&self, bytes: &[u8], descriptor: Option<&OwnedFd>) -> Result<()> {
@@ -233,6 +249,19 @@ mod tests {
         drop(monitor);
         assert!(!process.monitor_lives());
         assert!(!process.wait());
+    }
+
+    #[test]
+    fn who_goes_on_is_known_by_its_number_here() {
+        let (monitor, process) = pair().unwrap();
+        monitor.expect_a_move().unwrap();
+        process.moved().unwrap();
+        let Message::Moved { pid, .. } = monitor.receive().unwrap() else { panic!() };
+        assert_eq!(pid, std::process::id() as i32);
+        monitor.go().unwrap();
+        let name = rustix::net::getsockname(monitor.as_fd()).unwrap();
+        let name = rustix::net::SocketAddrUnix::try_from(name).unwrap();
+        assert!(name.abstract_name().is_none_or(<[u8]>::is_empty), "{name:?}");
     }
 
     #[test]

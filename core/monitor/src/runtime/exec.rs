@@ -108,6 +108,7 @@ pub enum Step {
 /// Start a process in a container. Only for a process with one thread.
 pub fn exec(options: &ExecOptions<'_>) -> Result<Exec, Failure> {
     let (ours, theirs) = channel::pair().doing(|| "make a socket")?;
+    ours.expect_a_move().doing(|| "ask who sends")?;
     let (stdio, streams) = standard_streams(options)?;
     let unified = cgroups::open_unified(options.cgroups)?;
     let user = UserNamespace::of_process(options.pid)?;

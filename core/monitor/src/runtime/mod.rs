@@ -143,12 +143,15 @@ pub fn begin(options: &Options<'_>) -> Result<Setup, Failure> {
         ours.go().doing(|| "let the container start")?;
         stage = Stage::Going;
     }
+    let moves = namespaces.joined_pids().is_some();
+    if moves {
+        ours.expect_a_move().doing(|| "ask who sends")?;
+    }
     let unified = unified.as_ref().map(AsFd::as_fd);
     match clone(namespaces.clone_flags(), unified).doing(|| "clone the container's process")? {
-        Side::Parent { pid, pidfd } => Ok(Setup {
-            container: Container { pid, pidfd, stdio, channel: ours, stage },
-            moves: namespaces.joined_pids().is_some(),
-        }),
+        Side::Parent { pid, pidfd } => {
+            Ok(Setup { container: Container { pid, pidfd, stdio, channel: ours, stage }, moves })
+        }
         Side::Child => {
             drop(ours);
             become_container(options, &namespaces, streams, &theirs)

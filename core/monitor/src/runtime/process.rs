@@ -143,14 +143,14 @@ impl Process {
         self.give_up_privileges(channel)?;
         self.confine()?;
         match fork(true).doing(doing)? {
-            Side::Child => match channel.wait() {
-                true => tie_to_monitor(channel),
-                false => Err(invalid("the process was not started")),
-            },
-            Side::Parent { pid, pidfd } => match channel.moved(pid, &pidfd) {
-                Ok(()) => exit(0),
-                Err(error) => Err(system(doing(), error)),
-            },
+            Side::Parent { .. } => exit(0),
+            Side::Child => {
+                channel.moved().doing(doing)?;
+                match channel.wait() {
+                    true => tie_to_monitor(channel),
+                    false => Err(invalid("the process was not started")),
+                }
+            }
         }
     }
 
