@@ -1,6 +1,6 @@
 //! The one stream type: pulled by its reader, cancelled from anywhere.
 //!
-//! Logs, the output of a run, waits and (later) events, statistics and progress are all a [`Stream`] of [`Item`]s. Nothing
+//! Logs, the output of a run, waits, events, statistics and progress are all a [`Stream`] of [`Item`]s. Nothing
 //! is pushed: there is no callback and no thread, so a reader that stops reading holds nothing up but itself, and every
 //! language can put its own loop around [`Stream::next`]. A stream is also a descriptor ([`Stream::as_fd`]) that an event
 //! loop can poll.
