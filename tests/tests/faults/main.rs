@@ -5,6 +5,7 @@
 //! either did not happen or did, and done again it succeeds.
 
 mod disk;
+mod execs;
 mod failpoints;
 mod monitor;
 mod operations;
@@ -22,6 +23,7 @@ fn main() -> std::process::ExitCode {
     failpoints::add(&mut suite);
     syscalls::add(&mut suite);
     monitor::add(&mut suite);
+    execs::add(&mut suite);
     disk::add(&mut suite);
     places::add(&mut suite);
     power::add(&mut suite);
