@@ -19,7 +19,7 @@ use crate::image::Images;
 use crate::layout::Layout;
 use crate::network::Networks;
 use crate::registry::Registries;
-use crate::store::{Owner, Store, boot_id};
+use crate::store::{Owner, Store};
 use crate::stream::{Canceller, Stream};
 use crate::volume::Volumes;
 use crate::{monitor_image, reconcile, sys};
@@ -55,9 +55,8 @@ pub struct Engine {
 struct Shared {
     layout: Layout,
     store: Store,
-    boot_id: String,
-    /// When this process began: looked up when it first begins something that it may leave half done.
-    this_process: OnceLock<Owner>,
+    /// Known from the start: who writes down that it begins something does so in a transaction, which does nothing but SQL.
+    this_process: Owner,
     /// What planning asks about this machine.
     host: ThisHost,
     /// The journal of events, opened when the first is told.
@@ -89,8 +88,7 @@ impl Engine {
         let shared = Shared {
             store: Store::open(&layout.database())?,
             layout,
-            boot_id: boot_id()?,
-            this_process: OnceLock::new(),
+            this_process: Owner::this()?,
             host: ThisHost::default(),
             journal: OnceLock::new(),
             monitor: Mutex::new(None),
@@ -178,17 +176,13 @@ impl Engine {
     }
 
     /// Who opened the engine: the owner of what is begun through it.
-    pub(crate) fn this_process(&self) -> Result<&Owner> {
-        if let Some(owner) = self.shared.this_process.get() {
-            return Ok(owner);
-        }
-        let owner = Owner::this(self.boot_id())?;
-        Ok(self.shared.this_process.get_or_init(|| owner))
+    pub(crate) fn this_process(&self) -> &Owner {
+        &self.shared.this_process
     }
 
     /// The boot this is.
     pub(crate) fn boot_id(&self) -> &str {
-        &self.shared.boot_id
+        &self.shared.this_process.boot_id
     }
 
     /// This machine.

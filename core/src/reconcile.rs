@@ -73,7 +73,7 @@ pub(crate) fn run(engine: &Engine) -> Result<()> {
     let _ = lease::sweep(layout);
     let _ = crate::image::sweep_ingest(layout);
     crate::build::sweep_secrets(layout, &entries);
-    let unfinished = engine.store().read(Unfinished::look)?;
+    let unfinished = engine.store().read(Unfinished::look).unwrap_or(Unfinished::UNKNOWN);
     if unfinished.work {
         let _ = finish_work(engine);
     }
@@ -104,6 +104,9 @@ struct Unfinished {
 }
 
 impl Unfinished {
+    /// Where that cannot be read, each is tried: it fails for itself.
+    const UNKNOWN: Unfinished = Unfinished { work: true, networks: true, volumes: true };
+
     /// In one question, which every command asks and which nearly always has the same answer.
     fn look(connection: &rusqlite::Connection) -> rusqlite::Result<Unfinished> {
         connection

@@ -135,7 +135,7 @@ impl File {
     /// Make it; its path.
     pub(super) fn make(&self, site: &Site<'_>, names: &mut Names) -> Result<String> {
         let failed = |error| Error::system("make a secret's file", error);
-        let Owner { pid, start_time, .. } = site.engine.this_process()?;
+        let Owner { pid, start_time, .. } = site.engine.this_process();
         let name = format!("{PREFIX}{pid}-{start_time}-{}", site.number());
         let path = site.engine.layout().run().join(name);
         let mut file = OpenFile::options()

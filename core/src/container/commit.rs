@@ -66,7 +66,7 @@ struct Hold<'a> {
 impl<'a> Hold<'a> {
     fn begin(engine: &'a Engine, id: &'a str) -> Result<Hold<'a>> {
         let intent = engine.store().write(Durability::Crash, |transaction| {
-            Intent::begin(transaction, HOLD, id, engine.this_process()?, clock::now())
+            Intent::begin(transaction, HOLD, id, engine.this_process(), clock::now())
         })?;
         Ok(Hold { engine, id, intent })
     }

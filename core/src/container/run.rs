@@ -27,7 +27,7 @@ impl Containers<'_> {
             ..Manner::default()
         };
         let (record, plan) = if request.id.is_empty() {
-            let owner = engine.this_process()?.clone();
+            let owner = engine.this_process().clone();
             let (record, plan) = create::create(engine, &request.create, Some(owner))?;
             failpoint("run-created")?;
             (record, Some(plan))

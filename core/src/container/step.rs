@@ -104,7 +104,7 @@ pub(crate) fn run(
         auto_remove: true,
         removing: false,
         with_volumes: true,
-        owner: Some(engine.this_process()?.clone()),
+        owner: Some(engine.this_process().clone()),
         document,
         id,
     };

@@ -33,7 +33,7 @@ pub(crate) struct Build {
 
 impl Build {
     pub(crate) fn begin(engine: &Engine) -> Result<Build> {
-        let owner = engine.this_process()?;
+        let owner = engine.this_process();
         Ok(Build { id: format!("{}-{}", owner.pid, clock::now()), kept: Mutex::default() })
     }
 
@@ -170,7 +170,7 @@ impl Build {
     }
 
     fn intend(&self, transaction: &Transaction<'_>, engine: &Engine, object: &str) -> Result<()> {
-        let owner = engine.this_process()?;
+        let owner = engine.this_process();
         let intent = Intent::begin(transaction, INTENT, object, owner, clock::now())?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push((intent, object.to_owned()));

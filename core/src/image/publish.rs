@@ -109,7 +109,7 @@ pub(super) fn publish_with(
         return Ok(Published::Lacking);
     }
     let intent = engine.store().write(Durability::Full, |transaction| {
-        Intent::begin(transaction, INTENT, "", engine.this_process()?, clock::now())
+        Intent::begin(transaction, INTENT, "", engine.this_process(), clock::now())
     })?;
     failpoint("image-publish-intended")?;
     for (digest, blob) in &staged.blobs {

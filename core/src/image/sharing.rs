@@ -146,7 +146,7 @@ impl Freed {
     /// Write the intent to remove the files, if there are any, with what takes them out of the record.
     pub(super) fn intend(&mut self, transaction: &Transaction<'_>, engine: &Engine) -> Result<()> {
         if !self.is_empty() {
-            let owner = engine.this_process()?;
+            let owner = engine.this_process();
             self.intent =
                 Some(Intent::begin(transaction, publish::INTENT, "", owner, clock::now())?);
         }

@@ -137,7 +137,7 @@ fn begin(
     network: &str,
 ) -> Result<i64> {
     let object = format!("{container} {network}");
-    Intent::begin(transaction, INTENT, &object, engine.this_process()?, clock::now())
+    Intent::begin(transaction, INTENT, &object, engine.this_process(), clock::now())
 }
 
 /// Take a container out of a network, whose operation lock the caller holds; `force`: that the link cannot be taken away is fine.

@@ -166,7 +166,7 @@ pub(crate) fn begin(
 ) -> Result<Option<i64>> {
     match engine.layout().names().join(id).exists() {
         true => {
-            Intent::begin(transaction, INTENT, id, engine.this_process()?, clock::now()).map(Some)
+            Intent::begin(transaction, INTENT, id, engine.this_process(), clock::now()).map(Some)
         }
         false => Ok(None),
     }

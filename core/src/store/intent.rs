@@ -16,13 +16,13 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// This process, in the boot that this is.
-    pub(crate) fn this(boot_id: &str) -> Result<Owner> {
+    /// This process.
+    pub(crate) fn this() -> Result<Owner> {
         let pid = std::process::id();
         let start_time = start_time(pid).ok_or_else(|| {
             Error::unsupported("/proc is not mounted, or belongs to another pid namespace")
         })?;
-        Ok(Owner { pid, start_time, boot_id: boot_id.to_owned() })
+        Ok(Owner { pid, start_time, boot_id: boot_id()? })
     }
 
     /// Whether it still lives.
@@ -104,11 +104,11 @@ impl Intent {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, boot_id};
+    use super::Owner;
 
     #[test]
     fn a_process_is_alive_until_its_start_time_or_boot_differs() {
-        let this = Owner::this(&boot_id().unwrap()).unwrap();
+        let this = Owner::this().unwrap();
         assert!(this.is_alive());
         assert!(!Owner { start_time: this.start_time + 1, ..this.clone() }.is_alive());
         assert!(!Owner { boot_id: "another".into(), ..this }.is_alive());

@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id;
 
 use copies::Claim;
-pub(crate) use intent::{Intent, Owner, boot_id, start_time};
+pub(crate) use intent::{Intent, Owner, start_time};
 
 /// The steps from an empty database to the present schema. `user_version` says how many were taken.
 const STEPS: [&str; 8] = [

@@ -511,7 +511,7 @@ fn a_container_held_by_a_commit_that_was_killed_goes_on_with_the_next_command() 
             .write(Durability::Crash, |t| Intent::begin(t, crate::container::HOLD, &id, owner, 0))
             .unwrap()
     };
-    let this = bench.engine.this_process().unwrap();
+    let this = bench.engine.this_process();
     // The owner of this one lives: it is busy.
     let own = hold(this);
     bench.again();

@@ -50,6 +50,19 @@ fn a_container_whose_monitor_was_killed_is_never_running_and_its_code_is_unknown
 }
 
 #[test]
+fn an_engine_is_opened_although_what_is_unfinished_cannot_be_read() {
+    let bench = Bench::new();
+    bench.create("web", &["true"]);
+    bench
+        .engine
+        .store()
+        .write(Durability::Full, |t| Ok(t.execute_batch("DROP INDEX volumes_removing")?))
+        .unwrap();
+    let again = bench.again();
+    assert_eq!(again.containers().inspect("web").unwrap().name, "/web");
+}
+
+#[test]
 fn opening_settles_what_a_killed_monitor_left() {
     let bench = Bench::new();
     let kept = bench.create("kept", &["sleep", "1000"]);
@@ -77,11 +90,11 @@ fn opening_settles_what_a_killed_monitor_left() {
 #[test]
 fn what_a_dead_run_created_and_never_started_goes() {
     let bench = Bench::new();
-    let dead = Owner { start_time: 1, ..bench.engine.this_process().unwrap().clone() };
+    let dead = Owner { start_time: 1, ..bench.engine.this_process().clone() };
     let (record, _) =
         crate::container::create::create(&bench.engine, &create("one", &["true"]), Some(dead))
             .unwrap();
-    let alive = bench.engine.this_process().unwrap().clone();
+    let alive = bench.engine.this_process().clone();
     crate::container::create::create(&bench.engine, &create("two", &["true"]), Some(alive))
         .unwrap();
     assert_eq!(bench.names(true).len(), 2);
