@@ -14,7 +14,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
     sockopt,
 };
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::protocol::{Failure, FailureClass};
 
@@ -70,6 +70,15 @@ impl MonitorEnd {
         sockopt::set_socket_passcred(&self.0, true)
     }
 
+    /// The process that has sent [`MOVED`].
+    fn moved(&self, sender: Option<Pid>) -> Result<Message> {
+        sockopt::set_socket_passcred(&self.0, false)?;
+        let pid = sender.ok_or(Errno::BADMSG)?;
+        // It is not reaped, so its number is nobody else's.
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Message::Moved { pid: pid.as_raw_nonzero().get(), pidfd })
+    }
+
     /// Let the process go on to the command.
     pub(crate) fn go(&self) -> Result<()> {
         match rustix::net::send(&self.0, &[GO], SendFlags::NOSIGNAL) {
@@ -106,11 +115,8 @@ impl MonitorEnd {
         match bytes[..received].split_first() {
             None => Ok(Message::Ended),
             Some((&READY, _)) => Ok(Message::Ready(descriptor)),
-            // It is not reaped, so its number is nobody else's.
-            Some((&MOVED, _)) => sockopt::set_socket_passcred(&self.0, false)
-                .and_then(|()| sender.ok_or(Errno::BADMSG))
-                .and_then(|pid| Ok((pid, pidfd_open(pid, PidfdFlags::empty())?)))
-                .map(|(pid, pidfd)| Message::Moved { pid: pid.as_raw_nonzero().get(), pidfd })
+            Some((&MOVED, _)) => self
+                .moved(sender)
                 .map_err(|errno| system("look at who goes on in the container", errno)),
             Some((&FAILED, document)) => Ok(Message::Failed(parse(document))),
             Some(_) => Err(system("hear from the container's process", Errno::BADMSG)),

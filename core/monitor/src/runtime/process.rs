@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid, accessat, fchown, stat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, Signal, ioctl_tiocsctty, setsid, umask};
+use rustix::process::{Signal, ioctl_tiocsctty, setsid, umask};
 use rustix::thread::{
     set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
     set_thread_res_uid,
@@ -18,7 +18,7 @@ use rustix::thread::{
 use crate::oci;
 use crate::protocol::{Failure, FailureClass};
 use crate::seccomp::Filter;
-use crate::sys::clone::{Side, fork};
+use crate::sys::clone::fork;
 use crate::sys::exec::{Strings, close_on_exec_above_stdio, execve, exit, reset_signals};
 use crate::sys::signal::SignalSet;
 
@@ -143,8 +143,8 @@ impl Process {
         self.give_up_privileges(channel)?;
         self.confine()?;
         match fork(true).doing(doing)? {
-            Side::Parent { .. } => exit(0),
-            Side::Child => {
+            Some(_) => exit(0),
+            None => {
                 channel.moved().doing(doing)?;
                 match channel.wait() {
                     true => tie_to_monitor(channel),
@@ -192,10 +192,9 @@ impl Process {
         let signals = SignalSet::all_but_faults();
         signals.block().doing(|| "block the signals")?;
         match fork(false).doing(|| "start the command's process")? {
-            Side::Child => die_with_parent(),
-            Side::Parent { pid, .. } => {
+            None => die_with_parent(),
+            Some(command) => {
                 self.confine()?;
-                let command = Pid::from_raw(pid).ok_or_else(|| invalid("no pid"))?;
                 // SAFETY: it does not return, so no owner of a descriptor gets to use or close it.
                 unsafe { reaper::reap(command, &signals) }
             }

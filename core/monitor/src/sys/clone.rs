@@ -3,6 +3,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
+use rustix::process::Pid;
 
 /// As in `linux/sched.h`; libc declares these as `c_int`, in which they do not fit.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -70,24 +71,19 @@ pub(crate) fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<S
 }
 
 /// Go on in two processes of the same kind, by the older call: a system call filter may forbid clone3(2), whose flags it
-/// cannot look at, and Docker's does. As `sibling`, the new process is a child of this one's parent.
+/// cannot look at, and Docker's does. As `sibling`, the new process is a child of this one's parent. Returns the new process, and
+/// `None` in it.
 ///
 /// Only for a process that [`clone`] has made, and which therefore has one thread.
-pub(crate) fn fork(sibling: bool) -> Result<Side> {
+pub(crate) fn fork(sibling: bool) -> Result<Option<Pid>> {
     let parent = if sibling { libc::CLONE_PARENT } else { 0 };
-    let flags = libc::CLONE_PIDFD | parent | libc::SIGCHLD;
+    let flags = parent | libc::SIGCHLD;
     let (stack, none) = (std::ptr::null_mut::<u8>(), 0_usize);
-    let mut pidfd: i32 = -1;
-    // SAFETY: the descriptor is stored where the third argument says, on all architectures (clone(2), "C library/kernel
-    // differences"); the others are empty. Without CLONE_VM the child goes on with a copy of this stack.
-    let pid = unsafe {
-        libc::syscall(libc::SYS_clone, flags as usize, stack, &raw mut pidfd, none, none)
-    };
+    // SAFETY: nothing is stored anywhere. Without CLONE_VM the child goes on with a copy of this stack.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags as usize, stack, none, none, none) };
     match pid {
         -1 => Err(last_errno()),
-        0 => Ok(Side::Child),
-        // SAFETY: the kernel has stored a new descriptor that nothing else owns.
-        pid => Ok(Side::Parent { pid: pid as i32, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
+        pid => Ok(Pid::from_raw(pid as i32)),
     }
 }
 
